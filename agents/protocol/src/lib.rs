@@ -1,0 +1,1 @@
+//! Sans-IO cores: every protocol decision, no clock, no I/O, no unsafe.

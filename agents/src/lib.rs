@@ -1,0 +1,1 @@
+//! Moves large tensors between processes at memory speed: agents, client conductor and client API.

@@ -1,0 +1,1 @@
+//! Duty-cycle agents, runners, idle strategies, clocks, timers and counters.

@@ -1,0 +1,1 @@
+//! The only crate that sees Aeron: link, publications, subscriptions, counters, media driver.

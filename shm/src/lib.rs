@@ -1,0 +1,1 @@
+//! Shared-memory regions, seqlock slots and payload pools of the tensor pool protocol.

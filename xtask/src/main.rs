@@ -1,0 +1,3 @@
+//! The project's front door: setup, demo, test, ci, codegen, tidy.
+
+fn main() {}
