@@ -1,1 +1,9 @@
 //! Sans-IO cores: every protocol decision, no clock, no I/O, no unsafe.
+//!
+//! A core is a plain struct that is told the time and decoded messages, and answers with owned actions that its
+//! agent carries out. Nothing here reads a clock, opens a file or knows about Aeron.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod driver;
+pub mod frame;

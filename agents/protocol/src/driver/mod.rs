@@ -1,0 +1,1 @@
+//! Cores of the driver: lease table, streams and epochs, node ids.
