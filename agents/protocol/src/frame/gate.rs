@@ -1,0 +1,280 @@
+//! The frame gate: is the slot a descriptor points at the frame it announces, and may this mapping still say so?
+//!
+//! The gate decides; it touches no memory. Its caller snapshots the slot between the two reads of the commit word
+//! and asks three times, in this order: [`FrameGate::admit`] before anything is read, [`FrameGate::check`] with the
+//! snapshot, [`FrameGate::confirm`] with the second read, also after the application has looked at the payload.
+
+use tensorpool_codecs::types::{Epoch, PoolId, Seq, StreamId};
+
+use super::pools::pool_by_id;
+use super::tensor::{RawTensor, TensorLayout};
+use crate::common::StreamGeometry;
+
+/// Length of the embedded tensor header with its message header (Wire v1.2 §8.2).
+const TENSOR_MESSAGE_LEN: u32 = 192;
+const TENSOR_BLOCK_LEN: u16 = 184;
+const TENSOR_TEMPLATE_ID: u16 = 52;
+const WIRE_SCHEMA_ID: u16 = 900;
+const WIRE_VERSION: u16 = 1;
+
+/// The part of a frame descriptor that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Stream the frame belongs to; many streams share one Aeron stream.
+    pub stream_id: StreamId,
+    /// Epoch the frame was written in.
+    pub epoch: Epoch,
+    /// The frame.
+    pub seq: Seq,
+}
+
+/// A slot of the header ring as it was found: numbers nobody has checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotFacts {
+    /// First read of the commit word: `(seq << 1) | committed`.
+    pub seq_commit: u64,
+    /// Payload length in bytes.
+    pub values_len: u32,
+    /// Slot of the payload pool.
+    pub payload_slot: u32,
+    /// Pool of the payload.
+    pub pool_id: PoolId,
+    /// Offset inside the payload slot; the protocol has only 0.
+    pub payload_offset: u32,
+    /// Length word of the embedded tensor header.
+    pub header_len: u32,
+    /// Block length in the embedded message header.
+    pub block_len: u16,
+    /// Template id in the embedded message header.
+    pub template_id: u16,
+    /// Schema id in the embedded message header.
+    pub schema_id: u16,
+    /// Version in the embedded message header.
+    pub version: u16,
+    /// The tensor header.
+    pub tensor: RawTensor,
+}
+
+/// What the consumer has mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct MappingFacts<'a> {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The mapped epoch.
+    pub epoch: Epoch,
+    /// Ring and pools.
+    pub geometry: &'a StreamGeometry,
+    /// Set once the lease, the epoch or the driver is gone: a committed slot of a dead lease is no frame.
+    pub revoked: bool,
+}
+
+/// Why a frame that was announced, or must have existed, was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropCause {
+    /// Its descriptor never came.
+    Gap,
+    /// The slot was being written when it was first read.
+    Odd,
+    /// The slot changed while it was read.
+    Changed,
+    /// The slot holds another frame: the producer has lapped this consumer.
+    FrameIdMismatch,
+    /// The embedded header or the tensor in it is invalid.
+    HeaderInvalid,
+    /// Pool, payload slot, offset or length is invalid.
+    PayloadInvalid,
+    /// The descriptor is of another epoch than the mapped one. Not part of an epoch's account.
+    EpochMismatch,
+    /// The mapping was revoked.
+    Revoked,
+}
+
+impl DropCause {
+    /// How many causes there are.
+    pub const COUNT: usize = 8;
+
+    /// Every cause, in the order of their counters.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Gap,
+        Self::Odd,
+        Self::Changed,
+        Self::FrameIdMismatch,
+        Self::HeaderInvalid,
+        Self::PayloadInvalid,
+        Self::EpochMismatch,
+        Self::Revoked,
+    ];
+
+    /// Counter label, as the peers' tools know it where they have one.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Gap => "DropsGap",
+            Self::Odd => "DropsOdd",
+            Self::Changed => "DropsChanged",
+            Self::FrameIdMismatch => "DropsFrameIdMismatch",
+            Self::HeaderInvalid => "DropsHeaderInvalid",
+            Self::PayloadInvalid => "DropsPayloadInvalid",
+            Self::EpochMismatch => "DropsEpochMismatch",
+            Self::Revoked => "DropsRevoked",
+        }
+    }
+
+    /// Whether the frame was simply overtaken: what `dropsLate` of QosConsumer adds up.
+    #[must_use]
+    pub const fn is_late(self) -> bool {
+        match self {
+            Self::Odd | Self::Changed | Self::FrameIdMismatch => true,
+            Self::Gap
+            | Self::HeaderInvalid
+            | Self::PayloadInvalid
+            | Self::EpochMismatch
+            | Self::Revoked => false,
+        }
+    }
+}
+
+/// Where an accepted frame lies and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FramePlan {
+    /// The commit word that every later read must still find.
+    pub seq_commit: u64,
+    /// Pool of the payload; meaningless when `payload_len` is 0.
+    pub pool_id: PoolId,
+    /// Slot of header ring and pool.
+    pub slot_index: u32,
+    /// Payload bytes.
+    pub payload_len: u32,
+    /// The tensor.
+    pub tensor: TensorLayout,
+}
+
+/// Outcome of a question to the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<T> {
+    /// Go on.
+    Accept(T),
+    /// Not of this stream: no business of this consumer, counted nowhere.
+    Foreign,
+    /// Count it and go on with the next descriptor. Never a reason to unmap.
+    Drop(DropCause),
+}
+
+/// The rules, in the order of Wire v1.2 §15: mapping, epoch, commit word, sequence, header, tensor, payload, commit
+/// word again.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameGate;
+
+impl FrameGate {
+    /// May the slot be looked at at all? Gives its index.
+    #[inline]
+    #[must_use]
+    pub fn admit(descriptor: &Descriptor, mapping: &MappingFacts<'_>) -> Verdict<u32> {
+        if descriptor.stream_id != mapping.stream_id {
+            return Verdict::Foreign;
+        }
+        if descriptor.epoch != mapping.epoch {
+            return Verdict::Drop(DropCause::EpochMismatch);
+        }
+        if mapping.revoked {
+            return Verdict::Drop(DropCause::Revoked);
+        }
+        Verdict::Accept(descriptor.seq.slot_index(mapping.geometry.slot_count()))
+    }
+
+    /// Is the first read of a commit word the committed frame `seq`?
+    ///
+    /// # Errors
+    /// [`DropCause::Odd`] while the slot is being written, [`DropCause::FrameIdMismatch`] when it holds another one.
+    #[inline]
+    pub const fn check_commit(seq: Seq, seq_commit: u64) -> Result<(), DropCause> {
+        if seq_commit & 1 == 0 {
+            return Err(DropCause::Odd);
+        }
+        if seq_commit >> 1 != seq.get() {
+            return Err(DropCause::FrameIdMismatch);
+        }
+        Ok(())
+    }
+
+    /// Is the snapshot the frame that `descriptor` announces?
+    #[inline]
+    #[must_use]
+    pub fn check(
+        descriptor: &Descriptor,
+        slot: &SlotFacts,
+        mapping: &MappingFacts<'_>,
+    ) -> Verdict<FramePlan> {
+        let slot_index = match Self::admit(descriptor, mapping) {
+            Verdict::Accept(index) => index,
+            Verdict::Foreign => return Verdict::Foreign,
+            Verdict::Drop(cause) => return Verdict::Drop(cause),
+        };
+        match Self::check_slot(descriptor.seq, slot_index, slot, mapping.geometry) {
+            Ok(plan) => Verdict::Accept(plan),
+            Err(cause) => Verdict::Drop(cause),
+        }
+    }
+
+    /// Is this still the frame it was? `second` is the commit word read after an acquire fence.
+    ///
+    /// # Errors
+    /// [`DropCause::Changed`] when it was overwritten, [`DropCause::Revoked`] when the mapping died meanwhile.
+    #[inline]
+    pub const fn confirm(first: u64, second: u64, revoked: bool) -> Result<(), DropCause> {
+        if first != second {
+            return Err(DropCause::Changed);
+        }
+        if revoked {
+            return Err(DropCause::Revoked);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_slot(
+        seq: Seq,
+        slot_index: u32,
+        slot: &SlotFacts,
+        geometry: &StreamGeometry,
+    ) -> Result<FramePlan, DropCause> {
+        Self::check_commit(seq, slot.seq_commit)?;
+        let embedded = (
+            slot.header_len,
+            slot.block_len,
+            slot.template_id,
+            slot.schema_id,
+            slot.version,
+        );
+        if embedded
+            != (
+                TENSOR_MESSAGE_LEN,
+                TENSOR_BLOCK_LEN,
+                TENSOR_TEMPLATE_ID,
+                WIRE_SCHEMA_ID,
+                WIRE_VERSION,
+            )
+        {
+            return Err(DropCause::HeaderInvalid);
+        }
+        let tensor = TensorLayout::check(&slot.tensor).map_err(|_| DropCause::HeaderInvalid)?;
+        let pool = pool_by_id(geometry, slot.pool_id).ok_or(DropCause::PayloadInvalid)?;
+        let fits = slot.payload_slot == slot_index
+            && slot.payload_offset == 0
+            && slot.values_len <= pool.stride_bytes;
+        if !fits {
+            return Err(DropCause::PayloadInvalid);
+        }
+        Ok(FramePlan {
+            seq_commit: slot.seq_commit,
+            pool_id: pool.pool_id,
+            slot_index,
+            payload_len: slot.values_len,
+            tensor,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

@@ -1,0 +1,203 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::common::PoolGeometry;
+use crate::frame::{Dtype, MajorOrder};
+
+const EPOCH: Epoch = Epoch::new(77);
+const STREAM: StreamId = StreamId::new(10_000);
+
+fn geometry() -> StreamGeometry {
+    let pools = vec![
+        PoolGeometry {
+            pool_id: PoolId::new(1),
+            stride_bytes: 64,
+        },
+        PoolGeometry {
+            pool_id: PoolId::new(2),
+            stride_bytes: 4096,
+        },
+    ];
+    StreamGeometry::new(4, pools).unwrap()
+}
+
+fn mapping(geometry: &StreamGeometry) -> MappingFacts<'_> {
+    MappingFacts {
+        stream_id: STREAM,
+        epoch: EPOCH,
+        geometry,
+        revoked: false,
+    }
+}
+
+fn descriptor(seq: u64) -> Descriptor {
+    Descriptor {
+        stream_id: STREAM,
+        epoch: EPOCH,
+        seq: Seq::new(seq),
+    }
+}
+
+fn slot(seq: u64) -> SlotFacts {
+    let tensor = crate::frame::TensorLayout::contiguous(Dtype::Uint8, MajorOrder::Row, &[10]);
+    SlotFacts {
+        seq_commit: seq << 1 | 1,
+        values_len: 10,
+        payload_slot: (seq % 4) as u32,
+        pool_id: PoolId::new(1),
+        payload_offset: 0,
+        header_len: 192,
+        block_len: 184,
+        template_id: 52,
+        schema_id: 900,
+        version: 1,
+        tensor: tensor.unwrap().to_raw().unwrap(),
+    }
+}
+
+fn verdict_of(change: impl FnOnce(&mut SlotFacts)) -> Verdict<FramePlan> {
+    let geometry = geometry();
+    let mut slot = slot(6);
+    change(&mut slot);
+    FrameGate::check(&descriptor(6), &slot, &mapping(&geometry))
+}
+
+#[test]
+fn a_committed_slot_with_a_valid_header_is_a_frame() {
+    match verdict_of(|_| {}) {
+        Verdict::Accept(plan) => {
+            assert_eq!(
+                (plan.slot_index, plan.payload_len, plan.seq_commit),
+                (2, 10, 13)
+            );
+            assert_eq!(plan.tensor.dims(), [10]);
+        }
+        other => panic!("expected a frame, found {other:?}"),
+    }
+}
+
+#[test]
+fn a_foreign_stream_is_ignored_and_another_epoch_is_dropped_before_the_slot_is_read() {
+    let geometry = geometry();
+    let foreign = Descriptor {
+        stream_id: StreamId::new(1),
+        epoch: Epoch::new(1),
+        ..descriptor(6)
+    };
+    assert_eq!(
+        FrameGate::admit(&foreign, &mapping(&geometry)),
+        Verdict::Foreign
+    );
+    let old = Descriptor {
+        epoch: Epoch::new(76),
+        ..descriptor(6)
+    };
+    assert_eq!(
+        FrameGate::admit(&old, &mapping(&geometry)),
+        Verdict::Drop(DropCause::EpochMismatch)
+    );
+}
+
+#[test]
+fn a_revoked_mapping_has_no_frames() {
+    let geometry = geometry();
+    let dead = MappingFacts {
+        revoked: true,
+        ..mapping(&geometry)
+    };
+    let verdict = FrameGate::check(&descriptor(6), &slot(6), &dead);
+    assert_eq!(verdict, Verdict::Drop(DropCause::Revoked));
+    assert_eq!(FrameGate::confirm(13, 13, true), Err(DropCause::Revoked));
+}
+
+#[test]
+fn each_broken_rule_has_its_cause() {
+    use DropCause::{FrameIdMismatch, HeaderInvalid, Odd, PayloadInvalid};
+    type Change = fn(&mut SlotFacts);
+    let cases: &[(Change, DropCause)] = &[
+        (|s| s.seq_commit = 6 << 1, Odd),
+        (|s| s.seq_commit = 10 << 1 | 1, FrameIdMismatch),
+        (|s| s.seq_commit = 2 << 1 | 1, FrameIdMismatch),
+        (|s| s.header_len = 191, HeaderInvalid),
+        (|s| s.block_len = 183, HeaderInvalid),
+        (|s| s.template_id = 51, HeaderInvalid),
+        (|s| s.schema_id = 901, HeaderInvalid),
+        (|s| s.version = 2, HeaderInvalid),
+        (|s| s.tensor.ndims = 0, HeaderInvalid),
+        (|s| s.tensor.dtype = 99, HeaderInvalid),
+        (|s| s.tensor.strides[0] = -1, HeaderInvalid),
+        (|s| s.pool_id = PoolId::new(9), PayloadInvalid),
+        (|s| s.payload_slot = 3, PayloadInvalid),
+        (|s| s.payload_offset = 64, PayloadInvalid),
+        (|s| s.values_len = 65, PayloadInvalid),
+    ];
+    for (index, (change, cause)) in cases.iter().enumerate() {
+        assert_eq!(verdict_of(change), Verdict::Drop(*cause), "case {index}");
+    }
+}
+
+#[test]
+fn the_first_broken_rule_in_order_decides() {
+    let everything = |s: &mut SlotFacts| {
+        s.seq_commit = 6 << 1;
+        s.version = 9;
+        s.values_len = u32::MAX;
+    };
+    assert_eq!(verdict_of(everything), Verdict::Drop(DropCause::Odd));
+    let header_and_payload = |s: &mut SlotFacts| {
+        s.version = 9;
+        s.values_len = u32::MAX;
+    };
+    assert_eq!(
+        verdict_of(header_and_payload),
+        Verdict::Drop(DropCause::HeaderInvalid)
+    );
+}
+
+#[test]
+fn an_empty_payload_is_a_frame() {
+    assert!(matches!(
+        verdict_of(|s| s.values_len = 0),
+        Verdict::Accept(_)
+    ));
+}
+
+#[test]
+fn a_slot_that_changed_under_the_reader_is_not_confirmed() {
+    assert_eq!(FrameGate::confirm(13, 13, false), Ok(()));
+    assert_eq!(FrameGate::confirm(13, 20, false), Err(DropCause::Changed));
+    assert_eq!(FrameGate::confirm(13, 12, false), Err(DropCause::Changed));
+}
+
+#[test]
+fn every_cause_has_one_label_and_only_overtaken_frames_are_late() {
+    let labels: std::collections::HashSet<_> = DropCause::ALL.iter().map(|c| c.label()).collect();
+    assert_eq!(labels.len(), DropCause::COUNT);
+    assert_eq!(DropCause::ALL.iter().filter(|c| c.is_late()).count(), 3);
+}
+
+proptest! {
+    #[test]
+    fn accepted_frames_lie_inside_their_pool(
+        seq in 0u64..1 << 62, commit in any::<u64>(), exact in any::<bool>(), len in any::<u32>(),
+        slot_number in 0u32..8, pool in 0u16..4, offset in 0u32..2,
+    ) {
+        let geometry = geometry();
+        let mut facts = slot(seq);
+        if !exact {
+            facts.seq_commit = commit;
+        }
+        facts.values_len = len;
+        facts.payload_slot = slot_number;
+        facts.pool_id = PoolId::new(pool);
+        facts.payload_offset = offset;
+        if let Verdict::Accept(plan) =
+            FrameGate::check(&descriptor(seq), &facts, &mapping(&geometry))
+        {
+            let stride = pool_by_id(&geometry, plan.pool_id).unwrap().stride_bytes;
+            prop_assert!(plan.payload_len <= stride && plan.slot_index < geometry.slot_count());
+            prop_assert_eq!(plan.seq_commit, seq << 1 | 1);
+            prop_assert_eq!(u64::from(plan.slot_index), seq % 4);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What became of every frame of a stream: delivered, or dropped for a counted cause. Over all epochs.
+
+use tensorpool_codecs::types::Seq;
+
+use super::gate::DropCause;
+use super::seq_tracker::{Presence, SeqEvent, SeqTracker};
+
+/// Dropped frames by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DropCounts([u64; DropCause::COUNT]);
+
+impl DropCounts {
+    /// Frames dropped for this cause.
+    #[must_use]
+    pub const fn get(&self, cause: DropCause) -> u64 {
+        self.0[cause as usize]
+    }
+
+    /// Counts `count` frames.
+    #[inline]
+    pub fn add(&mut self, cause: DropCause, count: u64) {
+        self.0[cause as usize] += count;
+    }
+
+    /// Frames that were overtaken: `dropsLate` of QosConsumer.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        DropCause::ALL
+            .iter()
+            .filter(|cause| cause.is_late())
+            .map(|&cause| self.get(cause))
+            .sum()
+    }
+
+    /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are accounted for in
+    /// their own epoch.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let all: u64 = self.0.iter().sum();
+        all - self.get(DropCause::EpochMismatch)
+    }
+}
+
+/// The account of a consumer: `sent = delivered + drops.lost()` over every frame of the epochs it was present in, from
+/// the first it was owed to the last it heard of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameLedger {
+    tracker: Option<SeqTracker>,
+    closed_seen: u64,
+    closed_regressions: u64,
+    delivered: u64,
+    drops: DropCounts,
+}
+
+impl FrameLedger {
+    /// A new epoch was mapped. The account of the last one is closed as it stands.
+    pub fn begin_epoch(&mut self, presence: Presence, max_outstanding_gap: u64, slot_count: u32) {
+        if let Some(tracker) = &self.tracker {
+            self.closed_seen += tracker.seen();
+            self.closed_regressions += tracker.regressions();
+        }
+        self.tracker = Some(SeqTracker::new(presence, max_outstanding_gap, slot_count));
+    }
+
+    /// A descriptor of the mapped epoch arrived; `true` when its frame shall be looked at and then be reported to
+    /// [`FrameLedger::on_delivered`] or [`FrameLedger::on_dropped`].
+    #[inline]
+    pub fn on_descriptor(&mut self, seq: Seq) -> bool {
+        let Some(tracker) = &mut self.tracker else {
+            return false;
+        };
+        match tracker.on_descriptor(seq) {
+            SeqEvent::InOrder { missed } => {
+                self.drops.add(DropCause::Gap, missed);
+                true
+            }
+            SeqEvent::Resync { missed } => {
+                self.drops.add(DropCause::Gap, missed);
+                false
+            }
+            SeqEvent::Regression => false,
+        }
+    }
+
+    /// The frame reached the application intact.
+    #[inline]
+    pub fn on_delivered(&mut self) {
+        self.delivered += 1;
+    }
+
+    /// The frame was dropped.
+    #[inline]
+    pub fn on_dropped(&mut self, cause: DropCause) {
+        self.drops.add(cause, 1);
+    }
+
+    /// See [`SeqTracker::on_producer_position`].
+    pub fn on_producer_position(&mut self, next_seq: Seq) {
+        if let Some(tracker) = &mut self.tracker {
+            tracker.on_producer_position(next_seq);
+        }
+    }
+
+    /// The mapped epoch ended at `next_seq`: the missing tail is a gap. Gives its length. Idempotent.
+    pub fn on_end(&mut self, next_seq: Seq) -> u64 {
+        let tail = self
+            .tracker
+            .as_mut()
+            .map_or(0, |tracker| tracker.on_end(next_seq));
+        self.drops.add(DropCause::Gap, tail);
+        tail
+    }
+
+    /// Last sequence number accounted for in the mapped epoch; `None` before the first.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<Seq> {
+        self.tracker.as_ref().and_then(SeqTracker::last)
+    }
+
+    /// Frames of all epochs that are accounted for.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.closed_seen + self.tracker.as_ref().map_or(0, SeqTracker::seen)
+    }
+
+    /// Frames the application got intact.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Frames dropped, by cause.
+    #[must_use]
+    pub fn drops(&self) -> &DropCounts {
+        &self.drops
+    }
+
+    /// Descriptors that were duplicates or older than the last.
+    #[must_use]
+    pub fn regressions(&self) -> u64 {
+        self.closed_regressions + self.tracker.as_ref().map_or(0, SeqTracker::regressions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_account_runs_over_epochs() {
+        let mut ledger = FrameLedger::default();
+        assert!(!ledger.on_descriptor(Seq::new(0)), "nothing is mapped");
+        ledger.begin_epoch(Presence::Joined, 256, 16);
+        assert!(ledger.on_descriptor(Seq::new(3)));
+        ledger.on_delivered();
+        assert_eq!(ledger.on_end(Seq::new(6)), 2);
+        ledger.begin_epoch(Presence::FromStart, 256, 16);
+        assert!(ledger.on_descriptor(Seq::new(1)));
+        ledger.on_dropped(DropCause::Changed);
+        assert!(!ledger.on_descriptor(Seq::new(1)));
+        assert_eq!(
+            (ledger.seen(), ledger.delivered(), ledger.regressions()),
+            (5, 1, 1)
+        );
+        assert_eq!(
+            (ledger.drops().get(DropCause::Gap), ledger.drops().late()),
+            (3, 1)
+        );
+        assert_eq!(ledger.last_seq(), Some(Seq::new(1)));
+    }
+
+    #[test]
+    fn epoch_mismatches_are_shown_but_not_part_of_the_sum() {
+        let mut ledger = FrameLedger::default();
+        ledger.on_dropped(DropCause::EpochMismatch);
+        assert_eq!((ledger.drops().lost(), ledger.seen()), (0, 0));
+        assert_eq!(ledger.drops().get(DropCause::EpochMismatch), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn delivered_plus_lost_is_what_was_sent(
+            epochs in prop::collection::vec(
+                (prop::collection::vec((0u64..40, 0usize..6), 0..40), prop::option::of(0u64..50)), 1..5),
+        ) {
+            let mut ledger = FrameLedger::default();
+            for (index, (frames, end)) in epochs.iter().enumerate() {
+                let presence = if index == 0 { Presence::Joined } else { Presence::FromStart };
+                ledger.begin_epoch(presence, 8, 16);
+                for &(seq, fate) in frames {
+                    if ledger.on_descriptor(Seq::new(seq)) {
+                        match fate {
+                            0 => ledger.on_dropped(DropCause::Odd),
+                            1 => ledger.on_dropped(DropCause::Changed),
+                            2 => ledger.on_dropped(DropCause::PayloadInvalid),
+                            _ => ledger.on_delivered(),
+                        }
+                    }
+                }
+                if let Some(end) = end {
+                    ledger.on_end(Seq::new(*end));
+                }
+                prop_assert_eq!(ledger.seen(), ledger.delivered() + ledger.drops().lost());
+            }
+        }
+    }
+}
