@@ -1,0 +1,307 @@
+//! The command line: every command, option and example of `agent-runner`.
+//!
+//! Only declarations and their value parsers; what a command does lives in [`crate::commands`].
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::formats::dtype::ElementType;
+use crate::formats::pace::Pace;
+use crate::formats::pattern::Pattern;
+use crate::formats::shape::Shape;
+use crate::formats::size::ByteSize;
+
+/// Moves large tensors between processes at memory speed.
+#[derive(Debug, Parser)]
+#[command(name = "agent-runner", version, about, long_about = None, after_help = ROOT_EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const ROOT_EXAMPLES: &str = "\
+Examples:
+  agent-runner run media-driver,driver            everything one machine needs, in one process
+  agent-runner publish --pattern interop --size 640KiB --count 100000
+  agent-runner subscribe --verify interop
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | agent-runner publish --lossless --wait-consumers 1 -";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one or more roles until SIGINT or SIGTERM.
+    Run(RunArgs),
+    /// Publish frames from a file, standard input or a pattern.
+    Publish(PublishArgs),
+    /// Receive frames: write them out, verify them, or just show the figures.
+    Subscribe(SubscribeArgs),
+}
+
+/// Options every command that talks to Aeron has.
+#[derive(Debug, Clone, Args)]
+pub struct AeronArgs {
+    /// Directory of the media driver [default: the configuration's, else Aeron's own default].
+    #[arg(long, value_name = "DIR", env = "AERON_DIR")]
+    pub aeron_dir: Option<PathBuf>,
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Ignore environment overrides such as `DRIVER_CONTROL_STREAM_ID`.
+    #[arg(long)]
+    pub no_env: bool,
+    /// Print one JSON object per line instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  agent-runner run driver                          the driver, beside a media driver that already runs
+  agent-runner run media-driver,driver             both in one process
+  agent-runner run driver --config tensorpool.toml --cores 2 --idle busy-spin
+  agent-runner run media-driver --threading dedicated --cores 1,2,3
+
+SIGINT and SIGTERM drain and exit with 0; a second signal exits at once.
+Without --config the driver serves stream 10000 with pools for small, image-sized and large frames
+within 256 MiB of shared memory.";
+
+/// `agent-runner run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// Roles to run in this process, separated by commas.
+    #[arg(value_name = "ROLE", value_delimiter = ',', required = true)]
+    pub roles: Vec<Role>,
+    /// Aeron and configuration.
+    #[command(flatten)]
+    pub aeron: AeronArgs,
+    /// Idle strategy of the agents: noop, busy-spin, yield, sleep:1ms, backoff.
+    #[arg(long, value_name = "STRATEGY", default_value = "backoff")]
+    pub idle: tensorpool::runtime::idle::IdleStrategy,
+    /// Cores to pin agent threads to, in the order of the roles (the media driver's threads follow).
+    #[arg(long, value_name = "CORE", value_delimiter = ',')]
+    pub cores: Vec<usize>,
+    /// One thread for all agents, or one each; the media driver follows.
+    #[arg(long, value_enum, default_value_t = Threading::Shared)]
+    pub threading: Threading,
+}
+
+/// What `run` can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Aeron's media driver, in this process.
+    MediaDriver,
+    /// The tensor pool driver: owns the memory, grants leases.
+    Driver,
+}
+
+/// How agents are spread over threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Threading {
+    /// All agents in turn on one thread.
+    Shared,
+    /// A thread for each agent.
+    Dedicated,
+}
+
+/// What a client of a stream needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct StreamArgs {
+    /// Stream to attach to.
+    #[arg(long, short = 's', value_name = "ID", default_value_t = 10_000)]
+    pub stream: u32,
+    /// Client id; 0 picks a free one.
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    pub client_id: u32,
+    /// How long to keep trying to attach before giving up.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    pub attach_timeout: Duration,
+    /// Core to pin the data thread to.
+    #[arg(long, value_name = "CORE")]
+    pub core: Option<usize>,
+    /// Idle strategy of the data thread.
+    #[arg(long, value_name = "STRATEGY", default_value = "backoff")]
+    pub idle: tensorpool::runtime::idle::IdleStrategy,
+}
+
+const PUBLISH_EXAMPLES: &str = "\
+Examples:
+  agent-runner publish --pattern interop --size 1MiB --count 10000 --pace 1000
+  agent-runner publish images.npy --frames-axis0 --pace 30
+  agent-runner publish clip.y4m --pace source
+  agent-runner publish --dtype u16 --shape 480x640 camera.raw
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | agent-runner publish --lossless --wait-consumers 2 -
+
+By default a slow consumer loses frames and counts them; with --lossless the producer waits for it.";
+
+/// `agent-runner publish`.
+#[derive(Debug, Args)]
+#[command(after_help = PUBLISH_EXAMPLES)]
+pub struct PublishArgs {
+    /// File to read, or - for standard input.
+    #[arg(value_name = "INPUT", conflicts_with = "pattern", required_unless_present = "pattern")]
+    pub input: Option<PathBuf>,
+    /// Aeron and configuration.
+    #[command(flatten)]
+    pub aeron: AeronArgs,
+    /// Stream and attach.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// Format of the input [default: by its first bytes, then its name; raw needs --dtype and --shape].
+    #[arg(long, value_enum, conflicts_with = "pattern")]
+    pub format: Option<InputFormat>,
+    /// One frame for each index of axis 0 of a .npy array, instead of one frame for the whole array.
+    #[arg(long, conflicts_with = "pattern")]
+    pub frames_axis0: bool,
+    /// Element type of raw input, or of a pattern (default u8): u8, i16, f32, ...
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<ElementType>,
+    /// Shape of one frame of raw input, or of a pattern: 480x640x3.
+    #[arg(long, value_name = "SHAPE")]
+    pub shape: Option<Shape>,
+    /// Generate frames instead of reading them.
+    #[arg(long, value_enum)]
+    pub pattern: Option<Pattern>,
+    /// Bytes in a generated frame.
+    #[arg(long, value_name = "SIZE", requires = "pattern", conflicts_with = "shape")]
+    pub size: Option<ByteSize>,
+    /// Stop after this many frames [default: the end of the input; a pattern has none].
+    #[arg(long, short = 'n', value_name = "N")]
+    pub count: Option<u64>,
+    /// Stop after this long.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Frames per second: a number, `max`, or `source` (the rate the input declares).
+    #[arg(long, value_name = "PACE", default_value = "max")]
+    pub pace: Pace,
+    /// Wait for this many consumers before the first frame.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub wait_consumers: usize,
+    /// How long to wait for them.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub wait_timeout: Duration,
+    /// Never overwrite a frame a consumer has not seen: wait for the slowest instead.
+    #[arg(long)]
+    pub lossless: bool,
+    /// How long to wait at the end until every consumer has seen the last frame.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    pub linger: Duration,
+}
+
+/// Formats `publish` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// NumPy array file.
+    Npy,
+    /// `YUV4MPEG2` video.
+    Y4m,
+    /// Bytes; needs --dtype and --shape.
+    Raw,
+}
+
+const SUBSCRIBE_EXAMPLES: &str = "\
+Examples:
+  agent-runner subscribe                             live figures only
+  agent-runner subscribe --verify interop            check every byte of generated frames
+  agent-runner subscribe -o frames.npy --count 100
+  agent-runner subscribe -o - | ffplay -f rawvideo -pixel_format yuv420p -video_size 1280x720 -
+  agent-runner subscribe --checksum --json
+
+Ends with the stream (its producer detached), after --count frames, or on SIGINT.
+Exits with 1 when a frame was torn or wrong, or nothing could be attached.";
+
+/// `agent-runner subscribe`.
+#[derive(Debug, Args)]
+#[command(after_help = SUBSCRIBE_EXAMPLES)]
+pub struct SubscribeArgs {
+    /// Aeron and configuration.
+    #[command(flatten)]
+    pub aeron: AeronArgs,
+    /// Stream and attach.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// Where frames go: a file, or - for standard output.
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Format of the output [default: npy for names that end so, else raw].
+    #[arg(long, value_enum, requires = "output")]
+    pub format: Option<OutputFormat>,
+    /// Print a CRC-32C for each frame.
+    #[arg(long)]
+    pub checksum: bool,
+    /// Check frames against a pattern, and fail on the first difference at the end.
+    #[arg(long, value_enum, value_name = "PATTERN")]
+    pub verify: Option<Pattern>,
+    /// Touch only headers: do not read payloads.
+    #[arg(long, conflicts_with_all = ["output", "checksum", "verify"])]
+    pub headers_only: bool,
+    /// Stop after this many frames.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub count: Option<u64>,
+    /// Stop after this long.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Go on with the next producer when a stream ends.
+    #[arg(long)]
+    pub follow: bool,
+    /// Take at most this many frames per second (a deliberately slow reader).
+    #[arg(long, value_name = "HZ")]
+    pub max_rate: Option<NonZeroU32>,
+}
+
+/// Formats `subscribe` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// NumPy array file: one frame as it was, several stacked along a new axis 0.
+    Npy,
+    /// The payload bytes, nothing else.
+    Raw,
+}
+
+/// Parses `250ms`, `5s`, `2m`, `1500us`; a bare number means seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let value: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| format!("expected a duration such as 250ms, 5s or 2m, found {text:?}"))?;
+    let scale = match unit.trim() {
+        "ns" => 1e-9,
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        other => {
+            return Err(format!("unknown unit {other:?} in {text:?}: use ns, us, ms, s, m or h"));
+        }
+    };
+    Duration::try_from_secs_f64(value * scale)
+        .map_err(|_| format!("duration {text:?} is negative or too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units_and_bad_ones_say_what_was_expected() {
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(parse_duration("5 parsecs").unwrap_err().contains("unknown unit"));
+        assert!(parse_duration("-1s").unwrap_err().contains("negative"));
+        assert!(parse_duration("soon").unwrap_err().contains("such as 250ms"));
+    }
+}

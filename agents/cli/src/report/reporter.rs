@@ -1,0 +1,108 @@
+//! One place through which every command speaks.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, Value};
+
+/// How a command speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// One JSON object per line.
+    Json,
+    /// A progress line that is redrawn, and events above it.
+    Terminal,
+    /// Plain lines.
+    Plain,
+}
+
+/// Prints events, progress and summaries to one stream.
+///
+/// Frames on standard output push everything else to standard error.
+pub struct Reporter {
+    style: Style,
+    to_stderr: bool,
+    bar: ProgressBar,
+}
+
+impl Reporter {
+    /// Decides how to speak: JSON when asked for, a progress line on a terminal, plain lines otherwise.
+    #[must_use]
+    pub fn new(json: bool, stdout_is_taken: bool) -> Self {
+        let terminal = if stdout_is_taken {
+            std::io::stderr().is_terminal()
+        } else {
+            std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+        };
+        let style = match (json, terminal) {
+            (true, _) => Style::Json,
+            (false, true) => Style::Terminal,
+            (false, false) => Style::Plain,
+        };
+        let bar = if style == Style::Terminal {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(template) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(template);
+            }
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        Self { style, to_stderr: stdout_is_taken, bar }
+    }
+
+    /// How this reporter speaks.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Something happened: `text` for people, `fields` (an object) for programs.
+    pub fn event(&self, name: &str, text: &str, fields: Value) {
+        match self.style {
+            Style::Json => self.json_line(name, fields),
+            Style::Terminal => self.bar.suspend(|| self.line(text)),
+            Style::Plain => self.line(text),
+        }
+    }
+
+    /// How it goes: redrawn on a terminal, a line of its own otherwise.
+    pub fn progress(&self, text: &str, fields: Value) {
+        match self.style {
+            Style::Json => self.json_line("progress", fields),
+            Style::Terminal => {
+                self.bar.set_message(text.to_owned());
+                self.bar.tick();
+            }
+            Style::Plain => self.line(text),
+        }
+    }
+
+    /// The end: clears the progress line and prints the summary.
+    pub fn summary(&self, text: &str, fields: Value) {
+        self.bar.finish_and_clear();
+        match self.style {
+            Style::Json => self.json_line("summary", fields),
+            Style::Terminal | Style::Plain => self.line(text),
+        }
+    }
+
+    fn json_line(&self, name: &str, fields: Value) {
+        let mut object = Map::new();
+        object.insert("event".to_owned(), Value::from(name));
+        if let Value::Object(more) = fields {
+            object.extend(more);
+        }
+        self.line(&Value::Object(object).to_string());
+    }
+
+    /// A reader that has gone away (`| head`) is not an error of ours: the command goes on, or ends by itself.
+    fn line(&self, text: &str) {
+        if self.to_stderr {
+            drop(writeln!(std::io::stderr().lock(), "{text}"));
+        } else {
+            let mut out = std::io::stdout().lock();
+            drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+        }
+    }
+}
