@@ -1,3 +1,84 @@
 //! The project's front door: setup, demo, test, ci, codegen, tidy.
+//!
+//! Only the command line lives here; each command has a module of its own. Nothing in this crate
+//! may depend on the project's other crates or on Aeron: it builds before `cargo xtask setup` ran.
 
-fn main() {}
+mod ci;
+mod codegen;
+mod demo;
+mod report;
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::setup::Purpose;
+
+/// What developers and CI machines run. Start with `cargo xtask demo` or `cargo xtask test`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_version_flag = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check what building needs and install what is missing (apt packages, cmake, test tools).
+    ///
+    /// System packages come from apt (through sudo when not root); cmake >= 3.30 and the cargo tools
+    /// go into a private directory, target/tools. Where packages cannot be installed, the one
+    /// command that does is printed. Running it again costs nothing.
+    Setup {
+        /// What the machine is going to be used for.
+        #[arg(long = "for", value_enum, default_value_t = Purpose::Test)]
+        purpose: Purpose,
+    },
+    /// Build a release and run the whole system as separate processes for about ten seconds.
+    ///
+    /// Media driver, driver, a producer and two consumers, once at full speed and once at 1 kHz;
+    /// then a table of frames, bandwidth, drops and latency. Needs 48 MiB of /dev/shm beyond Aeron's
+    /// own buffers, leaves nothing behind and fails if any frame is unaccounted for.
+    Demo,
+    /// Run every test: unit, property and system tests, documentation examples, loom models.
+    Test,
+    /// Run everything CI checks: format, lints, generated code, house rules, tests, docs,
+    /// licences, and the demo.
+    Ci,
+    /// Generate the message codecs from schemas/*.xml.
+    Codegen {
+        /// Change nothing; fail when the committed code is not what the schemas say.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the house rules no compiler checks: layering, where unsafe lives, file sizes, links.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = workspace::enter().and_then(|()| match cli.command {
+        Command::Setup { purpose } => setup::run(purpose),
+        Command::Demo => demo::run(),
+        Command::Test => test::run(),
+        Command::Ci => ci::run(),
+        Command::Codegen { check } => codegen::run(check),
+        Command::Tidy => tidy::run(),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
