@@ -78,7 +78,7 @@ fn find_executable(messages: &str, name: &str) -> Option<PathBuf> {
 ///
 /// `--cfg loom` rebuilds everything, so it has a target directory of its own.
 fn loom_models() -> Result<()> {
-    Cmd::cargo("nextest run --package tensorpool-shm --target-dir")
+    Cmd::cargo("nextest run --release --package tensorpool-shm --target-dir")
         .arg(crate::workspace::target_dir().join("loom"))
         .env("RUSTFLAGS", "--cfg loom")
         .run()
