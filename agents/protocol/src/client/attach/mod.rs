@@ -1,0 +1,413 @@
+//! One lease of one stream: ask, keep, lose, ask again, give back (Driver Model v1.0 §3-§5, §9).
+//!
+//! Sans-IO: told the time and decoded messages, it answers with at most one pending [`ControlRequest`] (peek, send,
+//! [`AttachClient::on_request_sent`]) and with [`AttachEvent`]s, which the owner drains after every input.
+//! Mapping memory is the mapping core's business.
+
+use tensorpool_codecs::types::{ClientId, CorrelationId, Epoch, LeaseId, NanoTime, StreamId};
+
+use super::attach_types::{
+    AttachConfig, AttachError, AttachEvent, AttachStats, CLIENT_ID_TAKEN, LossReason, PRODUCER_HELD,
+};
+use super::backoff::{Backoff, SplitMix64};
+use super::messages::{
+    Announce, AttachResponse, ClockDomain, ControlRequest, DetachRequest, DetachResponse,
+    DriverShutdown, Keepalive, LeaseRevoked,
+};
+use crate::common::{Outbox, ResponseCode, Role};
+
+mod transitions;
+
+use transitions::grant_of;
+
+const EVENT_CAPACITY: usize = 16;
+const MAX_CLIENT_ID_TRIES: u32 = 16;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attempt {
+    correlation_id: CorrelationId,
+    expires: NanoTime,
+    send_at: NanoTime,
+    resend_ns: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lease {
+    lease_id: LeaseId,
+    stream_id: StreamId,
+    epoch: Epoch,
+    keepalive_at: NanoTime,
+    expires: NanoTime,
+    driver_heard: NanoTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wait {
+    until: NanoTime,
+    why: AttachError,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Detach {
+    request: DetachRequest,
+    send_at: NanoTime,
+    expires: NanoTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Detached,
+    Attaching(Attempt),
+    Attached(Lease),
+    Backoff(Wait),
+    Detaching(Detach),
+    Closed,
+}
+
+/// The attach client. Not started until [`AttachClient::open`].
+#[derive(Debug)]
+pub struct AttachClient {
+    config: AttachConfig,
+    random: SplitMix64,
+    client_id: ClientId,
+    client_id_tries: u32,
+    correlation_low: u32,
+    backoff: Backoff,
+    state: State,
+    events: Outbox<AttachEvent>,
+    now: NanoTime,
+    link_up: bool,
+    give_up_at: Option<NanoTime>,
+    last_shutdown: Option<DriverShutdown>,
+    last_announced: Option<(Option<ClientId>, Epoch)>,
+    stats: AttachStats,
+}
+
+impl AttachClient {
+    /// A client in state Detached. The link counts as down until [`AttachClient::on_link_up`].
+    #[must_use]
+    pub fn new(config: AttachConfig) -> Self {
+        let mut random = SplitMix64::new(config.seed);
+        let client_id = config
+            .client_id
+            .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()));
+        Self {
+            client_id,
+            client_id_tries: 0,
+            correlation_low: random.next_u64() as u32,
+            backoff: Backoff::new(config.backoff_min_ns, config.backoff_max_ns),
+            state: State::Detached,
+            events: Outbox::with_capacity(EVENT_CAPACITY),
+            now: NanoTime::new(0),
+            link_up: false,
+            give_up_at: None,
+            last_shutdown: None,
+            last_announced: None,
+            stats: AttachStats::default(),
+            random,
+            config,
+        }
+    }
+
+    /// Starts attaching; gives up for good when no lease was granted within the attach timeout.
+    pub fn open(&mut self, now: NanoTime) {
+        self.advance(now);
+        if self.state == State::Detached {
+            self.give_up_at = Some(self.now.after_ns(self.config.attach_timeout_ns));
+            self.begin_attempt();
+        }
+    }
+
+    /// Gives the lease back and waits for the answer, a short while; without a lease closes at once. Idempotent.
+    pub fn close(&mut self, now: NanoTime) {
+        self.advance(now);
+        match &self.state {
+            State::Attached(lease) => {
+                let (lease_id, stream_id) = (lease.lease_id, lease.stream_id);
+                let request = self.detach_request(lease_id, stream_id);
+                let expires = self.now.after_ns(self.config.detach_timeout_ns);
+                self.state = State::Detaching(Detach {
+                    request,
+                    send_at: self.now,
+                    expires,
+                });
+            }
+            State::Detached | State::Attaching(_) | State::Backoff(_) => self.finish(),
+            State::Detaching(_) | State::Closed => {}
+        }
+    }
+
+    /// Aeron is usable (again): whatever is due goes out at once.
+    pub fn on_link_up(&mut self, now: NanoTime) {
+        self.advance(now);
+        self.link_up = true;
+        match &mut self.state {
+            State::Attaching(attempt) => attempt.send_at = self.now,
+            State::Attached(lease) => {
+                lease.keepalive_at = self.now;
+                lease.driver_heard = self.now;
+            }
+            State::Backoff(wait) => wait.until = self.now,
+            State::Detaching(detach) => detach.send_at = self.now,
+            State::Detached | State::Closed => {}
+        }
+    }
+
+    /// Aeron is not usable. A lease survives that until its local expiry.
+    pub fn on_link_lost(&mut self, now: NanoTime) {
+        self.advance(now);
+        self.link_up = false;
+    }
+
+    /// A response of a driver to anybody. Only the one to the outstanding attempt counts: what comes after an OK or
+    /// belongs to an older attempt is ignored.
+    pub fn on_attach_response(&mut self, now: NanoTime, response: &AttachResponse) {
+        self.advance(now);
+        match &self.state {
+            State::Attaching(attempt) if attempt.correlation_id == response.correlation_id => {}
+            _ => {
+                self.stats.responses_ignored += 1;
+                return;
+            }
+        }
+        match response.code {
+            Some(ResponseCode::Ok) => match grant_of(self.client_id, response) {
+                Ok(grant) => self.on_granted(grant),
+                Err(error) => self.on_refused(AttachError::InvalidResponse(error)),
+            },
+            Some(ResponseCode::Rejected) if response.error_message.contains(CLIENT_ID_TAKEN) => {
+                self.on_client_id_taken();
+            }
+            Some(ResponseCode::Rejected) if response.error_message.contains(PRODUCER_HELD) => {
+                let error = self.held_error();
+                self.wait(self.config.held_retry_ns, error);
+            }
+            code => self.on_refused(AttachError::Rejected {
+                code,
+                message: response.error_message.clone(),
+            }),
+        }
+    }
+
+    /// A response to a detach request of anybody.
+    pub fn on_detach_response(&mut self, now: NanoTime, response: &DetachResponse) {
+        self.advance(now);
+        let State::Detaching(detach) = &self.state else {
+            return;
+        };
+        if detach.request.correlation_id != response.correlation_id {
+            return;
+        }
+        let requested = self.config.stream_id;
+        if response.code == Some(ResponseCode::Rejected) && detach.request.stream_id != requested {
+            // Some drivers file a dynamic stream's lease under the id that was asked for.
+            let (lease_id, expires) = (detach.request.lease_id, detach.expires);
+            let request = self.detach_request(lease_id, requested);
+            self.state = State::Detaching(Detach {
+                request,
+                send_at: self.now,
+                expires,
+            });
+        } else {
+            self.finish();
+        }
+    }
+
+    /// A lease of anybody was revoked. Ours is recognised by lease and client id, and consumed once.
+    pub fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
+        self.advance(now);
+        if revoked.client_id != self.client_id {
+            return;
+        }
+        match &self.state {
+            State::Attached(lease) if lease.lease_id == revoked.lease_id => {
+                self.lose(LossReason::Revoked(revoked.reason.known()));
+            }
+            State::Detaching(detach) if detach.request.lease_id == revoked.lease_id => {
+                self.finish();
+            }
+            _ => {}
+        }
+    }
+
+    /// The driver announced a stream. Of our stream that is the driver's sign of life.
+    pub fn on_announce(&mut self, now: NanoTime, announce: &Announce) {
+        self.advance(now);
+        if Some(announce.stream_id) != self.stream_id() {
+            return;
+        }
+        self.last_announced = Some((announce.producer_id, announce.epoch));
+        let heard = match announce.clock_domain {
+            Some(ClockDomain::Monotonic) => announce.timestamp.min(self.now),
+            Some(ClockDomain::RealtimeSynced) | None => self.now,
+        };
+        match &mut self.state {
+            State::Attached(lease) => {
+                lease.driver_heard = lease.driver_heard.max(heard);
+                if self.config.role == Role::Producer && announce.epoch > lease.epoch {
+                    self.lose(LossReason::Superseded(announce.epoch));
+                }
+            }
+            State::Backoff(wait) if wait.why.is_silence() => wait.until = self.now,
+            _ => {}
+        }
+    }
+
+    /// The driver says it goes away. The same notice counts once, however often it is repeated.
+    pub fn on_driver_shutdown(&mut self, now: NanoTime, notice: DriverShutdown) {
+        self.advance(now);
+        if self.last_shutdown == Some(notice) {
+            return;
+        }
+        self.last_shutdown = Some(notice);
+        if let State::Attached(_) = self.state {
+            self.lose(LossReason::DriverShutdown(notice.reason.known()));
+        }
+    }
+
+    /// Carries out what time alone decides. Idempotent; ignores time going backwards.
+    pub fn on_timeout(&mut self, now: NanoTime) {
+        self.advance(now);
+        let now = self.now;
+        let gave_up = self.give_up_at.is_some_and(|at| now >= at);
+        match &self.state {
+            State::Attaching(_) if gave_up => self.fail(self.timeout_error()),
+            State::Attaching(attempt) if now >= attempt.expires => {
+                let delay = self.backoff.next_delay_ns(&mut self.random);
+                self.wait(delay, self.timeout_error());
+            }
+            State::Backoff(wait) if gave_up => self.fail(wait.why.clone()),
+            State::Backoff(wait) if now >= wait.until && self.link_up => self.begin_attempt(),
+            State::Attached(lease) if now >= lease.expires => self.lose(LossReason::Expired),
+            State::Attached(lease) if self.link_up && now >= self.silence_ends(lease) => {
+                self.lose(LossReason::DriverLost);
+            }
+            State::Detaching(detach) if now >= detach.expires => self.finish(),
+            _ => {}
+        }
+        self.check_invariants();
+    }
+
+    /// When [`AttachClient::on_timeout`] or [`AttachClient::peek_request`] has something to do next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<NanoTime> {
+        let send = |at: NanoTime| self.link_up.then_some(at);
+        let own = match &self.state {
+            State::Detached | State::Closed => None,
+            State::Attaching(attempt) => earliest(Some(attempt.expires), send(attempt.send_at)),
+            State::Backoff(wait) => send(wait.until),
+            State::Attached(lease) => {
+                let silence = send(self.silence_ends(lease));
+                earliest(
+                    earliest(Some(lease.expires), silence),
+                    send(lease.keepalive_at),
+                )
+            }
+            State::Detaching(detach) => earliest(Some(detach.expires), send(detach.send_at)),
+        };
+        match self.state {
+            State::Attaching(_) | State::Backoff(_) => earliest(own, self.give_up_at),
+            _ => own,
+        }
+    }
+
+    /// The request that is due, if any; it stays due until [`AttachClient::on_request_sent`].
+    #[must_use]
+    pub fn peek_request(&self) -> Option<ControlRequest> {
+        if !self.link_up {
+            return None;
+        }
+        match &self.state {
+            State::Attaching(attempt) if self.now >= attempt.send_at => Some(
+                ControlRequest::Attach(self.attach_request(attempt.correlation_id)),
+            ),
+            State::Attached(lease) if self.now >= lease.keepalive_at => {
+                Some(ControlRequest::Keepalive(Keepalive {
+                    lease_id: lease.lease_id,
+                    stream_id: lease.stream_id,
+                    client_id: self.client_id,
+                    role: self.config.role,
+                }))
+            }
+            State::Detaching(detach) if self.now >= detach.send_at => {
+                Some(ControlRequest::Detach(detach.request))
+            }
+            _ => None,
+        }
+    }
+
+    /// The peeked request went out at `now`. A keepalive that went out moves the local expiry; one that did not, does not.
+    pub fn on_request_sent(&mut self, now: NanoTime) {
+        self.advance(now);
+        let now = self.now;
+        match &mut self.state {
+            State::Attaching(attempt) => {
+                attempt.send_at = now.after_ns(attempt.resend_ns);
+                attempt.resend_ns = (attempt.resend_ns * 2).min(self.config.resend_max_ns);
+                self.stats.attach_requests += 1;
+            }
+            State::Attached(lease) => {
+                lease.keepalive_at = now.after_ns(self.config.keepalive_interval_ns);
+                lease.expires = now.after_ns(self.config.lease_duration_ns());
+                self.stats.keepalives += 1;
+            }
+            State::Detaching(detach) => {
+                detach.send_at = now.after_ns(self.config.resend_min_ns);
+            }
+            State::Detached | State::Backoff(_) | State::Closed => {}
+        }
+    }
+
+    /// The oldest event that was not taken yet.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<AttachEvent> {
+        self.events.pop()
+    }
+
+    /// The client id in use; changes when an automatic one turned out to be taken.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        self.client_id
+    }
+
+    /// The stream: the granted one while attached, before that the requested one if it is definite.
+    #[must_use]
+    pub fn stream_id(&self) -> Option<StreamId> {
+        match &self.state {
+            State::Attached(lease) => Some(lease.stream_id),
+            _ => Some(self.config.stream_id).filter(|id| id.get() != 0),
+        }
+    }
+
+    /// Whether a lease is held.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        matches!(self.state, State::Attached(_))
+    }
+
+    /// Whether nothing will ever happen again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> AttachStats {
+        self.stats
+    }
+
+    fn advance(&mut self, now: NanoTime) {
+        self.now = self.now.max(now);
+    }
+}
+
+fn earliest(a: Option<NanoTime>, b: Option<NanoTime>) -> Option<NanoTime> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
+    }
+}
+
+#[cfg(test)]
+mod tests;
