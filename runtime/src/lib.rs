@@ -4,6 +4,21 @@
 //! which thread is decided here, once, for every agent. Nothing in this crate knows of frames, of shared
 //! memory or of Aeron.
 
+pub mod agent;
 pub mod clock;
+pub mod composite;
 pub mod counters;
+pub mod duty_cycle;
 pub mod errors;
+pub mod idle;
+pub mod invoker;
+pub mod progress;
+pub mod runner;
+pub mod timers;
+
+pub use agent::Agent;
+pub use composite::CompositeAgent;
+pub use errors::AgentError;
+pub use idle::{IdleStrategy, Idler};
+pub use invoker::{AgentInvoker, AgentState, InvokerContext};
+pub use runner::{AgentExit, AgentRunner, RunnerConfig};
