@@ -7,6 +7,8 @@ mod processes;
 mod scene;
 mod summary;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;
