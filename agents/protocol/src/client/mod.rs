@@ -3,7 +3,11 @@
 mod attach;
 mod attach_types;
 mod backoff;
+mod consumers;
+mod mapping;
+mod mapping_types;
 mod messages;
+mod qos;
 mod regions;
 
 pub use attach::AttachClient;
@@ -12,8 +16,14 @@ pub use attach_types::{
     ResponseError,
 };
 pub use backoff::{Backoff, SplitMix64};
+pub use consumers::{CONSUMER_STALE_NS, ConsumerTracker, MAX_CONSUMERS};
+pub use mapping::MappingCore;
+pub use mapping_types::{
+    Adoption, MapTicket, MappingAction, MappingConfig, MappingStats, SourceEnd,
+};
 pub use messages::{
     Announce, AttachRequest, AttachResponse, ClockDomain, ControlRequest, DetachRequest,
     DetachResponse, DriverShutdown, Keepalive, LeaseRevoked,
 };
+pub use qos::{CAUGHT_UP_PERIOD_NS, Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
 pub use regions::{RawPool, RawRegions, RegionSet, RegionsError};

@@ -1,0 +1,306 @@
+//! Who listens to a producer's stream, and how far the slowest has come.
+//!
+//! Fed from ConsumerHello (control stream) and QosConsumer (QoS stream). Bounded, forgets who went silent.
+
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
+
+/// The most consumers that are followed; more are counted as overflow.
+pub const MAX_CONSUMERS: usize = 256;
+
+/// A consumer is forgotten after this long without a message: five of its periods.
+pub const CONSUMER_STALE_NS: u64 = 5_000_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Consumer {
+    id: ClientId,
+    heard: NanoTime,
+    epoch: Epoch,
+    last_seq_seen: u64,
+    /// When the last two reports of this epoch that said "0" arrived, see [`ConsumerTracker::all_saw`].
+    zero_heard: [NanoTime; 2],
+}
+
+/// The consumers of one stream. Called by one thread; allocates once.
+#[derive(Clone, Debug)]
+pub struct ConsumerTracker {
+    stream_id: StreamId,
+    epoch: Epoch,
+    consumers: Vec<Consumer>,
+    overflow: u64,
+}
+
+impl ConsumerTracker {
+    /// Nobody listens yet.
+    #[must_use]
+    pub fn new(stream_id: StreamId) -> Self {
+        Self {
+            stream_id,
+            epoch: Epoch::new(0),
+            consumers: Vec::with_capacity(MAX_CONSUMERS),
+            overflow: 0,
+        }
+    }
+
+    /// The producer goes on with this stream and epoch: everybody has to report anew.
+    pub fn begin_epoch(&mut self, stream_id: StreamId, epoch: Epoch) {
+        if stream_id != self.stream_id {
+            self.consumers.clear();
+        }
+        self.stream_id = stream_id;
+        self.epoch = epoch;
+    }
+
+    /// A ConsumerHello: somebody is there, mapped or not.
+    pub fn on_hello(&mut self, now: NanoTime, stream_id: StreamId, consumer_id: ClientId) {
+        if stream_id == self.stream_id {
+            let _ = self.entry(now, consumer_id);
+        }
+    }
+
+    /// A QosConsumer: the epoch it has mapped (0 = none) and the last sequence number it is done with.
+    pub fn on_qos(
+        &mut self,
+        now: NanoTime,
+        stream_id: StreamId,
+        consumer_id: ClientId,
+        epoch: Epoch,
+        last_seq_seen: Seq,
+    ) {
+        if stream_id != self.stream_id {
+            return;
+        }
+        let Some(consumer) = self.entry(now, consumer_id) else {
+            return;
+        };
+        if consumer.epoch != epoch {
+            consumer.epoch = epoch;
+            consumer.last_seq_seen = 0;
+            consumer.zero_heard = [NanoTime::new(0); 2];
+        }
+        // Peers restart their numbers now and then; progress within an epoch is not taken back.
+        consumer.last_seq_seen = consumer.last_seq_seen.max(last_seq_seen.get());
+        if last_seq_seen.get() == 0 {
+            consumer.zero_heard = [consumer.zero_heard[1], now];
+        }
+    }
+
+    /// Forgets consumers that have gone silent. Idempotent.
+    pub fn on_timeout(&mut self, now: NanoTime) {
+        self.consumers
+            .retain(|consumer| now.since_ns(consumer.heard) < CONSUMER_STALE_NS);
+    }
+
+    /// Consumers heard of lately, mapped or not.
+    #[must_use]
+    pub fn listening(&self) -> usize {
+        self.consumers.len()
+    }
+
+    /// Consumers that have mapped the current epoch: those a frame written now can reach.
+    #[must_use]
+    pub fn mapped(&self) -> usize {
+        self.of_epoch().count()
+    }
+
+    /// The first sequence number that some consumer of the current epoch may still need: a lossless producer must not
+    /// overwrite it. `None` without consumers. A report of 0 is ambiguous and read as "needs 0".
+    #[must_use]
+    pub fn floor(&self) -> Option<Seq> {
+        let needed = self
+            .of_epoch()
+            .map(|consumer| match consumer.last_seq_seen {
+                0 => 0,
+                seen => seen.saturating_add(1),
+            });
+        needed.min().map(Seq::new)
+    }
+
+    /// Whether every consumer of the current epoch is done with `seq`, which was published at `published`; true without
+    /// consumers. A report of 0 cannot be told from "nothing yet", so for frame 0 two reports after it are asked for.
+    #[must_use]
+    pub fn all_saw(&self, seq: Seq, published: NanoTime) -> bool {
+        self.of_epoch()
+            .all(|consumer| match (seq.get(), consumer.last_seq_seen) {
+                (0, 0) => consumer.zero_heard[0] > published,
+                (wanted, seen) => seen >= wanted,
+            })
+    }
+
+    /// Reports that found no room.
+    #[must_use]
+    pub fn overflow(&self) -> u64 {
+        self.overflow
+    }
+
+    fn of_epoch(&self) -> impl Iterator<Item = &Consumer> {
+        self.consumers
+            .iter()
+            .filter(|consumer| consumer.epoch == self.epoch)
+    }
+
+    fn entry(&mut self, now: NanoTime, id: ClientId) -> Option<&mut Consumer> {
+        let found = self.consumers.iter().position(|consumer| consumer.id == id);
+        let index = match found {
+            Some(index) => index,
+            None if self.consumers.len() < MAX_CONSUMERS => {
+                self.consumers.push(Consumer {
+                    id,
+                    heard: now,
+                    epoch: Epoch::new(0),
+                    last_seq_seen: 0,
+                    zero_heard: [NanoTime::new(0); 2],
+                });
+                self.consumers.len() - 1
+            }
+            None => {
+                self.overflow += 1;
+                return None;
+            }
+        };
+        let consumer = &mut self.consumers[index];
+        consumer.heard = consumer.heard.max(now);
+        Some(consumer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAM: StreamId = StreamId::new(1);
+    const EPOCH: Epoch = Epoch::new(50);
+    const SECOND: u64 = 1_000_000_000;
+
+    fn tracker() -> ConsumerTracker {
+        let mut tracker = ConsumerTracker::new(STREAM);
+        tracker.begin_epoch(STREAM, EPOCH);
+        tracker
+    }
+
+    fn qos(tracker: &mut ConsumerTracker, now: u64, id: u32, epoch: Epoch, seq: u64) {
+        tracker.on_qos(
+            NanoTime::new(now),
+            STREAM,
+            ClientId::new(id),
+            epoch,
+            Seq::new(seq),
+        );
+    }
+
+    #[test]
+    fn a_hello_is_heard_but_only_a_report_of_the_epoch_counts_as_mapped() {
+        let mut tracker = tracker();
+        tracker.on_hello(NanoTime::new(0), STREAM, ClientId::new(1));
+        tracker.on_hello(NanoTime::new(0), StreamId::new(2), ClientId::new(9));
+        assert_eq!(
+            (tracker.listening(), tracker.mapped(), tracker.floor()),
+            (1, 0, None)
+        );
+        qos(&mut tracker, 0, 1, Epoch::new(0), 0);
+        assert_eq!(tracker.mapped(), 0, "mapped nothing");
+        qos(&mut tracker, 0, 1, EPOCH, 0);
+        assert_eq!((tracker.listening(), tracker.mapped()), (1, 1));
+    }
+
+    #[test]
+    fn the_slowest_live_consumer_of_the_epoch_sets_the_floor() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        qos(&mut tracker, 0, 2, EPOCH, 4);
+        qos(&mut tracker, 0, 3, Epoch::new(49), 1);
+        assert_eq!(tracker.floor(), Some(Seq::new(5)));
+        qos(&mut tracker, 0, 4, EPOCH, 0);
+        assert_eq!(
+            tracker.floor(),
+            Some(Seq::new(0)),
+            "0 may mean that nothing was seen"
+        );
+    }
+
+    #[test]
+    fn a_new_epoch_asks_everybody_to_report_anew() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        tracker.begin_epoch(STREAM, Epoch::new(51));
+        assert_eq!(
+            (tracker.mapped(), tracker.listening(), tracker.floor()),
+            (0, 1, None)
+        );
+        qos(&mut tracker, 0, 1, Epoch::new(51), 0);
+        assert_eq!(tracker.floor(), Some(Seq::new(0)));
+    }
+
+    #[test]
+    fn silent_consumers_are_forgotten_after_five_seconds() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        qos(&mut tracker, 2 * SECOND, 2, EPOCH, 9);
+        tracker.on_timeout(NanoTime::new(5 * SECOND - 1));
+        assert_eq!(tracker.mapped(), 2);
+        tracker.on_timeout(NanoTime::new(5 * SECOND));
+        assert_eq!((tracker.mapped(), tracker.floor()), (1, Some(Seq::new(10))));
+    }
+
+    #[test]
+    fn a_restarted_count_does_not_take_progress_back() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        qos(&mut tracker, 0, 1, EPOCH, 0);
+        assert_eq!(tracker.floor(), Some(Seq::new(8)));
+    }
+
+    #[test]
+    fn having_seen_frame_zero_takes_two_reports_after_it() {
+        let mut tracker = tracker();
+        let published = NanoTime::new(10);
+        assert!(
+            tracker.all_saw(Seq::new(0), published),
+            "nobody has to see it"
+        );
+        qos(&mut tracker, 9, 1, EPOCH, 0);
+        qos(&mut tracker, 11, 1, EPOCH, 0);
+        assert!(!tracker.all_saw(Seq::new(0), published));
+        qos(&mut tracker, 12, 1, EPOCH, 0);
+        assert!(tracker.all_saw(Seq::new(0), published));
+        assert!(!tracker.all_saw(Seq::new(1), published));
+        qos(&mut tracker, 13, 1, EPOCH, 1);
+        assert!(tracker.all_saw(Seq::new(1), published));
+        assert!(
+            tracker.all_saw(Seq::new(0), NanoTime::new(20)),
+            "no doubt is left"
+        );
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut tracker = tracker();
+        for id in 0..MAX_CONSUMERS as u32 + 3 {
+            qos(&mut tracker, 0, id + 1, EPOCH, 1);
+        }
+        assert_eq!((tracker.mapped(), tracker.overflow()), (MAX_CONSUMERS, 3));
+    }
+
+    proptest! {
+        #[test]
+        fn the_floor_never_passes_what_a_live_consumer_still_needs(
+            reports in prop::collection::vec((1u32..6, 0u64..100, any::<bool>()), 1..60),
+        ) {
+            let mut tracker = tracker();
+            let mut model = std::collections::HashMap::new();
+            for (id, seq, current) in reports {
+                let epoch = if current { EPOCH } else { Epoch::new(1) };
+                qos(&mut tracker, 0, id, epoch, seq);
+                let entry = model.entry(id).or_insert((epoch, 0));
+                if entry.0 != epoch {
+                    *entry = (epoch, 0);
+                }
+                entry.1 = entry.1.max(seq);
+                let needed = model.values().filter(|(e, _)| *e == EPOCH)
+                    .map(|&(_, seen)| if seen == 0 { 0 } else { seen + 1 }).min();
+                prop_assert_eq!(tracker.floor().map(Seq::get), needed);
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Which epoch of a stream is mapped, when it is replaced, and when it is void (Wire v1.2 §7, §10.1, §15).
+//!
+//! Sans-IO: a worker maps. The core asks for it with [`MappingAction::Map`] and is told the outcome. Its owner drains
+//! the actions after every input. Whether a lease is held is the attach core's business.
+
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, StreamId};
+
+use crate::client::backoff::{Backoff, SplitMix64};
+use crate::client::mapping_types::{
+    MapTicket, MappingAction, MappingConfig, MappingStats, SourceEnd,
+};
+use crate::client::messages::{Announce, ClockDomain, LeaseRevoked};
+use crate::client::regions::RegionSet;
+use crate::common::{LeaseRevokeReason, Outbox, Role};
+
+mod rules;
+
+const ACTION_CAPACITY: usize = 16;
+
+/// A mapping that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    ticket: MapTicket,
+    regions: Box<RegionSet>,
+    producer_id: Option<ClientId>,
+    /// `None` while the worker is at it.
+    retry_at: Option<NanoTime>,
+}
+
+/// The mapping in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mapped {
+    regions: Box<RegionSet>,
+    producer_id: Option<ClientId>,
+    pid: Option<u64>,
+    stale: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Unmapped,
+    Mapping(Target),
+    Mapped(Mapped),
+    /// The old one stays in use until the new one is there.
+    Remapping(Mapped, Target),
+}
+
+/// An epoch whose producer is gone: not mapped again unless another producer took it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ended {
+    epoch: Epoch,
+    producer_id: ClientId,
+}
+
+/// The mapping core of one attached stream.
+#[derive(Debug)]
+pub struct MappingCore {
+    config: MappingConfig,
+    random: SplitMix64,
+    backoff: Backoff,
+    state: State,
+    actions: Outbox<MappingAction>,
+    now: NanoTime,
+    attached: bool,
+    stream_id: Option<StreamId>,
+    joined: Option<NanoTime>,
+    next_ticket: u64,
+    last_adopted: Option<Epoch>,
+    /// An epoch that was replaced before its end was told.
+    replaced: Option<(Epoch, Option<ClientId>)>,
+    ended: Option<Ended>,
+    last_announce: Option<(Epoch, NanoTime)>,
+    lower: Option<(Epoch, u32)>,
+    stats: MappingStats,
+}
+
+impl MappingCore {
+    /// Nothing is mapped, nothing is attached.
+    #[must_use]
+    pub fn new(config: MappingConfig) -> Self {
+        Self {
+            random: SplitMix64::new(config.seed),
+            backoff: Backoff::new(config.retry_min_ns, config.retry_max_ns),
+            state: State::Unmapped,
+            actions: Outbox::with_capacity(ACTION_CAPACITY),
+            now: NanoTime::new(0),
+            attached: false,
+            stream_id: None,
+            joined: None,
+            next_ticket: 0,
+            last_adopted: None,
+            replaced: None,
+            ended: None,
+            last_announce: None,
+            lower: None,
+            stats: MappingStats::default(),
+            config,
+        }
+    }
+
+    /// The announce subscription became available: older announces say nothing about now.
+    pub fn on_joined(&mut self, now: NanoTime) {
+        self.advance(now);
+        self.joined = Some(self.now);
+    }
+
+    /// A lease was granted: its regions are mapped at once, without waiting for an announce.
+    pub fn on_granted(&mut self, now: NanoTime, regions: &RegionSet) {
+        self.advance(now);
+        self.attached = true;
+        self.stream_id = Some(regions.stream_id);
+        self.ended = None;
+        self.lower = None;
+        self.backoff.reset();
+        self.want(Box::new(regions.clone()), None);
+    }
+
+    /// The lease is gone: what is mapped is void, what is being mapped is not wanted.
+    pub fn on_lost(&mut self, now: NanoTime) {
+        self.advance(now);
+        self.attached = false;
+        self.revoke();
+    }
+
+    /// An announce of any stream. Ignored by producers and without a lease.
+    ///
+    /// Accepted are fresh announces from after the join: a higher epoch is mapped and then takes over, the same epoch
+    /// changes nothing unless its regions changed, a lower one is ignored unless the mapped one is stale and the lower
+    /// one was announced twice in a row.
+    pub fn on_announce(&mut self, now: NanoTime, realtime_now: NanoTime, announce: &Announce) {
+        self.advance(now);
+        if !self.attached
+            || self.config.role == Role::Producer
+            || self.stream_id != Some(announce.stream_id)
+        {
+            return;
+        }
+        if !self.is_fresh(realtime_now, announce) {
+            self.stats.announces_stale += 1;
+            return;
+        }
+        let key = (announce.epoch, announce.timestamp);
+        if self.last_announce == Some(key) {
+            return;
+        }
+        self.last_announce = Some(key);
+        let checked = RegionSet::check(
+            announce.stream_id,
+            announce.epoch,
+            announce.layout_version,
+            &announce.regions,
+        );
+        match checked {
+            Ok(regions) => self.on_fresh_announce(Box::new(regions), announce.producer_id),
+            Err(_) => self.stats.announces_invalid += 1,
+        }
+    }
+
+    /// A lease of anybody was revoked. If it is that of our stream's producer, its epoch has ended. Told once.
+    pub fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
+        self.advance(now);
+        let of_source = revoked.role.known() == Some(Role::Producer)
+            && self.stream_id == Some(revoked.stream_id);
+        if !of_source || self.config.role == Role::Producer {
+            return;
+        }
+        let end = match revoked.reason.known() {
+            Some(LeaseRevokeReason::Detached) => SourceEnd::Detached,
+            reason => SourceEnd::Lost(reason),
+        };
+        let client_id = revoked.client_id;
+        if let Some((epoch, producer_id)) = self.replaced
+            && producer_id == Some(client_id)
+        {
+            self.replaced = None;
+            self.emit(MappingAction::SourceEnded {
+                epoch,
+                producer_id,
+                end,
+            });
+            return;
+        }
+        let (State::Mapped(mapped) | State::Remapping(mapped, _)) = &self.state else {
+            return;
+        };
+        let epoch = mapped.regions.epoch;
+        let known_other = mapped.producer_id.is_some_and(|id| id != client_id);
+        let already = self.ended.is_some_and(|ended| ended.epoch == epoch);
+        if known_other || already {
+            return;
+        }
+        self.ended = Some(Ended {
+            epoch,
+            producer_id: client_id,
+        });
+        self.emit(MappingAction::SourceEnded {
+            epoch,
+            producer_id: Some(client_id),
+            end,
+        });
+        if end != SourceEnd::Detached {
+            self.revoke_current();
+        }
+    }
+
+    /// The worker made the mapping of `ticket`.
+    pub fn on_mapped(&mut self, now: NanoTime, ticket: MapTicket) {
+        self.advance(now);
+        let (old, target) = match std::mem::replace(&mut self.state, State::Unmapped) {
+            State::Mapping(target) if target.ticket == ticket => (None, target),
+            State::Remapping(old, target) if target.ticket == ticket => (Some(old), target),
+            other => {
+                self.state = other;
+                self.emit(MappingAction::Discard { ticket });
+                return;
+            }
+        };
+        self.adopt(old, target);
+    }
+
+    /// The worker could not map `ticket`; it is tried again, and what is in use stays in use.
+    pub fn on_map_failed(&mut self, now: NanoTime, ticket: MapTicket) {
+        self.advance(now);
+        let delay_ns = match &mut self.state {
+            State::Mapping(target) | State::Remapping(_, target) if target.ticket == ticket => {
+                let delay_ns = self.backoff.next_delay_ns(&mut self.random);
+                target.retry_at = Some(self.now.after_ns(delay_ns));
+                let epoch = target.regions.epoch;
+                self.stats.failures += 1;
+                Some((epoch, delay_ns))
+            }
+            _ => None,
+        };
+        if let Some((epoch, delay_ns)) = delay_ns {
+            self.emit(MappingAction::RetryMap { epoch, delay_ns });
+        }
+    }
+
+    /// What the superblock of the mapped header ring says. 0 means unknown, for both.
+    ///
+    /// Another process id than before means that somebody else took the memory over: it is mapped anew. Activity older
+    /// than three periods is told once as [`MappingAction::SourceStale`].
+    pub fn on_superblock(&mut self, now: NanoTime, epoch: Epoch, activity: NanoTime, pid: u64) {
+        self.advance(now);
+        let (State::Mapped(mapped) | State::Remapping(mapped, _)) = &mut self.state else {
+            return;
+        };
+        if mapped.regions.epoch != epoch {
+            return;
+        }
+        let stale = activity.get() != 0 && self.now.since_ns(activity) > self.config.freshness_ns();
+        let newly_stale = stale && !mapped.stale;
+        mapped.stale = stale;
+        let changed = pid != 0 && mapped.pid.is_some_and(|known| known != pid);
+        if pid != 0 {
+            mapped.pid = Some(pid);
+        }
+        if newly_stale {
+            self.emit(MappingAction::SourceStale { epoch });
+        }
+        if changed {
+            self.stats.pid_changes += 1;
+            self.remap_after_pid_change();
+        }
+    }
+
+    /// Carries out what time alone decides. Idempotent; ignores time going backwards.
+    pub fn on_timeout(&mut self, now: NanoTime) {
+        self.advance(now);
+        let due = match &self.state {
+            State::Mapping(target) | State::Remapping(_, target) => {
+                target.retry_at.is_some_and(|at| self.now >= at)
+            }
+            State::Unmapped | State::Mapped(_) => false,
+        };
+        if due {
+            self.request_target();
+        }
+    }
+
+    /// When [`MappingCore::on_timeout`] has something to do next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<NanoTime> {
+        match &self.state {
+            State::Mapping(target) | State::Remapping(_, target) => target.retry_at,
+            State::Unmapped | State::Mapped(_) => None,
+        }
+    }
+
+    /// The oldest action that was not taken yet.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<MappingAction> {
+        self.actions.pop()
+    }
+
+    /// The epoch in use.
+    #[must_use]
+    pub fn mapped_epoch(&self) -> Option<Epoch> {
+        match &self.state {
+            State::Mapped(mapped) | State::Remapping(mapped, _) => Some(mapped.regions.epoch),
+            State::Unmapped | State::Mapping(_) => None,
+        }
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> MappingStats {
+        self.stats
+    }
+
+    fn is_fresh(&self, realtime_now: NanoTime, announce: &Announce) -> bool {
+        let fresh = self.config.freshness_ns();
+        let stamp = announce.timestamp;
+        match announce.clock_domain {
+            _ if stamp.get() == 0 => false,
+            Some(ClockDomain::Monotonic) => {
+                let joined = self.joined.unwrap_or(NanoTime::new(0));
+                self.now.since_ns(stamp) <= fresh
+                    && stamp.after_ns(self.config.announce_period_ns) >= joined
+            }
+            Some(ClockDomain::RealtimeSynced) => realtime_now.since_ns(stamp) <= fresh,
+            None => false,
+        }
+    }
+
+    fn advance(&mut self, now: NanoTime) {
+        self.now = self.now.max(now);
+    }
+
+    fn emit(&mut self, action: MappingAction) {
+        assert!(
+            self.actions.try_push(action).is_ok(),
+            "mapping actions must be drained after every input"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,523 @@
+use proptest::prelude::*;
+use tensorpool_codecs::types::LeaseId;
+
+use super::*;
+use crate::client::Adoption;
+use crate::client::RawRegions;
+use crate::client::regions::tests::raw_regions;
+use crate::common::EnumField;
+
+const STREAM: StreamId = StreamId::new(10_000);
+const PRODUCER: ClientId = ClientId::new(77);
+const MS: u64 = 1_000_000;
+
+fn at(ms: u64) -> NanoTime {
+    NanoTime::new(1_000_000_000_000 + ms * MS)
+}
+
+fn raw(epoch: u64) -> RawRegions {
+    let mut raw = raw_regions();
+    raw.header_uri = format!("shm:file?path=/pools/{epoch}/header");
+    raw
+}
+
+fn regions(epoch: u64) -> RegionSet {
+    RegionSet::check(STREAM, Epoch::new(epoch), 1, &raw(epoch)).unwrap()
+}
+
+fn announce(ms: u64, epoch: u64) -> Announce {
+    Announce {
+        stream_id: STREAM,
+        producer_id: Some(PRODUCER),
+        epoch: Epoch::new(epoch),
+        timestamp: at(ms),
+        clock_domain: Some(ClockDomain::Monotonic),
+        layout_version: 1,
+        regions: raw(epoch),
+    }
+}
+
+fn revoked(client: ClientId, reason: LeaseRevokeReason) -> LeaseRevoked {
+    LeaseRevoked {
+        lease_id: LeaseId::new(1),
+        stream_id: STREAM,
+        client_id: client,
+        role: EnumField::Known(Role::Producer),
+        reason: EnumField::Known(reason),
+    }
+}
+
+fn actions(core: &mut MappingCore) -> Vec<MappingAction> {
+    std::iter::from_fn(|| core.poll_action()).collect()
+}
+
+fn ticket(core: &mut MappingCore) -> MapTicket {
+    match &actions(core)[..] {
+        [MappingAction::Map { ticket, .. }] => *ticket,
+        other => panic!("expected one request to map, found {other:?}"),
+    }
+}
+
+fn consumer() -> MappingCore {
+    MappingCore::new(MappingConfig::new(Role::Consumer, 1))
+}
+
+/// A consumer that mapped this epoch from its grant and heard one announce of it.
+fn mapped(epoch: u64) -> MappingCore {
+    let mut core = consumer();
+    core.on_joined(at(0));
+    core.on_granted(at(0), &regions(epoch));
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(1), ticket);
+    core.on_announce(at(2), at(0), &announce(2, epoch));
+    let adopt = MappingAction::Adopt {
+        ticket,
+        stream_id: STREAM,
+        epoch: Epoch::new(epoch),
+        adoption: Adoption::First,
+    };
+    assert_eq!(actions(&mut core), [adopt]);
+    core
+}
+
+fn hear(core: &mut MappingCore, ms: u64, epoch: u64) {
+    core.on_announce(at(ms), at(0), &announce(ms, epoch));
+}
+
+#[test]
+fn a_grant_is_mapped_at_once_without_an_announce() {
+    let mut core = consumer();
+    core.on_granted(at(0), &regions(5));
+    let ticket = ticket(&mut core);
+    assert_eq!(core.mapped_epoch(), None);
+    core.on_mapped(at(1), ticket);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
+}
+
+#[test]
+fn announces_of_the_mapped_epoch_change_nothing() {
+    let mut core = mapped(5);
+    for ms in [1_000, 2_000, 2_000, 3_000] {
+        hear(&mut core, ms, 5);
+    }
+    assert_eq!(actions(&mut core), []);
+    let mut moved = announce(4_000, 5);
+    moved.regions.header_uri.push('x');
+    core.on_announce(at(4_000), at(0), &moved);
+    ticket(&mut core);
+    assert_eq!(
+        core.mapped_epoch(),
+        Some(Epoch::new(5)),
+        "in use until the new one is there"
+    );
+}
+
+#[test]
+fn a_higher_epoch_is_mapped_first_and_swapped_in_then() {
+    let mut core = mapped(5);
+    hear(&mut core, 100, 6);
+    let ticket = ticket(&mut core);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
+    hear(&mut core, 101, 6);
+    assert_eq!(actions(&mut core), [], "the worker is at it");
+    core.on_mapped(at(110), ticket);
+    let adoption = Adoption::NewEpoch { old: Epoch::new(5) };
+    let epoch = Epoch::new(6);
+    let adopt = MappingAction::Adopt {
+        ticket,
+        stream_id: STREAM,
+        epoch,
+        adoption,
+    };
+    assert_eq!(actions(&mut core), [adopt]);
+    assert_eq!(core.stats().remaps, 1);
+}
+
+#[test]
+fn a_newer_target_supersedes_the_one_being_mapped() {
+    let mut core = mapped(5);
+    hear(&mut core, 100, 6);
+    let first = ticket(&mut core);
+    hear(&mut core, 101, 7);
+    let second = ticket(&mut core);
+    core.on_mapped(at(110), first);
+    assert_eq!(
+        actions(&mut core),
+        [MappingAction::Discard { ticket: first }]
+    );
+    core.on_mapped(at(111), second);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(7)));
+}
+
+#[test]
+fn lower_epochs_are_ignored_while_the_mapped_one_lives() {
+    let mut core = mapped(5);
+    for ms in (1_000..6_000).step_by(1_000) {
+        hear(&mut core, ms, 4);
+        core.on_superblock(at(ms), Epoch::new(5), at(ms), 1);
+    }
+    assert_eq!(actions(&mut core), []);
+    assert_eq!(core.stats().announces_lower_epoch, 5);
+}
+
+#[test]
+fn a_lower_epoch_replaces_a_stale_one_when_announced_twice_in_a_row() {
+    let mut core = mapped(5);
+    core.on_superblock(at(4_000), Epoch::new(5), at(0), 1);
+    assert_eq!(
+        actions(&mut core),
+        [MappingAction::SourceStale {
+            epoch: Epoch::new(5)
+        }]
+    );
+    hear(&mut core, 4_000, 4);
+    hear(&mut core, 4_500, 3);
+    assert_eq!(
+        actions(&mut core),
+        [],
+        "two different ones are not two in a row"
+    );
+    hear(&mut core, 5_000, 3);
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(5_001), ticket);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(3)));
+}
+
+#[test]
+fn announces_from_before_the_join_stale_or_of_unknown_clocks_are_ignored() {
+    let mut core = mapped(5);
+    core.on_joined(at(2_000));
+    core.on_announce(at(2_100), at(0), &announce(999, 6));
+    core.on_announce(at(6_000), at(0), &announce(2_999, 6));
+    let unknown = Announce {
+        clock_domain: None,
+        ..announce(6_000, 6)
+    };
+    core.on_announce(at(6_000), at(0), &unknown);
+    let unstamped = Announce {
+        timestamp: NanoTime::new(0),
+        ..announce(6_000, 6)
+    };
+    core.on_announce(at(6_000), at(0), &unstamped);
+    assert_eq!(actions(&mut core), []);
+    assert_eq!(core.stats().announces_stale, 4);
+    core.on_joined(at(7_000));
+    core.on_announce(at(7_000), at(0), &announce(6_000, 6));
+    ticket(&mut core);
+}
+
+#[test]
+fn realtime_announces_are_judged_by_the_realtime_clock_only() {
+    let mut core = mapped(5);
+    core.on_joined(at(5_000));
+    let realtime = |ms: u64| NanoTime::new(1_700_000_000_000 * MS + ms * MS);
+    let stamped = |ms, epoch| Announce {
+        clock_domain: Some(ClockDomain::RealtimeSynced),
+        timestamp: realtime(ms),
+        ..announce(0, epoch)
+    };
+    core.on_announce(at(9_000), realtime(4_000), &stamped(999, 6));
+    assert_eq!(actions(&mut core), []);
+    core.on_announce(at(9_000), realtime(4_000), &stamped(1_000, 6));
+    ticket(&mut core);
+}
+
+#[test]
+fn impossible_regions_and_layouts_are_counted_and_ignored() {
+    let mut core = mapped(5);
+    let layout = Announce {
+        layout_version: 2,
+        ..announce(10, 6)
+    };
+    core.on_announce(at(10), at(0), &layout);
+    let mut empty = announce(11, 6);
+    empty.regions.pools.clear();
+    core.on_announce(at(11), at(0), &empty);
+    assert_eq!(actions(&mut core), []);
+    assert_eq!(core.stats().announces_invalid, 2);
+}
+
+#[test]
+fn other_streams_and_producers_follow_no_announces() {
+    let mut core = mapped(5);
+    let foreign = Announce {
+        stream_id: StreamId::new(1),
+        ..announce(10, 6)
+    };
+    core.on_announce(at(10), at(0), &foreign);
+    assert_eq!(actions(&mut core), []);
+    let mut producer = MappingCore::new(MappingConfig::new(Role::Producer, 1));
+    producer.on_granted(at(0), &regions(5));
+    let ticket = ticket(&mut producer);
+    producer.on_mapped(at(1), ticket);
+    actions(&mut producer);
+    hear(&mut producer, 10, 6);
+    assert_eq!(actions(&mut producer), []);
+}
+
+#[test]
+fn a_failed_mapping_is_retried_with_growing_pauses_and_keeps_the_old_one() {
+    let mut core = mapped(5);
+    hear(&mut core, 100, 6);
+    let mut now = 100;
+    let mut delays = Vec::new();
+    for _ in 0..8 {
+        let ticket = ticket(&mut core);
+        core.on_map_failed(at(now), ticket);
+        assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
+        match &actions(&mut core)[..] {
+            [MappingAction::RetryMap { delay_ns, .. }] => {
+                assert_eq!(core.next_deadline(), Some(at(now).after_ns(*delay_ns)));
+                delays.push(delay_ns / MS);
+            }
+            other => panic!("{other:?}"),
+        }
+        now += 3_200;
+        core.on_timeout(at(now));
+    }
+    assert!(delays[0] <= 100 && delays[7] >= 1_600 && delays.iter().all(|&d| d <= 3_200));
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(now), ticket);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
+}
+
+#[test]
+fn losing_the_lease_revokes_and_a_new_grant_of_the_same_epoch_continues_it() {
+    let mut core = mapped(5);
+    hear(&mut core, 100, 6);
+    let pending = ticket(&mut core);
+    core.on_lost(at(200));
+    assert_eq!(
+        actions(&mut core),
+        [MappingAction::Revoke {
+            epoch: Epoch::new(5)
+        }]
+    );
+    core.on_mapped(at(210), pending);
+    assert_eq!(
+        actions(&mut core),
+        [MappingAction::Discard { ticket: pending }]
+    );
+    hear(&mut core, 300, 7);
+    assert_eq!(actions(&mut core), [], "without a lease nothing is mapped");
+    core.on_granted(at(400), &regions(5));
+    let again = ticket(&mut core);
+    core.on_mapped(at(401), again);
+    assert!(matches!(
+        actions(&mut core)[..],
+        [MappingAction::Adopt {
+            adoption: Adoption::SameEpoch,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_detached_producer_ends_the_stream_once_and_keeps_its_frames_readable() {
+    let mut core = mapped(5);
+    core.on_lease_revoked(at(10), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    core.on_lease_revoked(at(11), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    let ended = MappingAction::SourceEnded {
+        epoch: Epoch::new(5),
+        producer_id: Some(PRODUCER),
+        end: SourceEnd::Detached,
+    };
+    assert_eq!(actions(&mut core), [ended]);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
+    hear(&mut core, 20, 6);
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(21), ticket);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
+}
+
+#[test]
+fn an_expired_producer_voids_the_mapping() {
+    let mut core = mapped(5);
+    core.on_lease_revoked(at(10), &revoked(PRODUCER, LeaseRevokeReason::Expired));
+    let epoch = Epoch::new(5);
+    let end = SourceEnd::Lost(Some(LeaseRevokeReason::Expired));
+    assert_eq!(
+        actions(&mut core),
+        [
+            MappingAction::SourceEnded {
+                epoch,
+                producer_id: Some(PRODUCER),
+                end
+            },
+            MappingAction::Revoke { epoch },
+        ]
+    );
+    hear(&mut core, 20, 5);
+    assert_eq!(actions(&mut core), [], "its old producer is gone for good");
+    let taken_over = Announce {
+        producer_id: Some(ClientId::new(78)),
+        ..announce(30, 5)
+    };
+    core.on_announce(at(30), at(0), &taken_over);
+    ticket(&mut core);
+}
+
+#[test]
+fn revokes_of_consumers_other_streams_and_other_producers_are_not_ours() {
+    let mut core = mapped(5);
+    let consumer = LeaseRevoked {
+        role: EnumField::Known(Role::Consumer),
+        ..revoked(PRODUCER, LeaseRevokeReason::Expired)
+    };
+    core.on_lease_revoked(at(10), &consumer);
+    let foreign = LeaseRevoked {
+        stream_id: StreamId::new(1),
+        ..revoked(PRODUCER, LeaseRevokeReason::Expired)
+    };
+    core.on_lease_revoked(at(10), &foreign);
+    core.on_lease_revoked(
+        at(10),
+        &revoked(ClientId::new(1), LeaseRevokeReason::Expired),
+    );
+    assert_eq!(actions(&mut core), []);
+}
+
+#[test]
+fn the_end_of_an_epoch_that_was_already_replaced_is_still_told() {
+    let mut core = mapped(5);
+    let successor = Announce {
+        producer_id: Some(ClientId::new(78)),
+        ..announce(10, 6)
+    };
+    core.on_announce(at(10), at(0), &successor);
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(11), ticket);
+    actions(&mut core);
+    for _ in 0..2 {
+        core.on_lease_revoked(at(12), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    }
+    let ended = MappingAction::SourceEnded {
+        epoch: Epoch::new(5),
+        producer_id: Some(PRODUCER),
+        end: SourceEnd::Detached,
+    };
+    assert_eq!(actions(&mut core), [ended]);
+    assert_eq!(
+        core.mapped_epoch(),
+        Some(Epoch::new(6)),
+        "the new epoch is not touched"
+    );
+}
+
+#[test]
+fn another_process_behind_the_region_means_mapping_anew() {
+    let mut core = mapped(5);
+    core.on_superblock(at(10), Epoch::new(5), at(10), 0);
+    core.on_superblock(at(20), Epoch::new(5), at(20), 100);
+    core.on_superblock(at(30), Epoch::new(5), at(30), 0);
+    core.on_superblock(at(40), Epoch::new(5), at(40), 100);
+    assert_eq!(actions(&mut core), [], "0 is unknown");
+    core.on_superblock(at(50), Epoch::new(5), at(50), 101);
+    match &actions(&mut core)[..] {
+        [
+            MappingAction::Revoke { .. },
+            MappingAction::Map { regions, .. },
+        ] => {
+            assert_eq!(regions.epoch, Epoch::new(5));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_activity_of_zero_is_unknown_and_staleness_is_told_once() {
+    let mut core = mapped(5);
+    core.on_superblock(at(9_000), Epoch::new(5), NanoTime::new(0), 1);
+    assert_eq!(actions(&mut core), []);
+    core.on_superblock(at(9_000), Epoch::new(5), at(1), 1);
+    core.on_superblock(at(9_500), Epoch::new(5), at(1), 1);
+    assert_eq!(
+        actions(&mut core),
+        [MappingAction::SourceStale {
+            epoch: Epoch::new(5)
+        }]
+    );
+    core.on_superblock(at(9_600), Epoch::new(5), at(9_600), 1);
+    core.on_superblock(at(19_600), Epoch::new(5), at(9_600), 1);
+    assert_eq!(
+        actions(&mut core).len(),
+        1,
+        "and told again after it had recovered"
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    Grant(u64),
+    Lost,
+    Announce(u64),
+    Mapped,
+    Failed,
+    Revoked(bool),
+    Superblock(u64, u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0u64..2_000).prop_map(Step::Pass),
+        (1u64..9).prop_map(Step::Grant),
+        Just(Step::Lost),
+        (1u64..9).prop_map(Step::Announce),
+        Just(Step::Mapped),
+        Just(Step::Failed),
+        any::<bool>().prop_map(Step::Revoked),
+        (0u64..6_000, 0u64..3).prop_map(|(age, pid)| Step::Superblock(age, pid)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn random_histories_keep_the_promises(steps in prop::collection::vec(step(), 1..150)) {
+        let mut core = consumer();
+        let mut ms = 10_000;
+        let mut outstanding: Vec<MapTicket> = Vec::new();
+        let mut in_use: Option<Epoch> = None;
+        for step in steps {
+            match step {
+                Step::Pass(delta) => {
+                    ms += delta;
+                    core.on_timeout(at(ms));
+                }
+                Step::Grant(epoch) => core.on_granted(at(ms), &regions(epoch)),
+                Step::Lost => core.on_lost(at(ms)),
+                Step::Announce(epoch) => hear(&mut core, ms, epoch),
+                Step::Mapped => if let Some(ticket) = outstanding.pop() {
+                    core.on_mapped(at(ms), ticket);
+                },
+                Step::Failed => if let Some(ticket) = outstanding.pop() {
+                    core.on_map_failed(at(ms), ticket);
+                },
+                Step::Revoked(detached) => {
+                    let reason = if detached { LeaseRevokeReason::Detached } else { LeaseRevokeReason::Expired };
+                    core.on_lease_revoked(at(ms), &revoked(PRODUCER, reason));
+                }
+                Step::Superblock(age, pid) => if let Some(epoch) = core.mapped_epoch() {
+                    core.on_superblock(at(ms), epoch, at(ms - age.min(ms)), pid);
+                },
+            }
+            let mut ended = None;
+            for action in actions(&mut core) {
+                match action {
+                    MappingAction::Map { ticket, .. } => outstanding.push(ticket),
+                    MappingAction::Adopt { epoch, .. } => in_use = Some(epoch),
+                    MappingAction::Revoke { epoch } => {
+                        prop_assert_eq!(in_use.take(), Some(epoch), "only what is in use is revoked");
+                    }
+                    MappingAction::SourceEnded { epoch, .. } => {
+                        prop_assert_ne!(ended.replace(epoch), Some(epoch), "told once");
+                    }
+                    MappingAction::Discard { .. }
+                    | MappingAction::SourceStale { .. }
+                    | MappingAction::RetryMap { .. } => {}
+                }
+            }
+            prop_assert_eq!(core.mapped_epoch(), in_use, "the core and its owner agree");
+        }
+    }
+}
