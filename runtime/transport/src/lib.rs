@@ -1,1 +1,49 @@
 //! The only crate that sees Aeron: link, publications, subscriptions, counters, media driver.
+//!
+//! ```text
+//!  conductor's thread                     application threads
+//!  Link::do_work ─ Aeron client           Publication::offer, try_claim
+//!    │  adds, closes, watches cnc.dat     Subscription::poll
+//!    └──── slots and return queue ─────────── handles (Send, not Sync)
+//! ```
+//!
+//! - One [`Link`] per thread and Aeron client. It creates, replaces and closes everything; nothing in it
+//!   waits for the media driver.
+//! - Handles outlive the media driver: when it dies, is restarted, or the process was stopped too long, the
+//!   link is rebuilt underneath and an offer meanwhile is [`Offer::LinkDown`], never a success.
+//! - Every publication is exclusive: a process killed between claim and commit on a shared one would deafen
+//!   its stream until Aeron unblocks it.
+//! - No unsafe code outside the private `native` module, whose documentation gives the argument.
+
+mod assembler;
+mod channel;
+pub mod cnc;
+mod link;
+pub mod media_driver;
+mod native;
+mod offer;
+mod publication;
+mod slot;
+mod subscription;
+
+use std::path::PathBuf;
+
+pub use channel::{Channel, ChannelError, Media};
+pub use link::{
+    CloseReport, Link, LinkConfig, LinkError, LinkEvent, LinkState, LinkStats, LostReason,
+    ResourceKind, WaitReason,
+};
+pub use native::error::NativeError;
+pub use offer::Offer;
+pub use publication::{Publication, PublicationClaim, PublicationOptions};
+pub use subscription::{FragmentInfo, Subscription, SubscriptionOptions};
+
+/// Aeron's directory unless configured otherwise: `AERON_DIR`, else `/dev/shm/aeron-<user>`, as all of
+/// Aeron's own programs choose it.
+#[must_use]
+pub fn default_dir() -> PathBuf {
+    match std::env::var_os("AERON_DIR").filter(|dir| !dir.is_empty()) {
+        Some(dir) => dir.into(),
+        None => native::client::default_dir(),
+    }
+}

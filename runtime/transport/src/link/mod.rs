@@ -1,0 +1,14 @@
+//! The link to the media driver: one client, its publications and subscriptions, and what keeps them going.
+
+mod config;
+pub(crate) mod core;
+mod entry;
+mod event;
+mod shell;
+pub(crate) mod watcher;
+
+pub(crate) use config::c_path;
+pub use config::{LinkConfig, LinkError};
+pub use core::{LinkState, LostReason, WaitReason};
+pub use event::{LinkEvent, LinkStats, ResourceKind};
+pub use shell::{CloseReport, Link};

@@ -1,0 +1,129 @@
+//! Looks at a media driver's directory: which CnC file is there, does its driver beat, does its process live.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::native::cnc::NativeCnc;
+
+use super::config::c_path;
+use super::core::{FileId, Observation, ProcessState};
+
+/// Keeps the CnC file that is there mapped, and a handle of its process.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    dir: CString,
+    cnc_path: PathBuf,
+    view: Option<View>,
+}
+
+#[derive(Debug)]
+struct View {
+    file: FileId,
+    cnc: NativeCnc,
+    pid: i64,
+    /// Tells when the process ends, a zombie and a reused pid included. None when it cannot be seen.
+    process: Option<OwnedFd>,
+}
+
+impl Watcher {
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self {
+            dir: c_path(dir).unwrap_or_default(),
+            cnc_path: dir.join("cnc.dat"),
+            view: None,
+        }
+    }
+
+    /// One look: a `stat`, a load and a `poll`; a changed file is mapped.
+    pub(crate) fn observe(&mut self) -> Observation {
+        let Some(file) = file_id(&self.cnc_path) else {
+            self.view = None;
+            return Observation::Missing;
+        };
+        if self.view.as_ref().is_none_or(|view| view.file != file) {
+            self.view = None;
+            match self.open(file) {
+                Ok(view) => self.view = Some(view),
+                Err(reason) => return Observation::Unusable(reason),
+            }
+        }
+        let Some(view) = &self.view else {
+            return Observation::Missing;
+        };
+        Observation::Present {
+            file,
+            pid: view.pid,
+            process: view.process_state(),
+            heartbeat_ms: view.cnc.heartbeat_ms(),
+            realtime_ms: realtime_ms(),
+        }
+    }
+
+    /// The file of the last observation.
+    pub(crate) fn file(&self) -> Option<FileId> {
+        self.view.as_ref().map(|view| view.file)
+    }
+
+    fn open(&self, file: FileId) -> Result<View, String> {
+        let cnc = NativeCnc::open(&self.dir).map_err(|error| error.to_string())?;
+        if file_id(&self.cnc_path) != Some(file) {
+            return Err("it was replaced while it was opened".into());
+        }
+        let pid = cnc.constants().pid;
+        Ok(View {
+            file,
+            cnc,
+            pid,
+            process: open_process(pid),
+        })
+    }
+}
+
+impl View {
+    fn process_state(&self) -> ProcessState {
+        match &self.process {
+            None => ProcessState::Unknown,
+            Some(process) if has_ended(process) => ProcessState::Gone,
+            Some(_) => ProcessState::Running,
+        }
+    }
+}
+
+/// Which file a path names now.
+pub(crate) fn file_id(path: &Path) -> Option<FileId> {
+    let stat = rustix::fs::stat(path).ok()?;
+    Some(FileId {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+    })
+}
+
+/// A handle of a running process that can be seen from here.
+pub(crate) fn open_process(pid: i64) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok().filter(|&pid| pid > 0)?)?;
+    pidfd_open(pid, PidfdFlags::empty())
+        .ok()
+        .filter(|process| !has_ended(process))
+}
+
+fn has_ended(process: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    matches!(poll(&mut fds, Some(&at_once)), Ok(count) if count > 0)
+}
+
+/// The realtime clock, as Aeron's heartbeats use it.
+pub(crate) fn realtime_ms() -> i64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

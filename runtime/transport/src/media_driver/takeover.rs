@@ -1,0 +1,151 @@
+//! Whether a directory is free for a media driver: empty, or left by one that is dead.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::link::core::{FileId, Observation, ProcessState};
+use crate::link::watcher::{Watcher, file_id};
+
+use super::embedded::MediaDriverError;
+
+/// Held exclusively by a media driver of ours for as long as it lives, so that the kernel tells a dead one
+/// from a stopped one, across pid namespaces too. Goes with the directory.
+const LOCK_FILE: &str = "tensorpool-media-driver.lock";
+
+/// What a media driver puts into its directory.
+const AERON_ENTRIES: [&str; 5] = [
+    "cnc.dat",
+    "loss-report.dat",
+    "publications",
+    "images",
+    LOCK_FILE,
+];
+
+/// How long a driver that is not ours, and whose process cannot be seen, is watched for a heartbeat.
+const WATCH: Duration = Duration::from_millis(2_500);
+
+/// Makes the directory free or says why it is not.
+pub(crate) fn prepare(dir: &Path, delete_stale: bool) -> Result<(), MediaDriverError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(MediaDriverError::Dir {
+                dir: dir.into(),
+                source,
+            });
+        }
+    };
+    let names: Vec<_> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    // Aeron would delete whatever is in its directory.
+    let foreign = |name: &&std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        !AERON_ENTRIES.contains(&&*name) && !name.ends_with("-error.log")
+    };
+    if let Some(name) = names.iter().find(foreign) {
+        return Err(MediaDriverError::NotAeron {
+            dir: dir.into(),
+            entry: PathBuf::from(name),
+        });
+    }
+    if let Some(pid) = live_driver(dir) {
+        return Err(MediaDriverError::DriverIsRunning {
+            dir: dir.into(),
+            pid,
+        });
+    }
+    if !delete_stale {
+        return Err(MediaDriverError::Stale { dir: dir.into() });
+    }
+    fs::remove_dir_all(dir).map_err(|source| MediaDriverError::Dir {
+        dir: dir.into(),
+        source,
+    })
+}
+
+/// The process of the driver that lives in a directory.
+fn live_driver(dir: &Path) -> Option<i64> {
+    let mut watcher = Watcher::new(dir);
+    let observation = watcher.observe();
+    let pid = match &observation {
+        Observation::Present { pid, .. } => *pid,
+        Observation::Missing | Observation::Unusable(_) => 0,
+    };
+    if let Ok(lock) = File::open(dir.join(LOCK_FILE)) {
+        return (!try_lock(&lock)).then_some(pid);
+    }
+    let deadline = Instant::now() + WATCH;
+    is_beating(&mut watcher, &observation, deadline).then_some(pid)
+}
+
+/// Whether a driver that is not ours beats: at once when its process can be seen and has beaten lately,
+/// otherwise when its heartbeat changes before the deadline.
+fn is_beating(watcher: &mut Watcher, first: &Observation, deadline: Instant) -> bool {
+    let Observation::Present {
+        file,
+        process,
+        heartbeat_ms,
+        realtime_ms,
+        ..
+    } = *first
+    else {
+        return false;
+    };
+    if heartbeat_ms <= 0 || process == ProcessState::Gone {
+        return false;
+    }
+    let watch_ms = u64::try_from(WATCH.as_millis()).unwrap_or(u64::MAX);
+    let is_recent = realtime_ms.abs_diff(heartbeat_ms) <= watch_ms;
+    if process == ProcessState::Running && is_recent {
+        return true;
+    }
+    if process == ProcessState::Unknown && !is_recent {
+        return false;
+    }
+    while Instant::now() < deadline {
+        match watcher.observe() {
+            Observation::Present {
+                file: now_file,
+                heartbeat_ms: now_ms,
+                ..
+            } => {
+                if now_file != file || now_ms != heartbeat_ms {
+                    return now_ms > 0;
+                }
+            }
+            Observation::Missing | Observation::Unusable(_) => return false,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// Marks the directory as taken by this process; the lock ends with the file that is returned.
+pub(crate) fn lock(dir: &Path) -> io::Result<(File, Option<FileId>)> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join(LOCK_FILE))?;
+    if !try_lock(&lock) {
+        return Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "another media driver holds the directory's lock",
+        ));
+    }
+    Ok((lock, file_id(&dir.join("cnc.dat"))))
+}
+
+fn try_lock(file: &File) -> bool {
+    flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+}

@@ -1,0 +1,177 @@
+//! An exclusive publication of one client, and an add that is under way.
+
+use std::ffi::c_int;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use rusteron_client::bindings as aeron;
+
+use super::client::{NativeClient, check};
+use super::error::NativeError;
+
+/// An exclusive publication that was asked for and not answered yet. Never leaves its thread.
+#[derive(Debug)]
+pub(crate) struct PendingPublication {
+    pub(super) add: NonNull<aeron::aeron_async_add_exclusive_publication_t>,
+    pub(super) registration_id: i64,
+    pub(super) client: Arc<NativeClient>,
+}
+
+impl PendingPublication {
+    pub(super) fn new(
+        add: *mut aeron::aeron_async_add_exclusive_publication_t,
+        client: &Arc<NativeClient>,
+    ) -> Result<Self, NativeError> {
+        let add = NonNull::new(add).ok_or_else(NativeError::take_last)?;
+        // SAFETY: reads a field of an add that is not answered yet.
+        let registration_id = unsafe {
+            aeron::aeron_async_add_exclusive_publication_get_registration_id(add.as_ptr())
+        };
+        Ok(Self {
+            add,
+            registration_id,
+            client: Arc::clone(client),
+        })
+    }
+}
+
+/// An exclusive publication; used by one thread at a time.
+#[derive(Debug)]
+pub(crate) struct NativePublication {
+    publication: NonNull<aeron::aeron_exclusive_publication_t>,
+    client: Arc<NativeClient>,
+    /// A claim that was neither committed nor aborted. Only a forgotten (leaked) one outlives its borrow.
+    open_claim: Option<aeron::aeron_buffer_claim_t>,
+    pub(crate) session_id: i32,
+    pub(crate) max_payload_len: usize,
+    pub(crate) max_message_len: usize,
+    pub(crate) term_len: usize,
+}
+
+// SAFETY: rule 2: Aeron's exclusive publication may be used by any one thread at a time while the conductor
+// runs on another; `&mut self` gives the one, and there is no `Sync`. The open claim points into the log
+// buffer, which the client keeps mapped.
+unsafe impl Send for NativePublication {}
+
+impl NativePublication {
+    pub(super) fn new(
+        publication: *mut aeron::aeron_exclusive_publication_t,
+        client: &Arc<NativeClient>,
+    ) -> Result<Self, NativeError> {
+        let publication = NonNull::new(publication).ok_or_else(NativeError::take_last)?;
+        let mut constants = aeron::aeron_publication_constants_t::default();
+        // SAFETY: a live publication; fills the structure.
+        check(unsafe {
+            aeron::aeron_exclusive_publication_constants(publication.as_ptr(), &raw mut constants)
+        })?;
+        Ok(Self {
+            publication,
+            client: Arc::clone(client),
+            open_claim: None,
+            session_id: constants.session_id,
+            max_payload_len: constants.max_payload_length,
+            max_message_len: constants.max_message_length,
+            term_len: constants.term_buffer_length,
+        })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut aeron::aeron_exclusive_publication_t {
+        self.publication.as_ptr()
+    }
+
+    pub(super) fn client(&self) -> &Arc<NativeClient> {
+        &self.client
+    }
+
+    /// Aeron's position or status code. `message` must not be longer than `max_message_len`.
+    #[inline]
+    pub(crate) fn offer(&mut self, message: &[u8]) -> i64 {
+        self.abort_open_claim();
+        // SAFETY: rule 2; the bytes are copied into the log before the call returns.
+        unsafe {
+            aeron::aeron_exclusive_publication_offer(
+                self.as_ptr(),
+                message.as_ptr(),
+                message.len(),
+                None,
+                ptr::null_mut(),
+            )
+        }
+    }
+
+    /// Aeron's position or status code; after a position there is an open claim of `len` bytes.
+    #[inline]
+    pub(crate) fn try_claim(&mut self, len: usize) -> i64 {
+        self.abort_open_claim();
+        let mut claim = aeron::aeron_buffer_claim_t::default();
+        // SAFETY: rule 2; fills `claim` when it returns a position.
+        let result = unsafe {
+            aeron::aeron_exclusive_publication_try_claim(self.as_ptr(), len, &raw mut claim)
+        };
+        if result > 0 {
+            self.open_claim = Some(claim);
+        }
+        result
+    }
+
+    /// The bytes of the open claim; empty without one.
+    #[inline]
+    pub(crate) fn claimed(&self) -> &[u8] {
+        match &self.open_claim {
+            // SAFETY: Aeron gave `length` bytes at `data` to this publication alone until commit or abort;
+            // the log stays mapped while `self` holds its client.
+            Some(claim) => unsafe { std::slice::from_raw_parts(claim.data, claim.length) },
+            None => &[],
+        }
+    }
+
+    /// The bytes of the open claim; empty without one.
+    #[inline]
+    pub(crate) fn claimed_mut(&mut self) -> &mut [u8] {
+        match &mut self.open_claim {
+            // SAFETY: as above, and `&mut self` makes this the only reference.
+            Some(claim) => unsafe { std::slice::from_raw_parts_mut(claim.data, claim.length) },
+            None => &mut [],
+        }
+    }
+
+    /// Publishes the open claim, if there is one.
+    #[inline]
+    pub(crate) fn commit_open_claim(&mut self) -> bool {
+        match self.open_claim.take() {
+            // SAFETY: an open claim is committed or aborted once: it was just taken.
+            Some(mut claim) => unsafe { aeron::aeron_buffer_claim_commit(&raw mut claim) == 0 },
+            None => false,
+        }
+    }
+
+    /// Turns the open claim into padding, if there is one. Without this a forgotten claim would stop every
+    /// subscriber at its position.
+    #[inline]
+    pub(crate) fn abort_open_claim(&mut self) {
+        if let Some(mut claim) = self.open_claim.take() {
+            // SAFETY: as above.
+            let _: c_int = unsafe { aeron::aeron_buffer_claim_abort(&raw mut claim) };
+        }
+    }
+
+    /// Whether there is a subscriber.
+    #[inline]
+    pub(crate) fn is_connected(&mut self) -> bool {
+        // SAFETY: rule 2.
+        unsafe { aeron::aeron_exclusive_publication_is_connected(self.as_ptr()) }
+    }
+
+    /// The position up to which has been offered.
+    pub(crate) fn position(&mut self) -> i64 {
+        // SAFETY: rule 2.
+        unsafe { aeron::aeron_exclusive_publication_position(self.as_ptr()) }
+    }
+}
+
+impl Drop for NativePublication {
+    fn drop(&mut self) {
+        // The log stays mapped until the client goes, which `self.client` still holds here.
+        self.abort_open_claim();
+    }
+}

@@ -1,0 +1,248 @@
+//! A subscription of one client, an add that is under way, and the fragment handler.
+
+use std::any::Any;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusteron_client::bindings as aeron;
+
+use super::client::NativeClient;
+use super::error::NativeError;
+
+const ABORT: aeron::aeron_controlled_fragment_handler_action_t =
+    aeron::aeron_controlled_fragment_handler_action_t::AERON_ACTION_ABORT;
+const BREAK: aeron::aeron_controlled_fragment_handler_action_t =
+    aeron::aeron_controlled_fragment_handler_action_t::AERON_ACTION_BREAK;
+const CONTINUE: aeron::aeron_controlled_fragment_handler_action_t =
+    aeron::aeron_controlled_fragment_handler_action_t::AERON_ACTION_CONTINUE;
+
+/// Images that came and went, counted by the conductor, read by anybody.
+#[derive(Debug, Default)]
+pub(crate) struct ImageCounters {
+    pub(crate) up: AtomicU64,
+    pub(crate) down: AtomicU64,
+}
+
+/// Aeron's handler for an image that came.
+///
+/// # Safety
+/// `clientd` is the address of live [`ImageCounters`].
+pub(super) unsafe extern "C" fn on_image_up(
+    clientd: *mut c_void,
+    _subscription: *mut aeron::aeron_subscription_t,
+    _image: *mut aeron::aeron_image_t,
+) {
+    // SAFETY: the caller's promise, kept by `NativeSubscription` and `PendingSubscription`.
+    unsafe { &*clientd.cast::<ImageCounters>() }
+        .up
+        .fetch_add(1, Ordering::Relaxed);
+}
+
+/// Aeron's handler for an image that went.
+///
+/// # Safety
+/// As for [`on_image_up`].
+pub(super) unsafe extern "C" fn on_image_down(
+    clientd: *mut c_void,
+    _subscription: *mut aeron::aeron_subscription_t,
+    _image: *mut aeron::aeron_image_t,
+) {
+    // SAFETY: as above.
+    unsafe { &*clientd.cast::<ImageCounters>() }
+        .down
+        .fetch_add(1, Ordering::Relaxed);
+}
+
+/// A subscription that was asked for and not answered yet. Never leaves its thread.
+#[derive(Debug)]
+pub(crate) struct PendingSubscription {
+    pub(super) add: NonNull<aeron::aeron_async_add_subscription_t>,
+    pub(super) registration_id: i64,
+    pub(super) client: Arc<NativeClient>,
+    pub(super) images: Arc<ImageCounters>,
+}
+
+impl PendingSubscription {
+    pub(super) fn new(
+        add: *mut aeron::aeron_async_add_subscription_t,
+        client: &Arc<NativeClient>,
+        images: &Arc<ImageCounters>,
+    ) -> Result<Self, NativeError> {
+        let add = NonNull::new(add).ok_or_else(NativeError::take_last)?;
+        // SAFETY: reads a field of an add that is not answered yet.
+        let registration_id =
+            unsafe { aeron::aeron_async_add_subscription_get_registration_id(add.as_ptr()) };
+        Ok(Self {
+            add,
+            registration_id,
+            client: Arc::clone(client),
+            images: Arc::clone(images),
+        })
+    }
+}
+
+/// What came with a fragment; plain values, so nothing of Aeron's header can leave the handler.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FragmentHeader {
+    pub(crate) session_id: i32,
+    pub(crate) stream_id: i32,
+    pub(crate) flags: u8,
+    pub(crate) reserved_value: i64,
+    /// The stream position after this fragment.
+    pub(crate) position: i64,
+}
+
+impl FragmentHeader {
+    pub(crate) const BEGIN: u8 = 0x80;
+    pub(crate) const END: u8 = 0x40;
+
+    #[inline]
+    fn of(values: &aeron::aeron_header_values_t) -> Self {
+        const FRAME_ALIGNMENT: i64 = 32;
+        let frame = values.frame;
+        let (term_id, initial_term_id) = (frame.term_id, values.initial_term_id);
+        let end = i64::from(frame.term_offset) + i64::from(frame.frame_length);
+        let aligned_end = (end + FRAME_ALIGNMENT - 1) & !(FRAME_ALIGNMENT - 1);
+        let term_count = i64::from(term_id.wrapping_sub(initial_term_id));
+        Self {
+            session_id: frame.session_id,
+            stream_id: frame.stream_id,
+            flags: frame.flags,
+            reserved_value: frame.reserved_value,
+            position: (term_count << (values.position_bits_to_shift & 63)) + aligned_end,
+        }
+    }
+}
+
+struct PollContext<'a, F> {
+    on_fragment: &'a mut F,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// Calls the closure for one fragment. Nothing unwinds from here into C.
+///
+/// # Safety
+/// `clientd` is the address of a `PollContext<F>` nobody else uses during the poll; `buffer` and `header`
+/// are what Aeron passes to a fragment handler.
+unsafe extern "C-unwind" fn on_fragment<F: FnMut(&[u8], FragmentHeader)>(
+    clientd: *mut c_void,
+    buffer: *const u8,
+    length: usize,
+    header: *mut aeron::aeron_header_t,
+) -> aeron::aeron_controlled_fragment_handler_action_t {
+    // SAFETY: the caller's promise.
+    let context = unsafe { &mut *clientd.cast::<PollContext<'_, F>>() };
+    if context.panic.is_some() {
+        // A handler that panicked breaks off its image only; the other images are told here.
+        return ABORT;
+    }
+    let mut values = aeron::aeron_header_values_t::default();
+    // SAFETY: Aeron's header is valid during the call, and copied out of it.
+    if unsafe { aeron::aeron_header_values(header, &raw mut values) } < 0 {
+        return CONTINUE;
+    }
+    // SAFETY: `length` bytes of the log at `buffer`, which no publisher touches before this subscriber has
+    // moved on by a whole term window (Aeron's flow control); not null, since a frame header precedes it.
+    let payload = unsafe { std::slice::from_raw_parts(buffer, length) };
+    let fragment = FragmentHeader::of(&values);
+    match catch_unwind(AssertUnwindSafe(|| {
+        (context.on_fragment)(payload, fragment)
+    })) {
+        Ok(()) => CONTINUE,
+        Err(panic) => {
+            context.panic = Some(panic);
+            BREAK
+        }
+    }
+}
+
+/// A subscription; used by one thread at a time.
+#[derive(Debug)]
+pub(crate) struct NativeSubscription {
+    subscription: NonNull<aeron::aeron_subscription_t>,
+    client: Arc<NativeClient>,
+    /// Aeron holds their address until the subscription is closed or the client is no longer driven.
+    _images: Arc<ImageCounters>,
+}
+
+// SAFETY: rule 2: Aeron's subscription may be polled by any one thread at a time while the conductor runs
+// on another; `&mut self` gives the one, and there is no `Sync`.
+unsafe impl Send for NativeSubscription {}
+
+impl NativeSubscription {
+    pub(super) fn new(
+        subscription: NonNull<aeron::aeron_subscription_t>,
+        client: &Arc<NativeClient>,
+        images: Arc<ImageCounters>,
+    ) -> Self {
+        Self {
+            subscription,
+            client: Arc::clone(client),
+            _images: images,
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut aeron::aeron_subscription_t {
+        self.subscription.as_ptr()
+    }
+
+    pub(super) fn client(&self) -> &Arc<NativeClient> {
+        &self.client
+    }
+
+    /// Calls `handler` for up to `limit` fragments, and gives their number. A panic of `handler` ends the
+    /// poll after the fragment it was called with and goes on to the caller.
+    #[inline]
+    pub(crate) fn poll<F: FnMut(&[u8], FragmentHeader)>(
+        &mut self,
+        limit: usize,
+        handler: &mut F,
+    ) -> usize {
+        let mut context = PollContext {
+            on_fragment: handler,
+            panic: None,
+        };
+        // SAFETY: rule 2; the context lives across the call and is used by the handler alone meanwhile.
+        let fragments = unsafe {
+            aeron::aeron_subscription_controlled_poll(
+                self.as_ptr(),
+                Some(on_fragment::<F>),
+                (&raw mut context).cast(),
+                limit,
+            )
+        };
+        if let Some(panic) = context.panic {
+            std::panic::resume_unwind(panic);
+        }
+        usize::try_from(fragments).unwrap_or(0)
+    }
+
+    /// How many images there are.
+    pub(crate) fn image_count(&mut self) -> usize {
+        // SAFETY: rule 2.
+        usize::try_from(unsafe { aeron::aeron_subscription_image_count(self.as_ptr()) })
+            .unwrap_or(0)
+    }
+
+    /// Whether there is an image that is open.
+    pub(crate) fn is_connected(&mut self) -> bool {
+        // SAFETY: rule 2.
+        unsafe { aeron::aeron_subscription_is_connected(self.as_ptr()) }
+    }
+
+    /// Whether a session has an image.
+    pub(crate) fn has_image(&mut self, session_id: i32) -> bool {
+        // SAFETY: rule 2; the image that is found is retained for the caller, and released at once.
+        unsafe {
+            let image = aeron::aeron_subscription_image_by_session_id(self.as_ptr(), session_id);
+            if image.is_null() {
+                return false;
+            }
+            aeron::aeron_subscription_image_release(self.as_ptr(), image);
+        }
+        true
+    }
+}
