@@ -1,0 +1,58 @@
+//! Epoch numbers: strictly increasing, unique across streams, greater than anything an earlier driver used.
+
+use tensorpool_codecs::types::{Epoch, NanoTime};
+
+/// Values from here on are no clock readings but rubbish in a directory name; they are never taken over.
+const IMPLAUSIBLE: u64 = 1 << 63;
+
+/// Hands out epochs: `max(now, last + 1, highest existing + 1)`.
+///
+/// Consumers tell streams that share a descriptor stream apart by epoch only, hence one source for all streams.
+#[derive(Debug)]
+pub(super) struct EpochSource {
+    last: u64,
+}
+
+impl EpochSource {
+    pub(super) fn new(highest_existing: Option<Epoch>) -> Self {
+        let existing = highest_existing.map_or(0, Epoch::get);
+        Self {
+            last: if existing < IMPLAUSIBLE { existing } else { 0 },
+        }
+    }
+
+    pub(super) fn next(&mut self, now: NanoTime) -> Epoch {
+        self.last = now.get().max(self.last + 1);
+        Epoch::new(self.last)
+    }
+
+    pub(super) fn last(&self) -> Epoch {
+        Epoch::new(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_grow_even_when_the_clock_stands_still() {
+        let mut source = EpochSource::new(None);
+        let now = NanoTime::new(500);
+        assert_eq!(source.next(now).get(), 500);
+        assert_eq!(source.next(now).get(), 501);
+        assert_eq!(source.next(NanoTime::new(3)).get(), 502);
+    }
+
+    #[test]
+    fn epochs_exceed_what_is_on_disk() {
+        let mut source = EpochSource::new(Some(Epoch::new(9_000)));
+        assert_eq!(source.next(NanoTime::new(10)).get(), 9_001);
+    }
+
+    #[test]
+    fn an_implausible_directory_name_is_no_epoch() {
+        let mut source = EpochSource::new(Some(Epoch::new(u64::MAX)));
+        assert_eq!(source.next(NanoTime::new(10)).get(), 10);
+    }
+}

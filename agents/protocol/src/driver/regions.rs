@@ -1,0 +1,145 @@
+//! Answers of the region worker, and which epochs may leave the disk.
+
+use tensorpool_codecs::types::{Epoch, NanoTime, StreamId};
+
+use super::actions::{Backing, LeaseAction};
+use super::attach::backing_for;
+use super::requests::RegionFailure;
+use super::streams::{AttachWaiter, Provisioning};
+use super::table::LeaseTable;
+use crate::common::{ResponseCode, Role};
+
+impl LeaseTable {
+    /// The regions of an epoch exist: it becomes live, and who waited for it gets its lease.
+    pub fn on_region_ready(&mut self, now: NanoTime, stream_id: StreamId, epoch: Epoch) {
+        self.advance(now);
+        if let Some((index, work)) = self.take_work(stream_id, epoch) {
+            self.streams[index].set_live(epoch);
+            self.streams[index].refresh_due = self.now.after_ns(self.config.announce_period_ns);
+            self.wake_at(self.streams[index].refresh_due);
+            // Whatever was queued told the epoch before; what follows is about this one.
+            self.announce(index, true);
+            let granted = |waiter: &AttachWaiter| {
+                waiter.role == Role::Consumer || work.backing == Backing::Allocated
+            };
+            for waiter in self.take_waiters(index, granted) {
+                self.grant(index, waiter);
+            }
+            if !self.streams[index].attaches.is_empty() {
+                self.provision(index, backing_for(Role::Producer));
+            }
+            self.retire_superseded();
+        }
+        self.check_invariants();
+    }
+
+    /// The regions of an epoch could not be created (and nothing of them is left).
+    ///
+    /// If old epochs can make room, they are unlinked and the same is tried once more. Otherwise a consumer waiter gets
+    /// the epoch that is still live, everybody else an error that says why.
+    pub fn on_region_failed(
+        &mut self,
+        now: NanoTime,
+        stream_id: StreamId,
+        epoch: Epoch,
+        failure: &RegionFailure,
+    ) {
+        self.advance(now);
+        if let Some((index, work)) = self.take_work(stream_id, epoch) {
+            let no_space = matches!(failure, RegionFailure::NoSpace { .. });
+            if no_space && !work.retried && self.retire_everything_superseded() {
+                self.order(
+                    index,
+                    Provisioning {
+                        retried: true,
+                        ..work
+                    },
+                );
+            } else {
+                self.give_up(index, epoch, failure);
+            }
+        }
+        self.check_invariants();
+    }
+
+    fn give_up(&mut self, index: usize, epoch: Epoch, failure: &RegionFailure) {
+        self.stats.provision_failures += 1;
+        let id = self.streams[index].id;
+        let text = format!("failed to provision SHM: stream {id} epoch {epoch}: {failure}");
+        for waiter in self.take_waiters(index, |_| true) {
+            if waiter.role == Role::Consumer && self.streams[index].live.is_some() {
+                self.grant(index, waiter);
+            } else {
+                self.turn_away(waiter, ResponseCode::InternalError, text.clone().into());
+            }
+        }
+        self.answer_detaches(index, None);
+    }
+
+    fn take_work(&mut self, stream_id: StreamId, epoch: Epoch) -> Option<(usize, Provisioning)> {
+        let awaited = self.stream_index(stream_id).filter(|index| {
+            let work = self.streams[*index].work;
+            work.is_some_and(|work| work.epoch == epoch) && !self.is_still_ordered(epoch)
+        });
+        let Some(index) = awaited else {
+            self.stats.stale_region_answers += 1;
+            return None;
+        };
+        self.streams[index].work.take().map(|work| (index, work))
+    }
+
+    fn is_still_ordered(&self, epoch: Epoch) -> bool {
+        let mut queued = self.region.iter();
+        queued.any(|action| matches!(action, LeaseAction::Provision(order) if order.epoch == epoch))
+    }
+
+    fn take_waiters(
+        &mut self,
+        index: usize,
+        which: impl Fn(&AttachWaiter) -> bool,
+    ) -> Vec<AttachWaiter> {
+        self.streams[index]
+            .attaches
+            .extract_if(.., |waiter| which(waiter))
+            .collect()
+    }
+
+    /// Hands out superseded epochs beyond those kept for unlinking, as far as there is room; the rest comes later.
+    pub(super) fn retire_superseded(&mut self) {
+        for index in 0..self.streams.len() {
+            while let Some(epoch) = self.streams[index].next_to_retire(self.config.kept_epochs) {
+                if !self.retire(index, epoch) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands out every superseded epoch; whether there was one.
+    fn retire_everything_superseded(&mut self) -> bool {
+        let mut any = false;
+        for index in 0..self.streams.len() {
+            while let Some(old) = self.streams[index].superseded.first().copied() {
+                if !self.retire(index, old.epoch) {
+                    return any;
+                }
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn retire(&mut self, index: usize, epoch: Epoch) -> bool {
+        let stream_id = self.streams[index].id;
+        if self
+            .region
+            .try_push(LeaseAction::Retire { stream_id, epoch })
+            .is_err()
+        {
+            return false;
+        }
+        self.streams[index].forget(epoch);
+        self.stats.epochs_retired += 1;
+        true
+    }
+}

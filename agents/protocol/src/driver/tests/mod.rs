@@ -1,0 +1,9 @@
+//! Tests of the lease table with a manual clock: one module per subject, one random walk over everything.
+
+mod attach;
+mod bounds;
+mod epochs;
+mod leases;
+mod random_walk;
+mod shutdown;
+mod support;
