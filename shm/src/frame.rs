@@ -1,0 +1,339 @@
+//! A committed frame, read in place.
+//!
+//! Nothing here hands out the payload as a plain slice: another process may overwrite it at any moment. The bytes
+//! are used first and vouched for afterwards, by a second look at the commit word: [`Frame::copy_to`] and
+//! [`Frame::with`] release their result only then.
+
+use std::sync::Arc;
+
+use tensorpool_codecs::slot::HeaderSlot;
+use tensorpool_codecs::types::{PoolId, Seq};
+use tensorpool_codecs::wire::{SlotHeader, TensorHeader};
+use thiserror::Error;
+
+use crate::foreign::Foreign;
+use crate::mapping::{Access, Mapping, Unusable};
+use crate::seqlock::CommitWord;
+use crate::slot::{SlotSnapshot, StillError};
+use crate::view::FrameView;
+
+/// A frame within the callback it was delivered to.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'m> {
+    mapping: &'m Arc<Mapping>,
+    parts: Parts,
+}
+
+/// A frame that keeps its mapping alive: `Send + Sync`, may outlive consumer, lease and epoch (it
+/// validates as revoked then). It does not keep its slot from being overwritten.
+#[derive(Clone, Debug)]
+pub struct RetainedFrame {
+    mapping: Arc<Mapping>,
+    parts: Parts,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    seq: Seq,
+    header: HeaderSlot,
+    /// Where the mapping keeps the frame's pool.
+    pool_index: usize,
+    /// Within the pool's stride: checked when the frame was made.
+    len: u32,
+}
+
+/// Why a slot's payload cannot be read in place: reading it would leave its slot or its region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Frames are read through mappings that cannot write: the same bytes may be a claim's slice in this process.
+    #[error(
+        "frames are read through a read-only mapping, but this one is writable: map the stream again"
+    )]
+    WritableMapping,
+    /// No such pool is mapped.
+    #[error("frame {seq} lies in pool {found}, which the stream does not have")]
+    UnknownPool {
+        /// The frame.
+        seq: Seq,
+        /// The pool its slot names.
+        found: PoolId,
+    },
+    /// Header and payload slots always have the same index.
+    #[error("frame {seq} lies in payload slot {found}, expected {expected}")]
+    PayloadSlot {
+        /// The frame.
+        seq: Seq,
+        /// The index of its header slot.
+        expected: u32,
+        /// The index its slot names.
+        found: u32,
+    },
+    /// Payloads start where their slot does.
+    #[error("frame {seq} has payload offset {found}, expected 0")]
+    PayloadOffset {
+        /// The frame.
+        seq: Seq,
+        /// The offset its slot names.
+        found: u32,
+    },
+    /// Longer than a slot of its pool.
+    #[error("frame {seq} is {found} bytes long, slots of pool {pool} hold {stride_bytes}")]
+    TooLong {
+        /// The frame.
+        seq: Seq,
+        /// Its pool.
+        pool: PoolId,
+        /// Bytes per slot of that pool.
+        stride_bytes: u32,
+        /// Its length.
+        found: u32,
+    },
+}
+
+/// Why what was read of a frame cannot be vouched for: throw it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Overwritten {
+    /// The producer took the slot for a later frame.
+    #[error("frame {seq} was overwritten while it was read: its slot now holds {found}")]
+    Lapped {
+        /// The frame.
+        seq: Seq,
+        /// What its slot holds.
+        found: CommitWord,
+    },
+    /// The mapping is no longer to be used.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+}
+
+/// Why a frame was not copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// The destination is not exactly as long as the payload.
+    #[error("the destination is {found} bytes long, the frame {expected}")]
+    Length {
+        /// The payload's length.
+        expected: usize,
+        /// The destination's.
+        found: usize,
+    },
+    /// What was copied is worthless.
+    #[error(transparent)]
+    Overwritten(#[from] Overwritten),
+}
+
+impl<'m> Frame<'m> {
+    /// The frame a slot describes. Only what memory safety needs is checked: known pool, own slot, length within
+    /// the stride.
+    #[inline]
+    pub fn new(mapping: &'m Arc<Mapping>, slot: &SlotSnapshot) -> Result<Self, FrameError> {
+        Ok(Self {
+            mapping,
+            parts: Parts::new(mapping, slot)?,
+        })
+    }
+
+    /// An owned frame that keeps the mapping alive. One reference count, no copy of the payload.
+    #[inline]
+    #[must_use]
+    pub fn retain(&self) -> RetainedFrame {
+        RetainedFrame {
+            mapping: Arc::clone(self.mapping),
+            parts: self.parts,
+        }
+    }
+}
+
+impl Parts {
+    #[inline]
+    fn new(mapping: &Mapping, slot: &SlotSnapshot) -> Result<Self, FrameError> {
+        if mapping.access() != Access::ReadOnly {
+            return Err(FrameError::WritableMapping);
+        }
+        let (seq, header) = (slot.seq(), *slot.header());
+        let SlotHeader {
+            pool_id,
+            payload_slot,
+            payload_offset,
+            values_len_bytes,
+            ..
+        } = header.slot;
+        let pool = PoolId::new(pool_id);
+        let Some(pool_index) = mapping.pool_index(pool) else {
+            return Err(FrameError::UnknownPool { seq, found: pool });
+        };
+        let stride_bytes = mapping.pool(pool_index).stride_bytes;
+        let expected = seq.slot_index(mapping.slot_count());
+        if payload_slot != expected {
+            return Err(FrameError::PayloadSlot {
+                seq,
+                expected,
+                found: payload_slot,
+            });
+        }
+        if payload_offset != 0 {
+            return Err(FrameError::PayloadOffset {
+                seq,
+                found: payload_offset,
+            });
+        }
+        if values_len_bytes > stride_bytes {
+            let found = values_len_bytes;
+            return Err(FrameError::TooLong {
+                seq,
+                pool,
+                stride_bytes,
+                found,
+            });
+        }
+        Ok(Self {
+            seq,
+            header,
+            pool_index,
+            len: values_len_bytes,
+        })
+    }
+}
+
+macro_rules! frame_methods {
+    ($frame:ty) => {
+        impl $frame {
+            /// The frame's sequence number.
+            #[inline]
+            #[must_use]
+            pub fn seq(&self) -> Seq {
+                self.parts.seq
+            }
+
+            /// Bytes of payload; 0 is a frame as well.
+            #[inline]
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.parts.len as usize
+            }
+
+            /// Whether there is no payload.
+            #[inline]
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.parts.len == 0
+            }
+
+            /// What the slot said: pool, timestamp, metadata version.
+            #[inline]
+            #[must_use]
+            pub fn slot(&self) -> &SlotHeader {
+                &self.parts.header.slot
+            }
+
+            /// What the payload is: dtype, major order, dims, strides.
+            #[inline]
+            #[must_use]
+            pub fn tensor(&self) -> &TensorHeader {
+                &self.parts.header.tensor
+            }
+
+            /// Both headers as they stood in the slot.
+            #[inline]
+            #[must_use]
+            pub fn header(&self) -> &HeaderSlot {
+                &self.parts.header
+            }
+
+            /// The extents, one per dimension.
+            #[inline]
+            #[must_use]
+            pub fn shape(&self) -> &[i32] {
+                let tensor = &self.parts.header.tensor;
+                &tensor.dims[..usize::from(tensor.ndims).min(tensor.dims.len())]
+            }
+
+            /// The strides in bytes, one per dimension; 0 asks for the contiguous one.
+            #[inline]
+            #[must_use]
+            pub fn strides(&self) -> &[i32] {
+                let tensor = &self.parts.header.tensor;
+                &tensor.strides[..usize::from(tensor.ndims).min(tensor.strides.len())]
+            }
+
+            /// The mapping the frame lies in.
+            #[inline]
+            #[must_use]
+            pub fn mapping(&self) -> &Arc<Mapping> {
+                &self.mapping
+            }
+
+            /// Whether the frame was still whole a moment ago. Everything read before the call is then good; of what is
+            /// read after it, nothing is known.
+            #[inline]
+            #[must_use]
+            pub fn is_valid(&self) -> bool {
+                self.validate().is_ok()
+            }
+
+            /// Like [`is_valid`](Self::is_valid), with the reason.
+            #[inline]
+            pub fn validate(&self) -> Result<(), Overwritten> {
+                self.parts.validate(&self.mapping)
+            }
+
+            /// Copies the whole payload into `to`, which must be exactly as long, and validates it afterwards. On an error
+            /// the contents of `to` are worthless.
+            #[inline]
+            pub fn copy_to(&self, to: &mut [u8]) -> Result<(), CopyError> {
+                if to.len() != self.len() {
+                    return Err(CopyError::Length {
+                        expected: self.len(),
+                        found: to.len(),
+                    });
+                }
+                self.parts.payload(&self.mapping).read(0, to);
+                Ok(self.validate()?)
+            }
+
+            /// Lets `read` look at the payload in place, and releases its result only if the frame was still whole when it
+            /// returned. `read` may see bytes of two frames mixed: it must not act on them outside of its result.
+            #[inline]
+            pub fn with<R>(
+                &self,
+                read: impl FnOnce(&FrameView<'_>) -> R,
+            ) -> Result<R, Overwritten> {
+                let view =
+                    FrameView::new(self.parts.payload(&self.mapping), &self.parts.header.tensor);
+                let result = read(&view);
+                self.validate()?;
+                Ok(result)
+            }
+        }
+    };
+}
+
+frame_methods!(Frame<'_>);
+frame_methods!(RetainedFrame);
+
+impl Parts {
+    #[inline]
+    fn payload<'m>(&self, mapping: &'m Mapping) -> Foreign<'m> {
+        let index = self.seq.slot_index(mapping.slot_count());
+        mapping
+            .pool(self.pool_index)
+            .payload(index, self.len as usize)
+    }
+
+    #[inline]
+    fn validate(&self, mapping: &Mapping) -> Result<(), Overwritten> {
+        mapping.still_holds(self.seq).map_err(|error| match error {
+            StillError::Holds(found) => Overwritten::Lapped {
+                seq: self.seq,
+                found,
+            },
+            StillError::Unusable(unusable) => Overwritten::Unusable(unusable),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! A claimed slot, owned by whoever fills it.
+
+use core::fmt;
+use std::sync::Arc;
+
+use tensorpool_codecs::types::{Epoch, PoolId, Seq};
+
+use super::FrameMeta;
+use super::state::{Mark, Shared};
+use crate::mapping::Mapping;
+use crate::slot::store_header;
+
+/// A slot of the ring being written in place: fill [`payload_mut`](Self::payload_mut), then hand the claim to
+/// [`ProducerRing::commit`](super::ProducerRing::commit). Dropping it aborts the frame. `Send + Sync`: it may be filled on another
+/// thread, and outlives its ring, whose memory it keeps mapped.
+#[must_use = "a dropped claim is an aborted frame"]
+pub struct Claim {
+    shared: Arc<Shared>,
+    seq: Seq,
+    pool_index: usize,
+    len: usize,
+    progress_announced: bool,
+    settled: bool,
+}
+
+impl Claim {
+    /// For the ring only, which gives each slot to one claim at a time.
+    #[inline]
+    pub(super) fn new(shared: Arc<Shared>, seq: Seq, pool_index: usize, len: usize) -> Self {
+        Self {
+            shared,
+            seq,
+            pool_index,
+            len,
+            progress_announced: false,
+            settled: false,
+        }
+    }
+
+    /// The frame's sequence number. It is final once the claim is committed: an aborted newest claim gives its number to
+    /// the next.
+    #[inline]
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The epoch it was claimed in.
+    #[inline]
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.shared.mapping.epoch()
+    }
+
+    /// The pool its payload lies in.
+    #[inline]
+    #[must_use]
+    pub fn pool(&self) -> PoolId {
+        self.shared.mapping.pool(self.pool_index).id
+    }
+
+    /// Bytes of payload.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no payload.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes the slot could hold.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.mapping.pool(self.pool_index).stride_bytes as usize
+    }
+
+    /// The mapping it lies in.
+    #[inline]
+    #[must_use]
+    pub fn mapping(&self) -> &Arc<Mapping> {
+        &self.shared.mapping
+    }
+
+    /// The payload, to be written in place; it starts on a 64-byte boundary. Its initial contents are those of some
+    /// earlier frame, or zero.
+    #[inline]
+    #[must_use]
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        let index = self.shared.index(self.seq);
+        let payload = self
+            .shared
+            .mapping
+            .pool(self.pool_index)
+            .payload(index, self.len);
+        // SAFETY: mapped and writable (the ring refuses read-only mappings), of `len` bytes, for as long as the claim
+        // keeps its mapping. The slice is exclusive in this process: a mapping has at most one ring ever, the
+        // ring gives a slot to one claim at a time, this claim is borrowed exclusively, and frames are only made
+        // from read-only mappings, which lie at other addresses. Readers of those, in this process or another, do not
+        // matter to whoever holds this slice. Another *writer* would: the driver grants one
+        // producer lease per stream, and a process that writes without one is as far outside of Rust's model as
+        // one that writes to /proc/self/mem.
+        unsafe { core::slice::from_raw_parts_mut(payload.as_ptr(), self.len) }
+    }
+
+    /// Replaces what the slot says about the frame and sets its length, up to [`capacity`](Self::capacity). For producers that learn
+    /// either only while filling the slot. Panics when `len` exceeds the capacity.
+    #[inline]
+    pub fn rewrite(&mut self, meta: &FrameMeta, len: usize) {
+        assert!(
+            len <= self.capacity(),
+            "{len} bytes do not fit a slot of {}",
+            self.capacity()
+        );
+        self.len = len;
+        let index = self.shared.index(self.seq);
+        let header = meta.to_slot(self.seq, index, self.pool(), len as u32);
+        store_header(&self.shared.mapping, index, &header);
+    }
+
+    /// Records that progress was announced for this frame: its sequence number is then used up even if it is aborted.
+    #[inline]
+    pub fn progress_announced(&mut self) {
+        self.progress_announced = true;
+    }
+
+    /// Ends the claim without aborting it.
+    #[inline]
+    pub(super) fn settle(mut self) -> Seq {
+        self.settled = true;
+        self.seq
+    }
+
+    #[inline]
+    pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+}
+
+impl Drop for Claim {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.settled {
+            // The slot stays WRITING: readers never take it for a frame.
+            let mark = if self.progress_announced {
+                Mark::Spent
+            } else {
+                Mark::Aborted
+            };
+            self.shared.set(self.seq, mark);
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("epoch", &self.epoch())
+            .field("seq", &self.seq)
+            .field("pool", &self.pool())
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,218 @@
+//! The ring itself: who gets which slot, and when frames become visible.
+
+use std::sync::Arc;
+
+use tensorpool_codecs::types::{Epoch, PoolId, Seq};
+
+use super::state::{Mark, Shared};
+use super::{Claim, ClaimError, CommitError, FrameMeta, ProducerError, Released};
+use crate::mapping::{Access, Mapping};
+use crate::seqlock;
+use crate::slot::store_header;
+
+/// The producer of one epoch of a stream. `Send`; one thread at a time uses it. Wait-free and without allocation
+/// once made.
+#[derive(Debug)]
+pub struct ProducerRing {
+    shared: Arc<Shared>,
+    /// The oldest sequence number that is not settled.
+    head: Seq,
+    /// The next one to be claimed.
+    next: Seq,
+    limit: u32,
+}
+
+impl ProducerRing {
+    /// Takes a mapping for writing, once and for all: sequence numbers start at 0, as the epoch is fresh.
+    pub fn new(mapping: Arc<Mapping>) -> Result<Self, ProducerError> {
+        if mapping.access() == Access::ReadOnly {
+            return Err(ProducerError::ReadOnly);
+        }
+        if !mapping.take_producer() {
+            return Err(ProducerError::AlreadyProducing);
+        }
+        let limit = (mapping.slot_count() / 2).max(1);
+        let start = Seq::new(0);
+        Ok(Self {
+            shared: Arc::new(Shared::new(mapping)),
+            head: start,
+            next: start,
+            limit,
+        })
+    }
+
+    /// The mapping it writes.
+    #[must_use]
+    pub fn mapping(&self) -> &Arc<Mapping> {
+        &self.shared.mapping
+    }
+
+    /// The epoch it writes.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.shared.mapping.epoch()
+    }
+
+    /// The sequence number of the next claim: `currentSeq` of the QoS message.
+    #[must_use]
+    pub fn next_seq(&self) -> Seq {
+        self.next
+    }
+
+    /// Claims not settled yet, committed ones that are held back included.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        // At most `limit`, which is a u32.
+        (self.next.get() - self.head.get()) as u32
+    }
+
+    /// How many claims may be in flight: half the ring, so that readers have the other half.
+    #[must_use]
+    pub fn claim_limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Claims the next slot for `len` bytes in the smallest pool they fit. The slot reads as "being written" from now on,
+    /// with `meta` in it.
+    #[inline]
+    pub fn claim(&mut self, meta: &FrameMeta, len: usize) -> Result<Claim, ClaimError> {
+        let (seq, pool_index) = self.take(meta, len)?;
+        Ok(Claim::new(Arc::clone(&self.shared), seq, pool_index, len))
+    }
+
+    /// Commits a claim. Returns the frames that became visible: none if an older claim is open, several if this
+    /// one was the oldest. On an error the claim is aborted.
+    #[inline]
+    pub fn commit(&mut self, claim: Claim) -> Result<Released<'_>, CommitError> {
+        let claimed = claim.epoch();
+        if !claim.belongs_to(&self.shared) {
+            return Err(CommitError::EpochChanged {
+                claimed,
+                current: self.epoch(),
+            });
+        }
+        self.shared
+            .mapping
+            .check_usable()
+            .map_err(|source| CommitError::Unusable { claimed, source })?;
+        let seq = claim.settle();
+        self.shared.set(seq, Mark::Held);
+        Ok(self.release())
+    }
+
+    /// Aborts a claim now, and makes visible what was held back for it. Dropping the claim does the same, with the effect
+    /// put off to the next call on this ring.
+    #[inline]
+    pub fn abort(&mut self, claim: Claim) -> Released<'_> {
+        drop(claim);
+        self.release()
+    }
+
+    /// Copies a whole frame into the next slot and commits it. Returns its sequence number, and the frames that became
+    /// visible, as [`commit`](Self::commit) does.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        meta: &FrameMeta,
+        payload: &[u8],
+    ) -> Result<(Seq, Released<'_>), ClaimError> {
+        let (seq, pool_index) = self.take(meta, payload.len())?;
+        let index = self.shared.index(seq);
+        self.shared
+            .mapping
+            .pool(pool_index)
+            .payload(index, payload.len())
+            .write(0, payload);
+        if let Err(unusable) = self.shared.mapping.check_usable() {
+            self.shared.set(seq, Mark::Aborted);
+            self.give_back();
+            return Err(unusable.into());
+        }
+        self.shared.set(seq, Mark::Held);
+        Ok((seq, self.release()))
+    }
+
+    /// Settles claims that were dropped elsewhere: returns the frames that were held back for them. Call it once per
+    /// duty cycle, and when [`claim`](Self::claim) says that too many are in flight.
+    #[inline]
+    pub fn poll(&mut self) -> Released<'_> {
+        self.release()
+    }
+
+    /// The pool `len` bytes would go to.
+    #[inline]
+    #[must_use]
+    pub fn fitting_pool(&self, len: usize) -> Option<PoolId> {
+        self.shared.mapping.fitting_pool(len)
+    }
+
+    /// Allots a sequence number and opens its slot.
+    #[inline]
+    fn take(&mut self, meta: &FrameMeta, len: usize) -> Result<(Seq, usize), ClaimError> {
+        let mapping = &*self.shared.mapping;
+        mapping.check_usable()?;
+        let Some(pool_index) = mapping.fitting_pool_index(len) else {
+            let largest = mapping.pools().map(|(_, stride)| stride).max().unwrap_or(0);
+            return Err(ClaimError::NoFittingPool { len, largest });
+        };
+        self.give_back();
+        self.skip_aborted();
+        if self.in_flight() >= self.limit {
+            return Err(ClaimError::TooManyClaims { limit: self.limit });
+        }
+        let seq = self.next;
+        self.next = seq.next();
+        self.shared.set(seq, Mark::Claimed);
+        let mapping = &*self.shared.mapping;
+        let index = self.shared.index(seq);
+        seqlock::begin_write(mapping.slot_bytes(index).word(0), seq);
+        // `len` fits a stride, so it fits 32 bits.
+        let header = meta.to_slot(seq, index, mapping.pool(pool_index).id, len as u32);
+        store_header(mapping, index, &header);
+        Ok((seq, pool_index))
+    }
+
+    /// Makes visible, in order, every frame no open claim is in front of.
+    #[inline]
+    fn release(&mut self) -> Released<'_> {
+        self.give_back();
+        let first = self.head;
+        while self.head < self.next {
+            match self.shared.mark(self.head) {
+                Mark::Held => {
+                    let slot = self.shared.mapping.slot_bytes(self.shared.index(self.head));
+                    seqlock::commit(slot.word(0), self.head);
+                    self.shared.set(self.head, Mark::Visible);
+                }
+                Mark::Aborted | Mark::Spent => {}
+                Mark::Claimed | Mark::Free | Mark::Visible => break,
+            }
+            self.head = self.head.next();
+        }
+        Released::new(&self.shared, first, self.head)
+    }
+
+    /// Passes over the oldest claims if they were aborted. Stops at a frame that is held back: only
+    /// [`release`](Self::release) can tell the caller of it.
+    #[inline]
+    fn skip_aborted(&mut self) {
+        while self.head < self.next
+            && matches!(self.shared.mark(self.head), Mark::Aborted | Mark::Spent)
+        {
+            self.head = self.head.next();
+        }
+    }
+
+    /// Takes back the numbers of the newest claims if they were aborted without anybody having heard of them.
+    #[inline]
+    fn give_back(&mut self) {
+        while self.next > self.head {
+            let newest = Seq::new(self.next.get() - 1);
+            if self.shared.mark(newest) != Mark::Aborted {
+                break;
+            }
+            self.shared.set(newest, Mark::Free);
+            self.next = newest;
+        }
+    }
+}

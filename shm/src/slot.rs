@@ -1,0 +1,178 @@
+//! Reading header slots: a snapshot taken under the seqlock.
+//!
+//! Which sequence to look for, and what a frame's fields may say, is decided elsewhere; this is the
+//! only place that copies a slot out of shared memory.
+
+use tensorpool_codecs::DecodeError;
+use tensorpool_codecs::slot::HeaderSlot;
+use tensorpool_codecs::types::Seq;
+use thiserror::Error;
+
+use crate::layout::SLOT_LEN;
+use crate::mapping::{Mapping, Unusable};
+use crate::seqlock::{self, CommitWord};
+
+/// Words of a slot behind the commit word.
+const GUARDED_WORDS: usize = SLOT_LEN / 8 - 1;
+
+/// A committed slot, copied out whole and decoded. It says nothing about the payload, which may have been
+/// overwritten meanwhile: [`Frame`](crate::frame::Frame) validates that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotSnapshot {
+    word: CommitWord,
+    header: HeaderSlot,
+}
+
+/// Why a slot holds no frame for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SlotError {
+    /// The slot is used for the frame asked for, which is not complete.
+    #[error("frame {expected} is not committed")]
+    Uncommitted {
+        /// The frame asked for.
+        expected: Seq,
+    },
+    /// The slot is used for another frame: an earlier one when the frame asked for was not written yet, a later one when
+    /// the producer has lapped us.
+    #[error("the slot of frame {expected} holds {found}")]
+    OtherSeq {
+        /// The frame asked for.
+        expected: Seq,
+        /// What the slot holds.
+        found: CommitWord,
+    },
+    /// The slot changed while it was read.
+    #[error("the slot of frame {expected} changed while it was read, to {found}")]
+    Changed {
+        /// The frame asked for.
+        expected: Seq,
+        /// What the slot holds now.
+        found: CommitWord,
+    },
+    /// The slot is committed, but its bytes are no header.
+    #[error("the header of frame {expected} is invalid: {source}")]
+    Malformed {
+        /// The frame asked for.
+        expected: Seq,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// The mapping is no longer to be used.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+}
+
+impl SlotSnapshot {
+    /// The commit word under which the slot was read.
+    #[inline]
+    #[must_use]
+    pub fn word(&self) -> CommitWord {
+        self.word
+    }
+
+    /// The frame's sequence number.
+    #[inline]
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.word.seq()
+    }
+
+    /// What the slot says.
+    #[inline]
+    #[must_use]
+    pub fn header(&self) -> &HeaderSlot {
+        &self.header
+    }
+}
+
+impl Mapping {
+    /// Copies the slot of frame `seq` out and decodes it. Wait-free; any thread.
+    #[inline]
+    pub fn read_slot(&self, seq: Seq) -> Result<SlotSnapshot, SlotError> {
+        let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
+        let words = slot.words::<{ SLOT_LEN / 8 }>(0);
+        let word = seqlock::observe(&words[0]);
+        if word != CommitWord::committed(seq) {
+            self.check_usable()?;
+            return Err(not_committed(seq, word));
+        }
+        let mut copy = [0u64; GUARDED_WORDS + 1];
+        copy[0] = word.raw();
+        seqlock::load_words(&words[1..], &mut copy[1..]);
+        let found = seqlock::observe_again(&words[0]);
+        // After the copy: zeros that replaced a truncated region are noticed here.
+        self.check_usable()?;
+        if found != word {
+            return Err(SlotError::Changed {
+                expected: seq,
+                found,
+            });
+        }
+        match HeaderSlot::decode(&to_bytes(&copy)) {
+            Ok(header) => Ok(SlotSnapshot { word, header }),
+            Err(source) => Err(SlotError::Malformed {
+                expected: seq,
+                source,
+            }),
+        }
+    }
+
+    /// Whether the slot of `seq` still holds that frame, complete, and the mapping is usable: everything
+    /// read from slot and payload before this call is then what the producer wrote.
+    #[inline]
+    pub(crate) fn still_holds(&self, seq: Seq) -> Result<(), StillError> {
+        let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
+        let found = seqlock::observe_again(slot.word(0));
+        self.check_usable().map_err(StillError::Unusable)?;
+        if found == CommitWord::committed(seq) {
+            Ok(())
+        } else {
+            Err(StillError::Holds(found))
+        }
+    }
+}
+
+/// Why a frame does not validate any more.
+pub(crate) enum StillError {
+    Holds(CommitWord),
+    Unusable(Unusable),
+}
+
+#[cold]
+fn not_committed(expected: Seq, found: CommitWord) -> SlotError {
+    if found == CommitWord::writing(expected) {
+        SlotError::Uncommitted { expected }
+    } else {
+        SlotError::OtherSeq { expected, found }
+    }
+}
+
+/// Words as they lie in memory to bytes.
+#[inline]
+pub(crate) fn to_bytes(words: &[u64; SLOT_LEN / 8]) -> [u8; SLOT_LEN] {
+    let mut bytes = [0; SLOT_LEN];
+    for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *chunk = word.to_ne_bytes();
+    }
+    bytes
+}
+
+/// Bytes to words as they lie in memory.
+#[inline]
+pub(crate) fn to_words(bytes: &[u8; SLOT_LEN]) -> [u64; SLOT_LEN / 8] {
+    let mut words = [0; SLOT_LEN / 8];
+    for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*chunk);
+    }
+    words
+}
+
+/// Writes everything of header slot `index` but its commit word. The slot must have been opened for writing.
+#[inline]
+pub(crate) fn store_header(mapping: &Mapping, index: u32, header: &HeaderSlot) {
+    let mut bytes = [0; SLOT_LEN];
+    header.encode_into(&mut bytes);
+    let words = mapping.slot_bytes(index).words::<{ SLOT_LEN / 8 }>(0);
+    seqlock::store_words(&words[1..], &to_words(&bytes)[1..]);
+}
