@@ -1,21 +1,16 @@
 //! The frame gate: is the slot a descriptor points at the frame it announces, and may this mapping still say so?
 //!
 //! The gate decides; it touches no memory. Its caller snapshots the slot between the two reads of the commit word
+//! (whose decoding has checked the embedded message header: what does not decode is [`DropCause::HeaderInvalid`])
 //! and asks three times, in this order: [`FrameGate::admit`] before anything is read, [`FrameGate::check`] with the
 //! snapshot, [`FrameGate::confirm`] with the second read, also after the application has looked at the payload.
 
+use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{Epoch, PoolId, Seq, StreamId};
 
 use super::pools::pool_by_id;
-use super::tensor::{RawTensor, TensorLayout};
+use super::tensor::TensorLayout;
 use crate::common::StreamGeometry;
-
-/// Length of the embedded tensor header with its message header (Wire v1.2 §8.2).
-const TENSOR_MESSAGE_LEN: u32 = 192;
-const TENSOR_BLOCK_LEN: u16 = 184;
-const TENSOR_TEMPLATE_ID: u16 = 52;
-const WIRE_SCHEMA_ID: u16 = 900;
-const WIRE_VERSION: u16 = 1;
 
 /// The part of a frame descriptor that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,33 +21,6 @@ pub struct Descriptor {
     pub epoch: Epoch,
     /// The frame.
     pub seq: Seq,
-}
-
-/// A slot of the header ring as it was found: numbers nobody has checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SlotFacts {
-    /// First read of the commit word: `(seq << 1) | committed`.
-    pub seq_commit: u64,
-    /// Payload length in bytes.
-    pub values_len: u32,
-    /// Slot of the payload pool.
-    pub payload_slot: u32,
-    /// Pool of the payload.
-    pub pool_id: PoolId,
-    /// Offset inside the payload slot; the protocol has only 0.
-    pub payload_offset: u32,
-    /// Length word of the embedded tensor header.
-    pub header_len: u32,
-    /// Block length in the embedded message header.
-    pub block_len: u16,
-    /// Template id in the embedded message header.
-    pub template_id: u16,
-    /// Schema id in the embedded message header.
-    pub schema_id: u16,
-    /// Version in the embedded message header.
-    pub version: u16,
-    /// The tensor header.
-    pub tensor: RawTensor,
 }
 
 /// What the consumer has mapped.
@@ -202,7 +170,7 @@ impl FrameGate {
     #[must_use]
     pub fn check(
         descriptor: &Descriptor,
-        slot: &SlotFacts,
+        slot: &HeaderSlot,
         mapping: &MappingFacts<'_>,
     ) -> Verdict<FramePlan> {
         let slot_index = match Self::admit(descriptor, mapping) {
@@ -235,33 +203,17 @@ impl FrameGate {
     fn check_slot(
         seq: Seq,
         slot_index: u32,
-        slot: &SlotFacts,
+        slot: &HeaderSlot,
         geometry: &StreamGeometry,
     ) -> Result<FramePlan, DropCause> {
+        let HeaderSlot { slot, tensor } = slot;
         Self::check_commit(seq, slot.seq_commit)?;
-        let embedded = (
-            slot.header_len,
-            slot.block_len,
-            slot.template_id,
-            slot.schema_id,
-            slot.version,
-        );
-        if embedded
-            != (
-                TENSOR_MESSAGE_LEN,
-                TENSOR_BLOCK_LEN,
-                TENSOR_TEMPLATE_ID,
-                WIRE_SCHEMA_ID,
-                WIRE_VERSION,
-            )
-        {
-            return Err(DropCause::HeaderInvalid);
-        }
-        let tensor = TensorLayout::check(&slot.tensor).map_err(|_| DropCause::HeaderInvalid)?;
-        let pool = pool_by_id(geometry, slot.pool_id).ok_or(DropCause::PayloadInvalid)?;
+        let tensor = TensorLayout::check(tensor).map_err(|_| DropCause::HeaderInvalid)?;
+        let pool = pool_by_id(geometry, PoolId::new(slot.pool_id));
+        let pool = pool.ok_or(DropCause::PayloadInvalid)?;
         let fits = slot.payload_slot == slot_index
             && slot.payload_offset == 0
-            && slot.values_len <= pool.stride_bytes;
+            && slot.values_len_bytes <= pool.stride_bytes;
         if !fits {
             return Err(DropCause::PayloadInvalid);
         }
@@ -269,7 +221,7 @@ impl FrameGate {
             seq_commit: slot.seq_commit,
             pool_id: pool.pool_id,
             slot_index,
-            payload_len: slot.values_len,
+            payload_len: slot.values_len_bytes,
             tensor,
         })
     }

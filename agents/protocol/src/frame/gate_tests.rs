@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::common::PoolGeometry;
-use crate::frame::{Dtype, MajorOrder};
+use tensorpool_codecs::wire::{Dtype, MajorOrder, SlotHeader};
 
 const EPOCH: Epoch = Epoch::new(77);
 const STREAM: StreamId = StreamId::new(10_000);
@@ -38,24 +38,24 @@ fn descriptor(seq: u64) -> Descriptor {
     }
 }
 
-fn slot(seq: u64) -> SlotFacts {
-    let tensor = crate::frame::TensorLayout::contiguous(Dtype::Uint8, MajorOrder::Row, &[10]);
-    SlotFacts {
+fn slot(seq: u64) -> HeaderSlot {
+    let tensor = TensorLayout::contiguous(Dtype::Uint8, MajorOrder::Row, &[10]).unwrap();
+    let slot = SlotHeader {
         seq_commit: seq << 1 | 1,
-        values_len: 10,
+        values_len_bytes: 10,
         payload_slot: (seq % 4) as u32,
-        pool_id: PoolId::new(1),
+        pool_id: 1,
         payload_offset: 0,
-        header_len: 192,
-        block_len: 184,
-        template_id: 52,
-        schema_id: 900,
-        version: 1,
-        tensor: tensor.unwrap().to_raw().unwrap(),
+        timestamp_ns: 5,
+        meta_version: u32::MAX,
+    };
+    HeaderSlot {
+        slot,
+        tensor: tensor.to_header().unwrap(),
     }
 }
 
-fn verdict_of(change: impl FnOnce(&mut SlotFacts)) -> Verdict<FramePlan> {
+fn verdict_of(change: impl FnOnce(&mut HeaderSlot)) -> Verdict<FramePlan> {
     let geometry = geometry();
     let mut slot = slot(6);
     change(&mut slot);
@@ -113,23 +113,18 @@ fn a_revoked_mapping_has_no_frames() {
 #[test]
 fn each_broken_rule_has_its_cause() {
     use DropCause::{FrameIdMismatch, HeaderInvalid, Odd, PayloadInvalid};
-    type Change = fn(&mut SlotFacts);
+    type Change = fn(&mut HeaderSlot);
     let cases: &[(Change, DropCause)] = &[
-        (|s| s.seq_commit = 6 << 1, Odd),
-        (|s| s.seq_commit = 10 << 1 | 1, FrameIdMismatch),
-        (|s| s.seq_commit = 2 << 1 | 1, FrameIdMismatch),
-        (|s| s.header_len = 191, HeaderInvalid),
-        (|s| s.block_len = 183, HeaderInvalid),
-        (|s| s.template_id = 51, HeaderInvalid),
-        (|s| s.schema_id = 901, HeaderInvalid),
-        (|s| s.version = 2, HeaderInvalid),
+        (|s| s.slot.seq_commit = 6 << 1, Odd),
+        (|s| s.slot.seq_commit = 10 << 1 | 1, FrameIdMismatch),
+        (|s| s.slot.seq_commit = 2 << 1 | 1, FrameIdMismatch),
         (|s| s.tensor.ndims = 0, HeaderInvalid),
-        (|s| s.tensor.dtype = 99, HeaderInvalid),
+        (|s| s.tensor.dtype = Dtype::Unknown, HeaderInvalid),
         (|s| s.tensor.strides[0] = -1, HeaderInvalid),
-        (|s| s.pool_id = PoolId::new(9), PayloadInvalid),
-        (|s| s.payload_slot = 3, PayloadInvalid),
-        (|s| s.payload_offset = 64, PayloadInvalid),
-        (|s| s.values_len = 65, PayloadInvalid),
+        (|s| s.slot.pool_id = 9, PayloadInvalid),
+        (|s| s.slot.payload_slot = 3, PayloadInvalid),
+        (|s| s.slot.payload_offset = 64, PayloadInvalid),
+        (|s| s.slot.values_len_bytes = 65, PayloadInvalid),
     ];
     for (index, (change, cause)) in cases.iter().enumerate() {
         assert_eq!(verdict_of(change), Verdict::Drop(*cause), "case {index}");
@@ -138,15 +133,15 @@ fn each_broken_rule_has_its_cause() {
 
 #[test]
 fn the_first_broken_rule_in_order_decides() {
-    let everything = |s: &mut SlotFacts| {
-        s.seq_commit = 6 << 1;
-        s.version = 9;
-        s.values_len = u32::MAX;
+    let everything = |s: &mut HeaderSlot| {
+        s.slot.seq_commit = 6 << 1;
+        s.tensor.ndims = 9;
+        s.slot.values_len_bytes = u32::MAX;
     };
     assert_eq!(verdict_of(everything), Verdict::Drop(DropCause::Odd));
-    let header_and_payload = |s: &mut SlotFacts| {
-        s.version = 9;
-        s.values_len = u32::MAX;
+    let header_and_payload = |s: &mut HeaderSlot| {
+        s.tensor.ndims = 9;
+        s.slot.values_len_bytes = u32::MAX;
     };
     assert_eq!(
         verdict_of(header_and_payload),
@@ -157,7 +152,7 @@ fn the_first_broken_rule_in_order_decides() {
 #[test]
 fn an_empty_payload_is_a_frame() {
     assert!(matches!(
-        verdict_of(|s| s.values_len = 0),
+        verdict_of(|s| s.slot.values_len_bytes = 0),
         Verdict::Accept(_)
     ));
 }
@@ -185,12 +180,12 @@ proptest! {
         let geometry = geometry();
         let mut facts = slot(seq);
         if !exact {
-            facts.seq_commit = commit;
+            facts.slot.seq_commit = commit;
         }
-        facts.values_len = len;
-        facts.payload_slot = slot_number;
-        facts.pool_id = PoolId::new(pool);
-        facts.payload_offset = offset;
+        facts.slot.values_len_bytes = len;
+        facts.slot.payload_slot = slot_number;
+        facts.slot.pool_id = pool;
+        facts.slot.payload_offset = offset;
         if let Verdict::Accept(plan) =
             FrameGate::check(&descriptor(seq), &facts, &mapping(&geometry))
         {

@@ -3,16 +3,14 @@
 //! Everything here is called once per frame on an application's thread: plain values in, `Copy` values out, no
 //! allocation and no clock.
 
-mod dtype;
 mod gate;
 mod ledger;
 mod pools;
 mod seq_tracker;
 mod tensor;
 
-pub use dtype::{Dtype, MajorOrder, ProgressUnit};
-pub use gate::{Descriptor, DropCause, FrameGate, FramePlan, MappingFacts, SlotFacts, Verdict};
+pub use gate::{Descriptor, DropCause, FrameGate, FramePlan, MappingFacts, Verdict};
 pub use ledger::{DropCounts, FrameLedger};
 pub use pools::{SelectError, pool_by_id, smallest_fit};
 pub use seq_tracker::{Presence, SeqEvent, SeqTracker};
-pub use tensor::{MAX_DIMS, RawTensor, TensorError, TensorLayout};
+pub use tensor::{MAX_DIMS, TensorError, TensorLayout, element_len};

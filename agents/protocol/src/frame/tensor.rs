@@ -3,30 +3,32 @@
 //! Used by the reading side (a slot's tensor header becomes a [`TensorLayout`] or a drop) and by the writing side
 //! (what an application asks for becomes a header with explicit strides). All arithmetic is checked u64.
 
+use tensorpool_codecs::wire::{Dtype, MajorOrder, ProgressUnit, TensorHeader};
 use thiserror::Error;
-
-use super::dtype::{Dtype, MajorOrder, ProgressUnit};
 
 /// The most dimensions a tensor header can carry (Wire v1.2 §8.2).
 pub const MAX_DIMS: usize = 8;
 
-/// A tensor header as it stands in a slot: numbers nobody has checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RawTensor {
-    /// `Dtype` number.
-    pub dtype: i16,
-    /// `MajorOrder` number.
-    pub major_order: i16,
-    /// How many of `dims` and `strides` count.
-    pub ndims: u8,
-    /// `ProgressUnit` number.
-    pub progress_unit: u8,
-    /// Bytes of one progress unit; 0 when there is none.
-    pub progress_stride_bytes: u32,
-    /// Elements per axis.
-    pub dims: [i32; MAX_DIMS],
-    /// Bytes between neighbours per axis; 0 = infer.
-    pub strides: [i32; MAX_DIMS],
+const EMPTY: TensorHeader = TensorHeader {
+    dtype: Dtype::Unknown,
+    major_order: MajorOrder::Unknown,
+    ndims: 0,
+    progress_unit: ProgressUnit::None,
+    progress_stride_bytes: 0,
+    dims: [0; MAX_DIMS],
+    strides: [0; MAX_DIMS],
+};
+
+/// Bytes per element. Bits count as one byte each: packing eight to a byte is the application's business.
+#[must_use]
+pub const fn element_len(dtype: Dtype) -> u64 {
+    match dtype {
+        Dtype::Unknown => 0,
+        Dtype::Uint8 | Dtype::Int8 | Dtype::Boolean | Dtype::Bytes | Dtype::Bit => 1,
+        Dtype::Uint16 | Dtype::Int16 => 2,
+        Dtype::Uint32 | Dtype::Int32 | Dtype::Float32 => 4,
+        Dtype::Uint64 | Dtype::Int64 | Dtype::Float64 => 8,
+    }
 }
 
 /// Why a tensor header is not usable.
@@ -36,12 +38,12 @@ pub enum TensorError {
     /// No axis, or more than the header has room for.
     #[error("expected 1 to {MAX_DIMS} dimensions, found {0}")]
     Ndims(usize),
-    /// The element type is unknown.
-    #[error("unknown dtype {0}: expected one of the numbers 1-11, 13, 14")]
-    Dtype(i16),
-    /// The major order is unknown.
-    #[error("unknown major order {0}: expected 1 (row) or 2 (column)")]
-    MajorOrder(i16),
+    /// The element type is not stated.
+    #[error("the dtype is not stated: a tensor needs one")]
+    Dtype,
+    /// The major order is not stated.
+    #[error("the major order is not stated: expected row or column")]
+    MajorOrder,
     /// A dimension is negative.
     #[error("dimension of axis {axis} is negative ({found})")]
     NegativeDim {
@@ -82,9 +84,6 @@ pub enum TensorError {
         /// Its stride in bytes.
         found: u64,
     },
-    /// The progress unit is unknown.
-    #[error("unknown progress unit {0}: expected 0 (none), 1 (rows) or 2 (columns)")]
-    ProgressUnit(u8),
     /// The progress stride is not the stride of the axis that progress counts.
     #[error("progress stride is {found} bytes, the counted axis has {expected}")]
     ProgressStride {
@@ -114,16 +113,23 @@ impl TensorLayout {
     ///
     /// # Errors
     /// The first rule that is broken, in the order dims, types, strides, progress.
-    pub fn check(raw: &RawTensor) -> Result<Self, TensorError> {
+    pub fn check(raw: &TensorHeader) -> Result<Self, TensorError> {
         let ndims = usize::from(raw.ndims);
         if ndims == 0 || ndims > MAX_DIMS {
             return Err(TensorError::Ndims(ndims));
         }
-        let dtype = Dtype::from_wire(raw.dtype).ok_or(TensorError::Dtype(raw.dtype))?;
-        let major_order = MajorOrder::from_wire(raw.major_order)
-            .ok_or(TensorError::MajorOrder(raw.major_order))?;
-        let progress_unit = ProgressUnit::from_wire(raw.progress_unit)
-            .ok_or(TensorError::ProgressUnit(raw.progress_unit))?;
+        let TensorHeader {
+            dtype,
+            major_order,
+            progress_unit,
+            ..
+        } = *raw;
+        if dtype == Dtype::Unknown {
+            return Err(TensorError::Dtype);
+        }
+        if major_order == MajorOrder::Unknown {
+            return Err(TensorError::MajorOrder);
+        }
         let strides = infer_strides(
             dtype,
             major_order,
@@ -164,11 +170,11 @@ impl TensorLayout {
         if dims.is_empty() || dims.len() > MAX_DIMS || strides.len() > dims.len() {
             return Err(TensorError::Ndims(dims.len().max(strides.len())));
         }
-        let mut raw = RawTensor {
-            dtype: dtype.wire(),
-            major_order: order.wire(),
+        let mut raw = TensorHeader {
+            dtype,
+            major_order: order,
             ndims: dims.len() as u8,
-            ..RawTensor::default()
+            ..EMPTY
         };
         raw.dims[..dims.len()].copy_from_slice(dims);
         raw.strides[..strides.len()].copy_from_slice(strides);
@@ -195,14 +201,14 @@ impl TensorLayout {
     ///
     /// # Errors
     /// [`TensorError::StrideNotEncodable`] when a stride exceeds what the header can hold.
-    pub fn to_raw(&self) -> Result<RawTensor, TensorError> {
-        let mut raw = RawTensor {
-            dtype: self.dtype.wire(),
-            major_order: self.major_order.wire(),
+    pub fn to_header(&self) -> Result<TensorHeader, TensorError> {
+        let mut raw = TensorHeader {
+            dtype: self.dtype,
+            major_order: self.major_order,
             ndims: self.ndims,
-            progress_unit: self.progress_unit.wire(),
+            progress_unit: self.progress_unit,
             dims: self.dims,
-            ..RawTensor::default()
+            ..EMPTY
         };
         for (axis, &stride) in self.strides().iter().enumerate() {
             raw.strides[axis] =
@@ -265,7 +271,7 @@ impl TensorLayout {
             return 0;
         }
         self.dims().iter().zip(self.strides()).fold(
-            self.dtype.element_len(),
+            element_len(self.dtype),
             |extent, (&dim, &stride)| {
                 extent.saturating_add(stride.saturating_mul(u64::from(dim.unsigned_abs()) - 1))
             },
@@ -293,10 +299,10 @@ fn infer_strides(
 ) -> Result<[u64; MAX_DIMS], TensorError> {
     let ndims = dims.len();
     let mut out = [0u64; MAX_DIMS];
-    let mut needed = dtype.element_len();
+    let mut needed = element_len(dtype);
     for step in 0..ndims {
         let axis = match order {
-            MajorOrder::Row => ndims - 1 - step,
+            MajorOrder::Row | MajorOrder::Unknown => ndims - 1 - step,
             MajorOrder::Column => step,
         };
         let dim = u64::try_from(dims[axis]).map_err(|_| TensorError::NegativeDim {
