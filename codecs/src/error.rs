@@ -1,7 +1,7 @@
 //! What can be wrong with bytes, and with values that are to become bytes.
 //!
-//! Written out by hand because this crate has no dependencies. Errors are plain and `Copy`: a bad message on a
-//! hot stream costs no allocation.
+//! Written out by hand because this crate has no dependencies. Errors are plain and `Copy`: a bad
+//! message on a hot stream costs no allocation.
 
 use core::error::Error;
 use core::fmt;
@@ -34,8 +34,8 @@ pub enum DecodeError {
         /// The template the header names.
         found_template: u16,
     },
-    /// The header names a version that never existed (versions start at 1) or, for an embedded header, one that
-    /// is not ours.
+    /// The header names a version that never existed (versions start at 1) or, for an embedded
+    /// header, one that is not ours.
     UnsupportedVersion {
         /// The message asked for.
         what: &'static str,

@@ -1,7 +1,8 @@
 //! Tells the messages of a mixed stream apart.
 //!
-//! Control streams carry several schemas, and template ids repeat across them: nothing may be decoded before schema
-//! and template are known. The gate looks at the header only; block lengths and contents are for `decode`.
+//! Control streams carry several schemas, and template ids repeat across them: nothing may be
+//! decoded before schema and template are known. The gate looks at the header only; block lengths
+//! and contents are for `decode`.
 
 use core::error::Error;
 use core::fmt;
@@ -81,7 +82,8 @@ pub struct Gated {
     pub len: usize,
 }
 
-/// Why a message is none of ours. Unknown schemas and templates are normal on a shared stream: skip them.
+/// Why a message is none of ours. Unknown schemas and templates are normal on a shared stream: skip
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GateError {

@@ -27,8 +27,8 @@ pub trait Element<'a>: Sized {
     fn read(reader: &mut Reader<'a>, block_len: u16) -> Result<Self, DecodeError>;
 }
 
-/// The entries of a group, read one by one out of the message they are in. All of them were checked when the message
-/// was decoded.
+/// The entries of a group, read one by one out of the message they are in. All of them were checked
+/// when the message was decoded.
 pub struct Group<'a, E> {
     bytes: &'a [u8],
     block_len: u16,

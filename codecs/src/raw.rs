@@ -1,5 +1,6 @@
-//! The few primitives generated code is made of: reads and writes at offsets proven at compile time, and cursors
-//! over bytes of unknown length. Nothing here panics or allocates; nothing here knows a message.
+//! The few primitives generated code is made of: reads and writes at offsets proven at compile
+//! time, and cursors over bytes of unknown length. Nothing here panics or allocates; nothing here
+//! knows a message.
 
 use crate::error::{DecodeError, EncodeError};
 use crate::group::{Element, Group};
@@ -80,8 +81,8 @@ impl<'a> Reader<'a> {
 
     /// Checks the header of `buf` against `expected` and reads the block behind it.
     ///
-    /// The schema and template must be the expected ones, the version at least 1, and the block at least as long
-    /// as ours; the length the sender states is the one that is skipped.
+    /// The schema and template must be the expected ones, the version at least 1, and the block at
+    /// least as long as ours; the length the sender states is the one that is skipped.
     #[inline]
     pub(crate) fn open<const B: usize>(
         buf: &'a [u8],
@@ -113,7 +114,8 @@ impl<'a> Reader<'a> {
         Ok((block, reader))
     }
 
-    /// The next block, of which the sender says that it is `block_len` bytes long, and we know the first `B`.
+    /// The next block, of which the sender says that it is `block_len` bytes long, and we know the
+    /// first `B`.
     #[inline]
     pub(crate) fn block<const B: usize>(
         &mut self,
@@ -138,8 +140,8 @@ impl<'a> Reader<'a> {
         self.take(what, usize::try_from(len).unwrap_or(usize::MAX))
     }
 
-    /// Like [`data`](Self::data), but empty when the message ends exactly here: some peers leave out empty strings
-    /// at the end of a message.
+    /// Like [`data`](Self::data), but empty when the message ends exactly here: some peers leave
+    /// out empty strings at the end of a message.
     #[inline]
     pub(crate) fn trailing_data(
         &mut self,

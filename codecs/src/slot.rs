@@ -53,8 +53,8 @@ impl HeaderSlot {
 
     /// Reads a slot from a stable copy of its bytes.
     ///
-    /// The length word and all four numbers of the embedded message header must be exactly the expected ones: a slot
-    /// has a fixed size, so nothing in it can have grown.
+    /// The length word and all four numbers of the embedded message header must be exactly the
+    /// expected ones: a slot has a fixed size, so nothing in it can have grown.
     ///
     /// # Errors
     /// [`DecodeError`] naming the number or enumeration that is wrong.

@@ -6,7 +6,8 @@ use tensorpool_codecs::{bridge, discovery, driver, event, merge, wire};
 use crate::support::{bytes, patched};
 use crate::{golden_driver, golden_services, golden_wire};
 
-/// Sets the field at `$offset` to each of `$nulls`: it must read as absent, and be written as the first of them.
+/// Sets the field at `$offset` to each of `$nulls`: it must read as absent, and be written as the
+/// first of them.
 macro_rules! absent {
     ($text:expr, $view:path, $field:ident, $offset:expr, [$($null:expr),+]) => {{
         let golden = bytes($text);

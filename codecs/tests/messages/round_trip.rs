@@ -1,4 +1,5 @@
-//! Random values: what is encoded decodes to the same, into a buffer of exactly the length announced.
+//! Random values: what is encoded decodes to the same, into a buffer of exactly the length
+//! announced.
 
 use proptest::option;
 use proptest::prelude::*;

@@ -39,11 +39,15 @@ pub(crate) fn with_header(message: &[u8], index: usize, change: impl Fn(u16) -> 
     out
 }
 
-/// A test that `$value` is `$text` on the wire, and everything that holds for any message:
-/// exact length, no byte left unwritten, header gating, a longer block skipped, and truncation at every byte an error but
-/// for the places in `$tails`, counted from the end, where strings may be missing.
+/// A test that `$value` is `$text` on the wire, and everything that holds for any message: exact
+/// length, no byte left unwritten, header gating, a longer block skipped, and truncation at every
+/// byte an error but for the places in `$tails`, counted from the end, where strings may be
+/// missing.
 macro_rules! golden {
-    ($test:ident: $text:expr, $value:expr, $view:ident from $module:ident, tails $tails:expr, $check:expr) => {
+    (
+        $test:ident: $text:expr, $value:expr, $view:ident from $module:ident, tails $tails:expr,
+        $check:expr
+    ) => {
         #[test]
         fn $test() {
             use tensorpool_codecs::{DecodeError, EncodeError, $module};
@@ -103,9 +107,10 @@ macro_rules! golden {
         }
     };
     ($test:ident: $text:expr, $value:expr, $view:ident from $module:ident, tails $tails:expr) => {
-        $crate::support::golden!($test: $text, $value, $view from $module, tails $tails, |decoded: &tensorpool_codecs::$module::$view| {
-            assert_eq!(*decoded, $value);
-        });
+        $crate::support::golden!(
+            $test: $text, $value, $view from $module, tails $tails,
+            |decoded: &tensorpool_codecs::$module::$view| assert_eq!(*decoded, $value)
+        );
     };
 }
 pub(crate) use golden;

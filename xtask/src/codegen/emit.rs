@@ -1,4 +1,5 @@
-//! From [`Schema`] to the text of one Rust module: constants, templates and enumerations here, messages next door.
+//! From [`Schema`] to the text of one Rust module: constants, templates and enumerations here,
+//! messages next door.
 
 use std::collections::BTreeSet;
 

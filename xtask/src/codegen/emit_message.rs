@@ -1,10 +1,11 @@
-//! Messages and group entries: the structs, and what they can do.
+//! Messages: the structs, and what they can do.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::emit::docs;
 use super::emit_block::{self, constants, field_types};
+use super::emit_group;
 use super::names;
 use super::schema::{Group, Members, Message};
 
@@ -14,7 +15,10 @@ pub(crate) fn message(message: &Message) -> TokenStream {
     let members = &message.members;
     let mut out = TokenStream::new();
     for group in &members.groups {
-        out.extend(element(group, &names::element(name, &group.name)));
+        out.extend(emit_group::element(
+            group,
+            &names::element(name, &group.name),
+        ));
     }
     let title = title(message);
     out.extend(value_struct(&title, name, members));
@@ -49,7 +53,7 @@ fn title(message: &Message) -> String {
 }
 
 /// `<'a>` for types that refer to bytes or slices.
-fn lifetime(members: &Members) -> TokenStream {
+pub(crate) fn lifetime(members: &Members) -> TokenStream {
     if members.is_fixed() {
         TokenStream::new()
     } else {
@@ -58,7 +62,7 @@ fn lifetime(members: &Members) -> TokenStream {
 }
 
 /// The group entries as a slice of these, in the value; as a [`Group`] of these, in the view.
-fn element_types(parent: &str, group: &Group) -> (TokenStream, TokenStream) {
+pub(crate) fn element_types(parent: &str, group: &Group) -> (TokenStream, TokenStream) {
     let base = names::element(parent, &group.name);
     let value = names::type_name(&base);
     let lifetime = lifetime(&group.members);
@@ -67,7 +71,7 @@ fn element_types(parent: &str, group: &Group) -> (TokenStream, TokenStream) {
 }
 
 /// The type that is read: a type of its own only where there are groups.
-fn view_ident(name: &str, members: &Members) -> Ident {
+pub(crate) fn view_ident(name: &str, members: &Members) -> Ident {
     if members.groups.is_empty() {
         names::type_name(name)
     } else {
@@ -75,7 +79,7 @@ fn view_ident(name: &str, members: &Members) -> Ident {
     }
 }
 
-fn data_fields(members: &Members) -> Vec<TokenStream> {
+pub(crate) fn data_fields(members: &Members) -> Vec<TokenStream> {
     members
         .data
         .iter()
@@ -87,7 +91,7 @@ fn data_fields(members: &Members) -> Vec<TokenStream> {
         .collect()
 }
 
-fn value_struct(title: &str, name: &str, members: &Members) -> TokenStream {
+pub(crate) fn value_struct(title: &str, name: &str, members: &Members) -> TokenStream {
     let doc = docs(title);
     let ident = names::type_name(name);
     let lifetime = lifetime(members);
@@ -295,7 +299,7 @@ fn variable(message: &Message) -> TokenStream {
     }
 }
 
-fn write_block(members: &Members) -> TokenStream {
+pub(crate) fn write_block(members: &Members) -> TokenStream {
     let block_len = Literal::usize_unsuffixed(usize::from(members.block_len));
     let block = format_ident!("block");
     let writes = emit_block::writes(members, &block, 0);
@@ -307,7 +311,7 @@ fn write_block(members: &Members) -> TokenStream {
 }
 
 /// Statements that add up groups and strings; `cursor` is how the `Measure` is passed on.
-fn measure_members(path: &str, members: &Members, cursor: &TokenStream) -> TokenStream {
+pub(crate) fn measure_members(path: &str, members: &Members, cursor: &TokenStream) -> TokenStream {
     let groups = members.groups.iter().map(|group| {
         let what = format!("{path}.{}", group.name);
         let field = names::field(&group.name);
@@ -326,7 +330,7 @@ fn measure_members(path: &str, members: &Members, cursor: &TokenStream) -> Token
 }
 
 /// Statements that write groups and strings; `cursor` is how the `Writer` is passed on.
-fn write_members(path: &str, members: &Members, cursor: &TokenStream) -> TokenStream {
+pub(crate) fn write_members(path: &str, members: &Members, cursor: &TokenStream) -> TokenStream {
     let groups = members.groups.iter().map(|group| {
         let what = format!("{path}.{}", group.name);
         let field = names::field(&group.name);
@@ -345,7 +349,7 @@ fn write_members(path: &str, members: &Members, cursor: &TokenStream) -> TokenSt
 }
 
 /// Statements that read groups and strings into variables of their names.
-fn read_members(path: &str, members: &Members, trailing: bool) -> TokenStream {
+pub(crate) fn read_members(path: &str, members: &Members, trailing: bool) -> TokenStream {
     let groups = members.groups.iter().map(|group| {
         let what = format!("{path}.{}", group.name);
         let field = names::field(&group.name);
@@ -365,7 +369,7 @@ fn read_members(path: &str, members: &Members, trailing: bool) -> TokenStream {
     quote! { #(#groups)* #(#data)* }
 }
 
-fn member_names(members: &Members) -> Vec<Ident> {
+pub(crate) fn member_names(members: &Members) -> Vec<Ident> {
     let groups = members.groups.iter().map(|group| names::field(&group.name));
     groups
         .chain(members.data.iter().map(|data| names::field(&data.name)))
@@ -386,123 +390,6 @@ fn decode_variable(name: &str, members: &Members) -> TokenStream {
                 Reader::open::<#block_len>(buf, #name, #owner::HEADER)?;
             #read_members
             Ok(Self { #reads #(#rest,)* })
-        }
-    }
-}
-
-/// Everything generated for the entries of a group, nested groups included.
-fn element(group: &Group, name: &str) -> TokenStream {
-    let members = &group.members;
-    let mut out = TokenStream::new();
-    for nested in &members.groups {
-        out.extend(element(nested, &names::element(name, &nested.name)));
-    }
-    let ident = names::type_name(name);
-    let view = view_ident(name, members);
-    let lifetime = lifetime(members);
-    let title = format!("One entry of a group: {}", group.description);
-    out.extend(value_struct(&title, name, members));
-
-    let block_len = Literal::usize_unsuffixed(usize::from(members.block_len));
-    let measure = measure_members(name, members, &quote! { len });
-    let write = write_members(name, members, &quote! { out });
-    let constants = constants(members);
-    let (measure_block, write_the_block, write_block) = if members.block_len == 0 {
-        (None, None, None)
-    } else {
-        (
-            Some(quote! { len.block(#block_len); }),
-            Some(quote! { self.write_block(out.block::<#block_len>()?); }),
-            Some(write_block(members)),
-        )
-    };
-    out.extend(quote! {
-        impl #lifetime #ident #lifetime {
-            #constants
-
-            #[inline]
-            fn measure(&self, len: &mut Measure) -> Result<(), EncodeError> {
-                #measure_block
-                #measure
-                Ok(())
-            }
-
-            #[inline]
-            fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
-                #write_the_block
-                #write
-                Ok(())
-            }
-
-            #write_block
-        }
-    });
-    if !members.groups.is_empty() {
-        out.extend(element_view(&title, name, members));
-    }
-    out.extend(element_impl(group, name, &quote! { #view #lifetime }));
-    out
-}
-
-fn element_view(title: &str, name: &str, members: &Members) -> TokenStream {
-    let view = format_ident!("{name}View");
-    let doc = docs(&format!(
-        "{title}\n\nThis is [`{name}`] as it is read: groups are iterated over in place."
-    ));
-    let fields = field_types(members);
-    let groups = members.groups.iter().map(|group| {
-        let doc = docs(&group.description);
-        let field = names::field(&group.name);
-        let (_, element) = element_types(name, group);
-        quote! { #doc pub #field: Group<'a, #element> }
-    });
-    let data = data_fields(members);
-    quote! {
-        #doc
-        #[derive(Clone, Copy, Debug, PartialEq)]
-        pub struct #view<'a> { #(#fields,)* #(#groups,)* #(#data,)* }
-    }
-}
-
-fn element_impl(group: &Group, name: &str, view: &TokenStream) -> TokenStream {
-    let members = &group.members;
-    let block_len = Literal::u16_unsuffixed(members.block_len);
-    let block_bytes = Literal::usize_unsuffixed(usize::from(members.block_len));
-    let min_len = Literal::usize_unsuffixed(members.min_len());
-    let read_members = read_members(name, members, false);
-    let reads = emit_block::reads(name, members, &format_ident!("block"));
-    let rest = member_names(members);
-    let accepts = group.irregular.then(|| {
-        quote! {
-            fn accepts_block_len(block_len: u16) -> bool {
-                matches!(block_len, 0 | 4)
-            }
-        }
-    });
-    let (parameter, block) = if group.irregular {
-        (format_ident!("_block_len"), TokenStream::new())
-    } else if members.fields.is_empty() {
-        (
-            format_ident!("block_len"),
-            quote! { reader.block::<0>(#name, block_len)?; },
-        )
-    } else {
-        (
-            format_ident!("block_len"),
-            quote! { let block = reader.block::<#block_bytes>(#name, block_len)?; },
-        )
-    };
-    quote! {
-        impl<'a> Element<'a> for #view {
-            const BLOCK_LEN: u16 = #block_len;
-            const MIN_LEN: usize = #min_len;
-            #accepts
-
-            fn read(reader: &mut Reader<'a>, #parameter: u16) -> Result<Self, DecodeError> {
-                #block
-                #read_members
-                Ok(Self { #reads #(#rest,)* })
-            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `cargo xtask codegen`: the SBE schemas of `schemas/` become the modules of `codecs/src/gen/`.
 //!
-//! The generator reads the part of SBE these schemas use and refuses everything else, with file and line: an
-//! attribute that is silently ignored changes what is on the wire. Output is the same for the same input, formatted by
-//! rustfmt, and committed; `--check` compares and writes nothing.
+//! The generator reads the part of SBE these schemas use and refuses everything else, with file and
+//! line: an attribute that is silently ignored changes what is on the wire. Output is the same for
+//! the same input, formatted by rustfmt, and committed; `--check` compares and writes nothing.
 
 mod emit;
 mod emit_block;
+mod emit_group;
 mod emit_message;
 mod names;
 mod parse;

@@ -1,4 +1,5 @@
-//! From XML to [`Schema`]: messages, blocks, groups and strings, with every offset computed and checked.
+//! From XML to [`Schema`]: messages, blocks, groups and strings, with every offset computed and
+//! checked.
 
 use std::collections::BTreeSet;
 

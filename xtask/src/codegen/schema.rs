@@ -1,4 +1,5 @@
-//! What a schema says, once understood: offsets computed, types resolved, nothing optional left to guess.
+//! What a schema says, once understood: offsets computed, types resolved, nothing optional left to
+//! guess.
 
 /// One schema file.
 #[derive(Debug)]
@@ -209,8 +210,9 @@ impl FieldKind {
     }
 }
 
-/// The values that mean absent: none for a required field. The first is the one that gets written; the null value of
-/// the type is understood as well, because most code generators ignore the one declared on a field.
+/// The values that mean absent: none for a required field. The first is the one that gets written;
+/// the null value of the type is understood as well, because most code generators ignore the one
+/// declared on a field.
 pub(crate) type Nulls = Vec<i128>;
 
 /// A repeating group.
@@ -219,8 +221,8 @@ pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) members: Members,
-    /// The only member was declared as a field of variable length: on the wire the block length is 0, and 4 is
-    /// accepted for those who count the length word.
+    /// The only member was declared as a field of variable length: on the wire the block length is
+    /// 0, and 4 is accepted for those who count the length word.
     pub(crate) irregular: bool,
 }
 

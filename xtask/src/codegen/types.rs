@@ -1,4 +1,5 @@
-//! The `<types>` of a schema: the framing composites, which must be exactly the protocol's, and named types.
+//! The `<types>` of a schema: the framing composites, which must be exactly the protocol's, and
+//! named types.
 
 use std::collections::BTreeMap;
 

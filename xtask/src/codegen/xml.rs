@@ -1,4 +1,5 @@
-//! Strict reading of XML: every element and attribute is either asked for or refused, with file and line.
+//! Strict reading of XML: every element and attribute is either asked for or refused, with file and
+//! line.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -56,7 +57,8 @@ impl<'d, 'i> Source<'d, 'i> {
         })
     }
 
-    /// The child elements of `node`, all of them among `allowed`; text and processing instructions are refused.
+    /// The child elements of `node`, all of them among `allowed`; text and processing instructions
+    /// are refused.
     pub(crate) fn children<'n, 'x>(
         &self,
         node: Node<'n, 'x>,
