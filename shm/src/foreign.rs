@@ -143,9 +143,9 @@ mod tests {
         let outside: [fn(Foreign<'_>); 5] = [
             |w| w.write(250, &[0; 7]),
             |w| w.read(usize::MAX, &mut [0]),
-            |w| drop(w.word(256).as_ptr()),
-            |w| drop(w.word(4).as_ptr()),
-            |w| drop(w.window(192, 128).as_ptr()),
+            |w| _ = w.word(256).as_ptr(),
+            |w| _ = w.word(4).as_ptr(),
+            |w| _ = w.window(192, 128).as_ptr(),
         ];
         for access in outside {
             with_window(|window| {
