@@ -96,3 +96,6 @@ pub(crate) fn protect(
         .map(Some)
         .ok_or(ProtectError::Full)
 }
+
+#[cfg(test)]
+mod tests;
