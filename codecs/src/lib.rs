@@ -8,14 +8,15 @@
 //! * `decode` takes any bytes and answers with the message or a [`DecodeError`]. It walks everything
 //!   once; nothing read from the result can fail afterwards. Messages with groups decode into
 //!   `FooView`, whose groups are iterators; for all others `FooView` is another name for `Foo`.
-//! * Nothing allocates and nothing panics. Strings are `&[u8]`: whether what a peer calls ASCII is
-//!   ASCII is not checked.
+//! * Nothing allocates (there is no `alloc` here) and nothing panics. Strings are `&[u8]`: whether
+//!   what a peer calls ASCII is ASCII is not checked.
 //! * Headers are checked for schema, template, version ≥ 1 and a block at least as long as ours;
 //!   longer ones are skipped over. Strings missing at the very end of a message are empty. Bytes
 //!   behind a message are ignored.
 //! * An optional field set to one of its null values encodes as absent.
 //!
 //! Meaning (is this epoch newer, does this stride fit) is not judged here.
+#![no_std]
 #![forbid(unsafe_code)]
 
 pub mod error;
