@@ -18,6 +18,7 @@
 mod assembler;
 mod channel;
 pub mod cnc;
+mod counters;
 mod link;
 pub mod media_driver;
 mod native;
@@ -29,6 +30,7 @@ mod subscription;
 use std::path::PathBuf;
 
 pub use channel::{Channel, ChannelError, Media};
+pub use counters::CounterPublisher;
 pub use link::{
     CloseReport, Link, LinkConfig, LinkError, LinkEvent, LinkState, LinkStats, LostReason,
     ResourceKind, WaitReason,

@@ -197,7 +197,7 @@ impl Returns {
 
     /// Application: sends back. After the link is gone the native handle is let go here, and the last one of
     /// a client closes it here: see the native module's rule 4.
-    fn post(&self, returned: Returned) {
+    pub(crate) fn post(&self, returned: Returned) {
         let mut queue = self.queue.lock();
         let too_late = match queue.as_mut() {
             Some(queue) => {

@@ -47,6 +47,8 @@ pub struct FragmentInfo {
 /// dropped on any thread, before or after the link. It must be polled for as long as it exists: a tethered
 /// subscription nobody polls stalls every publisher of its stream.
 ///
+/// It joins an IPC stream where the slowest subscriber is, so it may see messages from before it was added.
+///
 /// [`Link::add_subscription`]: crate::Link::add_subscription
 #[derive(Debug)]
 pub struct Subscription {

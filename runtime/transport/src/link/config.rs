@@ -19,6 +19,8 @@ pub struct LinkConfig {
     pub heartbeat_timeout_ns: u64,
     /// How often the directory is looked at.
     pub observe_interval_ns: u64,
+    /// How often counter values are copied to the media driver's CnC file.
+    pub counter_interval_ns: u64,
     /// Between attempts to connect: doubles from the first to the second value.
     pub connect_retry_ns: (u64, u64),
     /// Between attempts to add a resource the media driver refused: doubles from the first to the second.
@@ -38,6 +40,7 @@ impl Default for LinkConfig {
             client_name: "tensorpool".into(),
             heartbeat_timeout_ns: 2_000_000_000,
             observe_interval_ns: 10_000_000,
+            counter_interval_ns: 100_000_000,
             connect_retry_ns: (20_000_000, 1_000_000_000),
             add_retry_ns: (50_000_000, 5_000_000_000),
             keepalive_interval_ns: 200_000_000,

@@ -2,9 +2,10 @@
 
 mod config;
 pub(crate) mod core;
-mod entry;
 mod event;
+mod resources;
 mod shell;
+pub(crate) mod table;
 pub(crate) mod watcher;
 
 pub(crate) use config::c_path;

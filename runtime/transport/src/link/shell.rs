@@ -6,8 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tensorpool_codecs::types::NanoTime;
+use tensorpool_runtime::counters::CounterSet;
+use tensorpool_runtime::errors::DistinctErrorLog;
 
 use crate::channel::Channel;
+use crate::counters::{CounterPublisher, CounterResource};
 use crate::native::client::{ClientDriver, ClientSettings, NativeClient};
 use crate::native::subscription::ImageCounters;
 use crate::publication::{Publication, PublicationOptions};
@@ -16,8 +19,9 @@ use crate::subscription::{Subscription, SubscriptionOptions};
 
 use super::config::{LinkConfig, LinkError};
 use super::core::{LinkAction, LinkCore, LinkState};
-use super::entry::{PublicationResource, SubscriptionResource, Table};
 use super::event::{LinkEvent, LinkStats};
+use super::resources::{PublicationResource, SubscriptionResource};
+use super::table::Table;
 use super::watcher::Watcher;
 
 /// A connection to the media driver of one directory.
@@ -45,6 +49,8 @@ pub struct Link {
     returns: Arc<Returns>,
     publications: Table<PublicationResource>,
     subscriptions: Table<SubscriptionResource>,
+    counters: Table<CounterResource>,
+    next_mirror: NanoTime,
     next_id: u64,
     reports: Reports,
     _not_send: PhantomData<*mut ()>,
@@ -57,15 +63,31 @@ pub struct CloseReport {
     pub handle_count: usize,
 }
 
-/// Events and counts on their way to the owner.
-#[derive(Debug, Default)]
+/// Events, counts and errors on their way to the owner.
+#[derive(Debug)]
 struct Reports {
+    now: NanoTime,
     events: VecDeque<LinkEvent>,
     stats: LinkStats,
+    errors: DistinctErrorLog,
 }
 
 impl Reports {
     const MAX_EVENTS: usize = 256;
+
+    fn new() -> Self {
+        Self {
+            now: NanoTime::new(0),
+            events: VecDeque::new(),
+            stats: LinkStats::default(),
+            errors: DistinctErrorLog::default(),
+        }
+    }
+
+    fn error(&mut self, text: String) {
+        self.errors.record(self.now, &text);
+        self.stats.last_error = Some(text);
+    }
 
     fn event(&mut self, event: LinkEvent) {
         if let LinkEvent::AddFailed {
@@ -77,7 +99,7 @@ impl Reports {
         } = &event
         {
             self.stats.add_failure_count += 1;
-            self.stats.last_error = Some(format!("{kind} {channel} stream {stream_id}: {reason}"));
+            self.error(format!("{kind} {channel} stream {stream_id}: {reason}"));
         }
         if self.events.len() == Self::MAX_EVENTS {
             self.events.pop_front();
@@ -104,8 +126,10 @@ impl Link {
             returns: Returns::new(),
             publications: Table::new(config.add_retry_ns),
             subscriptions: Table::new(config.add_retry_ns),
+            counters: Table::new(config.add_retry_ns),
+            next_mirror: NanoTime::new(0),
             next_id: 0,
-            reports: Reports::default(),
+            reports: Reports::new(),
             config,
             _not_send: PhantomData,
         })
@@ -113,6 +137,7 @@ impl Link {
 
     /// One duty cycle; gives the amount of work done, 0 for none. `now` is the monotonic clock.
     pub fn do_work(&mut self, now: NanoTime) -> usize {
+        self.reports.now = now;
         let mut work_count = self.take_returns();
         if now >= self.next_observation {
             self.next_observation = now.after_ns(self.config.observe_interval_ns);
@@ -128,6 +153,10 @@ impl Link {
             work_count += 1;
         }
         work_count += self.drive_resources(now);
+        if now >= self.next_mirror {
+            self.next_mirror = now.after_ns(self.config.counter_interval_ns);
+            self.counters.resources().for_each(CounterResource::mirror);
+        }
         work_count + self.let_go_of_retired()
     }
 
@@ -165,8 +194,12 @@ impl Link {
     pub fn stats(&self) -> LinkStats {
         LinkStats {
             retired_client_count: self.retired.len(),
-            resource_count: self.publications.len() + self.subscriptions.len(),
-            live_resource_count: self.publications.live_count() + self.subscriptions.live_count(),
+            resource_count: self.publications.len()
+                + self.subscriptions.len()
+                + self.counters.len(),
+            live_resource_count: self.publications.live_count()
+                + self.subscriptions.live_count()
+                + self.counters.live_count(),
             ..self.reports.stats.clone()
         }
     }
@@ -218,6 +251,21 @@ impl Link {
         )
     }
 
+    /// Publishes an agent's counters for as long as the publisher exists.
+    pub fn publish_counters(&mut self, set: &CounterSet) -> CounterPublisher {
+        let id = self.take_id();
+        for counter in CounterResource::all_of(set) {
+            self.counters.insert(id, counter);
+        }
+        CounterPublisher::new(id, set.entries().len(), Arc::clone(&self.returns))
+    }
+
+    /// The distinct errors of this link: of Aeron's client, refused resources, failed attempts to connect.
+    #[must_use]
+    pub fn errors(&self) -> &DistinctErrorLog {
+        &self.reports.errors
+    }
+
     /// Closes everything that is not with an application thread.
     pub fn close(mut self) -> CloseReport {
         self.shut_down()
@@ -227,6 +275,7 @@ impl Link {
         self.core.on_close();
         self.publications.close(self.driver.as_mut());
         self.subscriptions.close(self.driver.as_mut());
+        self.counters.close(self.driver.as_mut());
         for returned in self.returns.close() {
             self.take_back(returned);
         }
@@ -268,6 +317,7 @@ impl Link {
             (Returned::Dropped(id), driver) => {
                 self.publications.remove(id, driver.as_mut());
                 self.subscriptions.remove(id, driver.as_mut());
+                self.counters.remove(id, driver.as_mut());
             }
         }
     }
@@ -279,12 +329,12 @@ impl Link {
         let result = driver.do_work();
         while let Some(error) = driver.pop_error() {
             self.reports.stats.client_error_count += 1;
-            self.reports.stats.last_error = Some(error.to_string());
+            self.reports.error(error.to_string());
         }
         match result {
             Ok(work_count) => work_count,
             Err(error) => {
-                self.reports.stats.last_error = Some(error.to_string());
+                self.reports.error(error.to_string());
                 if driver.is_closed() {
                     self.core.on_client_closed(now, error.message);
                 }
@@ -308,7 +358,7 @@ impl Link {
             }
             Err(error) => {
                 self.reports.stats.connect_failure_count += 1;
-                self.reports.stats.last_error = Some(error.to_string());
+                self.reports.error(error.to_string());
                 self.core.on_connect_failed(now, error.to_string());
             }
         }
@@ -317,6 +367,7 @@ impl Link {
     fn retire(&mut self) {
         self.publications.on_link_down();
         self.subscriptions.on_link_down();
+        self.counters.on_link_down();
         if let Some(driver) = self.driver.take() {
             self.retired.push(driver.retire());
         }
@@ -335,6 +386,7 @@ impl Link {
         let mut on_event = |event| reports.event(event);
         self.publications.do_work(now, driver, &mut on_event)
             + self.subscriptions.do_work(now, driver, &mut on_event)
+            + self.counters.do_work(now, driver, &mut on_event)
     }
 
     /// Frees retired clients whose handles have all come back.

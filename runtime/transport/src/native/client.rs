@@ -78,50 +78,11 @@ impl ClientDriver {
         // SAFETY: writes the address of a new context, or fails.
         check(unsafe { aeron::aeron_context_init(&raw mut context) })?;
         let sink: *const ErrorSink = &raw const *errors;
-        // SAFETY: a live context; Aeron copies the strings; the sink outlives client and context.
-        let configured = unsafe {
-            check(aeron::aeron_context_set_dir(context, settings.dir.as_ptr()))
-                .and_then(|()| {
-                    check(aeron::aeron_context_set_client_name(
-                        context,
-                        settings.client_name.as_ptr(),
-                    ))
-                })
-                .and_then(|()| {
-                    check(aeron::aeron_context_set_driver_timeout_ms(
-                        context,
-                        settings.driver_timeout_ms,
-                    ))
-                })
-                .and_then(|()| {
-                    check(aeron::aeron_context_set_keepalive_interval_ns(
-                        context,
-                        settings.keepalive_interval_ns,
-                    ))
-                })
-                .and_then(|()| {
-                    check(aeron::aeron_context_set_use_conductor_agent_invoker(
-                        context, true,
-                    ))
-                })
-                .and_then(|()| {
-                    check(aeron::aeron_context_set_pre_touch_mapped_memory(
-                        context,
-                        settings.pre_touch,
-                    ))
-                })
-                .and_then(|()| {
-                    check(aeron::aeron_context_set_error_handler(
-                        context,
-                        Some(on_client_error),
-                        sink.cast_mut().cast(),
-                    ))
-                })
-        };
         let mut client = ptr::null_mut();
-        let opened = configured
+        let opened = configure(context, settings, sink).and_then(|()| {
             // SAFETY: a live, configured context, which the client uses until it is closed.
-            .and_then(|()| check(unsafe { aeron::aeron_init(&raw mut client, context) }));
+            check(unsafe { aeron::aeron_init(&raw mut client, context) })
+        });
         if let Err(error) = opened {
             // SAFETY: no client came to be, so nothing else refers to the context.
             unsafe { aeron::aeron_context_close(context) };
@@ -421,6 +382,27 @@ impl ClientDriver {
             unsafe { aeron::aeron_counter_close(counter.as_ptr(), None, ptr::null_mut()) };
         }
     }
+}
+
+fn configure(
+    context: *mut aeron::aeron_context_t,
+    settings: &ClientSettings,
+    sink: *const ErrorSink,
+) -> Result<(), NativeError> {
+    let sink = sink.cast_mut().cast();
+    // SAFETY: a live context that no client uses yet; Aeron copies the strings; the sink outlives both.
+    let results = unsafe {
+        [
+            aeron::aeron_context_set_dir(context, settings.dir.as_ptr()),
+            aeron::aeron_context_set_client_name(context, settings.client_name.as_ptr()),
+            aeron::aeron_context_set_driver_timeout_ms(context, settings.driver_timeout_ms),
+            aeron::aeron_context_set_keepalive_interval_ns(context, settings.keepalive_interval_ns),
+            aeron::aeron_context_set_use_conductor_agent_invoker(context, true),
+            aeron::aeron_context_set_pre_touch_mapped_memory(context, settings.pre_touch),
+            aeron::aeron_context_set_error_handler(context, Some(on_client_error), sink),
+        ]
+    };
+    results.into_iter().try_for_each(check)
 }
 
 /// Aeron's convention: below zero is an error, whose text is this thread's.

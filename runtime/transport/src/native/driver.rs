@@ -55,11 +55,10 @@ impl NativeDriver {
         check(unsafe { aeron::aeron_driver_context_init(&raw mut context) })?;
         let context = NonNull::new(context).ok_or_else(take_last)?;
         let mut driver = ptr::null_mut();
-        let created = configure(context, &settings)
+        let created = configure(context, &settings).and_then(|()| {
             // SAFETY: a live, configured context, which the driver uses until it is closed.
-            .and_then(|()| {
-                check(unsafe { aeron::aeron_driver_init(&raw mut driver, context.as_ptr()) })
-            });
+            check(unsafe { aeron::aeron_driver_init(&raw mut driver, context.as_ptr()) })
+        });
         let (Ok(()), Some(driver)) = (&created, NonNull::new(driver)) else {
             // SAFETY: no driver came to be, so nothing else refers to the context. It does not delete the
             // directory, which may be somebody else's: that is set below, once it is ours.

@@ -1,0 +1,320 @@
+//! What kills or stops processes, and how soon the others go on.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{
+    AeronDir, Role, drive_until, drive_until_with, is_transient, media_driver_role, publication,
+    receive, role, send, subscription, wait_until,
+};
+use tensorpool_transport::cnc::CncReader;
+use tensorpool_transport::media_driver::{
+    EmbeddedMediaDriver, MediaDriverConfig, MediaDriverError,
+};
+use tensorpool_transport::{
+    Link, LinkConfig, LinkEvent, LinkState, LostReason, Offer, PublicationOptions, Subscription,
+    SubscriptionOptions,
+};
+
+const SIGSTOP: i32 = 19;
+const SIGCONT: i32 = 18;
+
+fn wait_for_driver(dir: &AeronDir) {
+    wait_until("the media driver beats", || {
+        CncReader::open(dir.path())
+            .is_ok_and(|cnc| cnc.heartbeat_age_ms().is_some_and(|age| age < 2_000))
+    });
+}
+
+fn lost_reasons(link: &mut Link) -> Vec<LostReason> {
+    let mut reasons = Vec::new();
+    while let Some(event) = link.poll_event() {
+        if let LinkEvent::Lost { reason } = event {
+            reasons.push(reason);
+        }
+    }
+    reasons
+}
+
+#[test]
+fn a_killed_media_driver_is_noticed_and_its_successor_serves_the_same_handles() {
+    const NAME: &str = "a_killed_media_driver_is_noticed_and_its_successor_serves_the_same_handles";
+    if let Some((_, dir)) = role() {
+        media_driver_role(&dir);
+    }
+    let dir = AeronDir::new();
+    let driver = Role::spawn(NAME, "driver", dir.path());
+    wait_for_driver(&dir);
+    let mut link = dir.link();
+    let mut publication = publication(&mut link, 1000);
+    let mut subscription = subscription(&mut link, 1000);
+    send(&mut [&mut link], &mut publication, b"before");
+    assert_eq!(
+        receive(&mut [&mut link], &mut subscription, 1),
+        [b"before".to_vec()]
+    );
+
+    driver.kill();
+    let killed = Instant::now();
+    drive_until(
+        &mut [&mut link],
+        "offers tell that the link is down",
+        || publication.offer(b"x") == Offer::LinkDown,
+    );
+    let noticed = killed.elapsed();
+    assert!(noticed < Duration::from_secs(1), "took {noticed:?}");
+    assert_eq!(publication.try_claim(8).unwrap_err(), Offer::LinkDown);
+    assert_eq!(subscription.poll(16, |_, _| ()), 0);
+    assert!(matches!(
+        link.state(),
+        LinkState::Lost(LostReason::DriverDied { .. })
+    ));
+
+    let restarted = Instant::now();
+    let _successor = Role::spawn(NAME, "driver", dir.path());
+    send(&mut [&mut link], &mut publication, b"after");
+    assert_eq!(
+        receive(&mut [&mut link], &mut subscription, 1),
+        [b"after".to_vec()]
+    );
+    eprintln!(
+        "noticed after {noticed:?}, flowing again {:?} after the restart",
+        restarted.elapsed()
+    );
+    assert_eq!(link.generation(), 2);
+    assert_eq!(
+        link.stats().retired_client_count,
+        0,
+        "all handles came back"
+    );
+}
+
+#[test]
+fn a_stopped_media_driver_is_lost_and_found_again() {
+    const NAME: &str = "a_stopped_media_driver_is_lost_and_found_again";
+    if let Some((_, dir)) = role() {
+        media_driver_role(&dir);
+    }
+    let dir = AeronDir::new();
+    let driver = Role::spawn(NAME, "driver", dir.path());
+    wait_for_driver(&dir);
+    let config = LinkConfig {
+        heartbeat_timeout_ns: 500_000_000,
+        ..LinkConfig::for_dir(dir.path())
+    };
+    let mut link = Link::new(config).unwrap();
+    let mut publication = publication(&mut link, 1000);
+    let mut subscription = subscription(&mut link, 1000);
+    send(&mut [&mut link], &mut publication, b"before");
+    assert_eq!(receive(&mut [&mut link], &mut subscription, 1).len(), 1);
+    driver.signal(SIGSTOP);
+    drive_until(&mut [&mut link], "the silent driver is lost", || {
+        publication.offer(b"x") == Offer::LinkDown
+    });
+    assert!(matches!(
+        lost_reasons(&mut link)[..],
+        [LostReason::DriverSilent { .. }]
+    ));
+    driver.signal(SIGCONT);
+    drive_until(&mut [&mut link], "both ends are connected again", || {
+        while subscription.poll(16, |_, _| ()) > 0 {}
+        publication.is_connected() && subscription.is_connected()
+    });
+    send(&mut [&mut link], &mut publication, b"after");
+    let received = receive(&mut [&mut link], &mut subscription, 1);
+    assert!(received.contains(&b"after".to_vec()), "{received:?}");
+}
+
+#[test]
+fn a_client_process_stopped_for_longer_than_the_liveness_timeout_rebuilds_its_link() {
+    const NAME: &str =
+        "a_client_process_stopped_for_longer_than_the_liveness_timeout_rebuilds_its_link";
+    if let Some((_, dir)) = role() {
+        let mut link = Link::new(LinkConfig::for_dir(&dir)).unwrap();
+        let mut publication = publication(&mut link, 1000);
+        loop {
+            link.do_work(support::now());
+            let outcome = publication.offer(&link.generation().to_le_bytes());
+            assert!(outcome.is_sent() || is_transient(outcome), "{outcome}");
+            std::thread::yield_now();
+        }
+    }
+    let dir = AeronDir::new();
+    let _driver = EmbeddedMediaDriver::start(MediaDriverConfig {
+        client_liveness_timeout_ns: 500_000_000,
+        publication_unblock_timeout_ns: 1_000_000_000,
+        ..MediaDriverConfig::for_dir(dir.path())
+    })
+    .unwrap();
+    let mut link = dir.link();
+    let mut subscription = subscription(&mut link, 1000);
+    let client = Role::spawn(NAME, "publisher", dir.path());
+    let generation_of = |link: &mut Link, subscription: &mut Subscription, expected: u64| {
+        drive_until(&mut [link], "a message of the expected generation", || {
+            let mut seen = 0;
+            subscription.poll(64, |message, _| {
+                seen = u64::from_le_bytes(message.try_into().unwrap())
+            });
+            seen == expected
+        });
+    };
+    generation_of(&mut link, &mut subscription, 1);
+    client.signal(SIGSTOP);
+    drive_until(
+        &mut [&mut link],
+        "the media driver gives the client up",
+        || {
+            subscription.poll(64, |_, _| ());
+            subscription.images_down() == 1
+        },
+    );
+    client.signal(SIGCONT);
+    generation_of(&mut link, &mut subscription, 2);
+}
+
+#[test]
+fn a_stopped_untethered_subscriber_does_not_hold_up_the_others() {
+    const NAME: &str = "a_stopped_untethered_subscriber_does_not_hold_up_the_others";
+    if let Some((_, dir)) = role() {
+        let mut link = Link::new(LinkConfig::for_dir(&dir)).unwrap();
+        let mut subscription =
+            link.add_subscription(&support::channel(), 1000, SubscriptionOptions::UNTETHERED);
+        loop {
+            link.do_work(support::now());
+            subscription.poll(64, |_, _| ());
+            std::thread::yield_now();
+        }
+    }
+    let dir = AeronDir::new();
+    let _driver = dir.driver();
+    let mut link = dir.link();
+    let mut publication = publication(&mut link, 1000);
+    let mut healthy =
+        link.add_subscription(&support::channel(), 1000, SubscriptionOptions::UNTETHERED);
+    let stopped = Role::spawn(NAME, "subscriber", dir.path());
+    drive_until(&mut [&mut link], "both subscribe", || {
+        let cnc = CncReader::open(dir.path()).unwrap();
+        let subscribers = cnc.stream_positions().into_iter();
+        subscribers
+            .filter(|p| p.kind == tensorpool_transport::cnc::PositionKind::Subscriber)
+            .count()
+            == 2
+            && publication.is_connected()
+            && healthy.is_connected()
+    });
+    stopped.signal(SIGSTOP);
+
+    // Several windows' worth: each gap between deliveries is time the healthy subscriber was held up.
+    let message = [0_u8; 96];
+    let (mut received, mut last, mut longest) = (0_usize, Instant::now(), Duration::ZERO);
+    drive_until(&mut [&mut link], "several windows of messages", || {
+        let _ = publication.offer(&message);
+        if healthy.poll(64, |_, _| received += 1) > 0 {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        received >= 20_000
+    });
+    eprintln!("longest gap with a stopped subscriber: {longest:?}");
+    assert!(longest < Duration::from_secs(1), "held up for {longest:?}");
+}
+
+#[test]
+fn a_second_media_driver_is_refused_and_names_the_first() {
+    let dir = AeronDir::new();
+    let driver = dir.driver();
+    let config = MediaDriverConfig::for_dir(dir.path());
+    let error = EmbeddedMediaDriver::start(config.clone()).unwrap_err();
+    assert!(
+        matches!(error, MediaDriverError::DriverIsRunning { pid, .. } if pid == i64::from(std::process::id()))
+    );
+    assert!(
+        error.to_string().contains(&std::process::id().to_string()),
+        "{error}"
+    );
+    driver.close();
+    assert!(!dir.path().exists(), "a closed driver leaves nothing");
+    EmbeddedMediaDriver::start(config).unwrap().close();
+}
+
+#[test]
+fn the_directory_of_a_killed_media_driver_is_taken_over_unless_forbidden() {
+    const NAME: &str = "the_directory_of_a_killed_media_driver_is_taken_over_unless_forbidden";
+    if let Some((_, dir)) = role() {
+        media_driver_role(&dir);
+    }
+    let dir = AeronDir::new();
+    let driver = Role::spawn(NAME, "driver", dir.path());
+    wait_until("the media driver holds its lock", || {
+        dir.path().join("tensorpool-media-driver.lock").exists()
+    });
+    wait_for_driver(&dir);
+    let config = MediaDriverConfig::for_dir(dir.path());
+    driver.signal(SIGSTOP);
+    let stopped = EmbeddedMediaDriver::start(config.clone()).unwrap_err();
+    assert!(
+        matches!(stopped, MediaDriverError::DriverIsRunning { .. }),
+        "stopped is not dead: {stopped}"
+    );
+    driver.kill();
+    let keep = MediaDriverConfig {
+        delete_on_start: false,
+        ..config.clone()
+    };
+    assert!(matches!(
+        EmbeddedMediaDriver::start(keep).unwrap_err(),
+        MediaDriverError::Stale { .. }
+    ));
+    EmbeddedMediaDriver::start(config).unwrap().close();
+    assert!(!dir.path().exists());
+}
+
+#[test]
+fn a_media_driver_never_touches_a_directory_that_is_not_aerons() {
+    let dir = AeronDir::new();
+    std::fs::create_dir(dir.path()).unwrap();
+    let precious = dir.path().join("thesis.tex");
+    std::fs::write(&precious, "years of work").unwrap();
+    let error = EmbeddedMediaDriver::start(MediaDriverConfig::for_dir(dir.path())).unwrap_err();
+    assert!(
+        matches!(&error, MediaDriverError::NotAeron { entry, .. } if entry.ends_with("thesis.tex")),
+        "{error}"
+    );
+    assert!(precious.exists());
+}
+
+#[test]
+fn settings_aeron_refuses_are_an_error_and_leave_nothing() {
+    let dir = AeronDir::new();
+    let config = MediaDriverConfig {
+        ipc_term_buffer_len: 12_345,
+        ..MediaDriverConfig::for_dir(dir.path())
+    };
+    let error = EmbeddedMediaDriver::start(config).unwrap_err();
+    assert!(matches!(error, MediaDriverError::Aeron { .. }), "{error}");
+    assert!(error.to_string().contains("12345"), "{error}");
+    let unblock = MediaDriverConfig {
+        publication_unblock_timeout_ns: 1,
+        ..MediaDriverConfig::for_dir(dir.path())
+    };
+    assert!(EmbeddedMediaDriver::start(unblock).is_err());
+    assert!(!dir.path().exists());
+}
+
+#[test]
+fn a_media_driver_that_closes_in_order_is_lost_at_once() {
+    let dir = AeronDir::new();
+    let driver = dir.driver();
+    let mut link = dir.link();
+    let mut publication =
+        link.add_publication(&support::channel(), 1, PublicationOptions::default());
+    drive_until(&mut [&mut link], "register", || publication.is_live());
+    driver.close();
+    drive_until_with(&mut [&mut link], "lose the link", |links| !links[0].is_up());
+    assert!(matches!(
+        lost_reasons(&mut link)[..],
+        [LostReason::DirectoryRemoved | LostReason::DriverClosed]
+    ));
+    assert_eq!(publication.offer(b"x"), Offer::LinkDown);
+}
