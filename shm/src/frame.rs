@@ -336,4 +336,6 @@ impl Parts {
 }
 
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;
