@@ -1,1 +1,3 @@
 //! Moves large tensors between processes at memory speed: agents, client conductor and client API.
+
+pub mod driver;

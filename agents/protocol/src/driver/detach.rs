@@ -134,15 +134,16 @@ impl LeaseTable {
         Some(lease)
     }
 
-    /// Nobody writes the live epoch any more: its announces stop, a sparse successor is ordered.
-    fn end_epoch(&mut self, index: usize) {
+    /// The live epoch is over: its announces stop, and a sparse successor is ordered unless one is being made.
+    pub(super) fn end_epoch(&mut self, index: usize) {
         let stream = &mut self.streams[index];
         stream.producer = None;
         stream.supersede_live();
         if self.announces.withdraw(self.streams[index].id) {
             self.stats.announces_withdrawn += 1;
         }
-        if matches!(self.phase, Phase::Serving | Phase::Draining { .. }) {
+        let serving = matches!(self.phase, Phase::Serving | Phase::Draining { .. });
+        if serving && self.streams[index].work.is_none() {
             self.provision(index, Backing::Sparse);
         }
     }

@@ -7,7 +7,7 @@ use super::attach::backing_for;
 use super::requests::RegionFailure;
 use super::streams::{AttachWaiter, Provisioning};
 use super::table::LeaseTable;
-use crate::common::{ResponseCode, Role};
+use crate::common::{LeaseRevokeReason, ResponseCode, Role};
 
 impl LeaseTable {
     /// The regions of an epoch exist: it becomes live, and who waited for it gets its lease.
@@ -57,6 +57,23 @@ impl LeaseTable {
                 );
             } else {
                 self.give_up(index, epoch, failure);
+            }
+        }
+        self.check_invariants();
+    }
+
+    /// The regions of an epoch turned out to be destroyed (truncated by somebody): a live epoch ends, its producer's
+    /// lease is revoked, and the next epoch begins.
+    pub fn on_region_lost(&mut self, now: NanoTime, stream_id: StreamId, epoch: Epoch) {
+        self.advance(now);
+        let live = self.live_epoch(stream_id) == Some(epoch);
+        if let Some(index) = self.stream_index(stream_id).filter(|_| live) {
+            match self.streams[index].producer {
+                Some((lease_id, _)) => {
+                    self.stats.leases_revoked += 1;
+                    self.end_lease(lease_id, LeaseRevokeReason::Revoked);
+                }
+                None => self.end_epoch(index),
             }
         }
         self.check_invariants();

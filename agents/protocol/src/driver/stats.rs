@@ -36,6 +36,8 @@ pub struct LeaseStats {
     pub leases_detached: u64,
     /// Leases ended for lack of keepalives.
     pub leases_expired: u64,
+    /// Leases ended because their memory was destroyed.
+    pub leases_revoked: u64,
     /// Answers to keepalives of unknown leases.
     pub unknown_leases_revoked: u64,
     /// Announces carried out.

@@ -275,3 +275,31 @@ fn answers_of_the_worker_nobody_waits_for_change_nothing() {
     assert_eq!(driver.table.stats().stale_region_answers, 3);
     assert_eq!(driver.table.stats().attach_granted, 1);
 }
+
+#[test]
+fn destroyed_regions_end_their_epoch_and_their_producers_lease() {
+    let mut driver = Driver::new(config());
+    let consumer = driver.granted(8, C, STREAM);
+    driver
+        .table
+        .on_region_lost(driver.now, STREAM.into(), consumer.epoch);
+    assert_eq!(letters(&driver.run_said()), "N");
+    let producer = driver.granted(7, P, STREAM);
+    driver
+        .table
+        .on_region_lost(driver.now, STREAM.into(), consumer.epoch);
+    assert_eq!(
+        driver.live(STREAM),
+        Some(producer.epoch),
+        "an old epoch is no news"
+    );
+    driver
+        .table
+        .on_region_lost(driver.now, STREAM.into(), producer.epoch);
+    let done = driver.run_said();
+    assert_eq!(letters(&done), "VN");
+    assert_eq!(
+        revocations(&done)[0].reason,
+        crate::common::LeaseRevokeReason::Revoked
+    );
+}

@@ -49,6 +49,9 @@ enum Step {
         fails: bool,
         full: bool,
     },
+    Destroy {
+        stream: u32,
+    },
     Close,
 }
 
@@ -67,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(destination, count)| Step::Drain { destination, count }),
         4 => (prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(fails, full)| Step::Worker { fails, full }),
+        1 => (0..2u32).prop_map(|stream| Step::Destroy { stream }),
         1 => prop::bool::weighted(0.02).prop_map(|close| {
             if close { Step::Close } else { Step::Wait { ms: 1 } }
         }),
@@ -164,6 +168,12 @@ impl Walk {
                 }
             }
             Step::Worker { fails, full } => self.work(fails, full),
+            Step::Destroy { stream } => {
+                let stream_id = StreamId::new(STREAM + stream);
+                if let Some(epoch) = self.table.live_epoch(stream_id) {
+                    self.table.on_region_lost(self.now, stream_id, epoch);
+                }
+            }
             Step::Close => self.table.on_close(self.now, ShutdownReason::Normal),
         }
     }
@@ -228,7 +238,14 @@ impl Walk {
                 assert_ne!(refusal.code, ResponseCode::Ok);
                 *self.answers.entry(refusal.correlation_id).or_default() += 1;
             }
-            LeaseAction::Revoke(revoked) if revoked.reason == LeaseRevokeReason::Revoked => {}
+            LeaseAction::Revoke(revoked) if !self.holders.contains_key(&revoked.lease_id) => {
+                let reason = revoked.reason;
+                assert_eq!(
+                    reason,
+                    LeaseRevokeReason::Revoked,
+                    "only granted leases end"
+                );
+            }
             LeaseAction::Revoke(revoked) => {
                 assert!(self.ended.insert(revoked.lease_id), "a lease ends once");
                 self.holders
@@ -312,7 +329,7 @@ impl Walk {
             stats.leases,
             "what is held is what was granted"
         );
-        let ended = stats.leases_detached + stats.leases_expired;
+        let ended = stats.leases_detached + stats.leases_expired + stats.leases_revoked;
         assert_eq!(self.ended.len() as u64, ended, "no revocation is lost");
     }
 }

@@ -1,0 +1,355 @@
+//! The driver's duty cycle.
+
+use std::thread;
+use std::time::Duration;
+
+use tensorpool_codecs::types::NanoTime;
+use tensorpool_protocol::common::ShutdownReason;
+use tensorpool_protocol::driver::{Destination, LeaseAction, LeaseTable, Phase};
+use tensorpool_runtime::clock::{CachedNanoClock, monotonic_ns};
+use tensorpool_runtime::{Agent, AgentError};
+use tensorpool_shm::driver::{ActivityLost, NamespaceRoot};
+use tensorpool_transport::{
+    Link, LinkConfig, LinkError, LinkEvent, PublicationOptions, Subscription, SubscriptionOptions,
+};
+
+use super::adapter::{self, Heard};
+use super::counters::DriverCounters;
+use super::proxy::{DriverProxy, Said};
+use super::region_worker::{Job, Outcome, RegionWorker};
+use super::regions::Regions;
+use super::setup::DriverSetup;
+
+/// Messages read from control per cycle.
+const FRAGMENT_LIMIT: usize = 32;
+/// Actions carried out per destination and cycle.
+const ACTION_LIMIT: usize = 32;
+/// The longest a closing driver tries to say what is left.
+const LAST_WORDS_NS: u64 = 250_000_000;
+
+/// Why the agent could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverAgentError {
+    /// The link's configuration cannot work.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The system refused a thread.
+    #[error("no thread for creating regions: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The driver as an agent.
+///
+/// Owns its link, so it lives on the thread that made it; make it in an agent runner's factory from a [`DriverSetup`].
+/// No duty cycle waits for the media driver, the disk or a peer. It survives the loss of the media driver: leases
+/// stand still until the link is back. Ends by itself after an accepted shutdown request.
+#[derive(Debug)]
+pub struct DriverAgent {
+    name: String,
+    clock: CachedNanoClock,
+    table: LeaseTable,
+    hands: Hands,
+    control: Subscription,
+    link: Link,
+    cleanup_on_exit: bool,
+    fault: Option<AgentError>,
+    // Last: the namespace is free for another driver when everything else is gone.
+    root: std::sync::Arc<NamespaceRoot>,
+}
+
+/// What the lease table's actions are carried out with.
+#[derive(Debug)]
+struct Hands {
+    proxy: DriverProxy,
+    worker: RegionWorker,
+    regions: Regions,
+    counters: DriverCounters,
+    lost: Vec<ActivityLost>,
+}
+
+impl DriverAgent {
+    /// A driver that connects as soon as it runs; the media driver need not exist yet.
+    ///
+    /// # Errors
+    /// See [`DriverAgentError`].
+    pub fn new(setup: DriverSetup) -> Result<Self, DriverAgentError> {
+        let DriverSetup {
+            config,
+            root,
+            table,
+            counters,
+            ..
+        } = setup;
+        let mut link = Link::new(LinkConfig {
+            client_name: format!("tensorpool driver {}", config.instance_id),
+            ..LinkConfig::for_dir(&config.aeron_dir)
+        })?;
+        let worker = RegionWorker::spawn(std::sync::Arc::clone(&root), &config)
+            .map_err(DriverAgentError::Thread)?;
+        let (control, announce) = (&config.control, &config.announce);
+        let mut publication = |endpoint: &super::Endpoint| {
+            let options = PublicationOptions::default();
+            link.add_publication(&endpoint.channel, endpoint.stream_id, options)
+        };
+        let proxy = DriverProxy::new(publication(control), publication(announce));
+        let tethered = SubscriptionOptions::default();
+        let control = link.add_subscription(&control.channel, control.stream_id, tethered);
+        Ok(Self {
+            name: format!("driver {}", config.instance_id),
+            clock: CachedNanoClock::default(),
+            table,
+            hands: Hands {
+                proxy,
+                worker,
+                regions: Regions::default(),
+                counters,
+                lost: Vec::new(),
+            },
+            control,
+            link,
+            cleanup_on_exit: config.cleanup_on_exit,
+            fault: None,
+            root,
+        })
+    }
+
+    /// The driver's protocol state, for tests and tools in the same thread.
+    #[must_use]
+    pub fn leases(&self) -> &LeaseTable {
+        &self.table
+    }
+
+    /// A gap in the duty cycle means that keepalives of that time are still unread.
+    fn note_stall(&mut self, now: NanoTime) {
+        if let Some(gap_ns) = self.hands.counters.cycles.on_cycle(now) {
+            self.table.on_stall(now, gap_ns);
+        }
+    }
+
+    fn note_link_events(&mut self, now: NanoTime) {
+        while let Some(event) = self.link.poll_event() {
+            match event {
+                LinkEvent::Up { .. } => self.table.on_link_up(now),
+                LinkEvent::Lost { reason } => {
+                    self.hands.counters.link_lost.increment();
+                    self.table.on_link_lost(now);
+                    self.note("driver-link-lost", format!("media driver lost: {reason:?}"));
+                }
+                LinkEvent::AddFailed {
+                    kind,
+                    channel,
+                    stream_id,
+                    reason,
+                    ..
+                } => {
+                    let text = format!("{kind} on {channel} stream {stream_id}: {reason}");
+                    self.note("driver-link-add", text);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn run_timers(&mut self, now: NanoTime) -> usize {
+        let due = self
+            .table
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now);
+        if due {
+            self.table.on_timeout(now);
+        }
+        usize::from(due)
+    }
+
+    fn poll_control(&mut self, now: NanoTime) -> usize {
+        let (table, counters) = (&mut self.table, &self.hands.counters);
+        self.control.poll(FRAGMENT_LIMIT, |message, _| {
+            match adapter::deliver(table, now, message) {
+                Heard::Request => {}
+                Heard::Ignored => counters.ignored.increment(),
+                Heard::Malformed => counters.malformed.increment(),
+            }
+        })
+    }
+
+    fn take_outcomes(&mut self, now: NanoTime) -> Result<usize, AgentError> {
+        let mut work_count = 0;
+        loop {
+            let polled = self.hands.worker.poll();
+            let polled = polled.map_err(|died| AgentError::terminate("driver-regions", died))?;
+            let Some(outcome) = polled else {
+                return Ok(work_count);
+            };
+            self.take_outcome(now, outcome);
+            work_count += 1;
+        }
+    }
+
+    fn take_outcome(&mut self, now: NanoTime, outcome: Outcome) {
+        match outcome {
+            Outcome::Created(owned) => {
+                let (stream_id, epoch) = (owned.stream(), owned.epoch());
+                self.hands.regions.insert(owned);
+                self.table.on_region_ready(now, stream_id, epoch);
+            }
+            Outcome::Failed {
+                stream_id,
+                epoch,
+                failure,
+            } => {
+                self.note("driver-provision", format!("stream {stream_id}: {failure}"));
+                self.table.on_region_failed(now, stream_id, epoch, &failure);
+            }
+            Outcome::NotRemoved(text) => self.note("driver-retire", text),
+        }
+    }
+
+    fn carry_out(&mut self, now: NanoTime) -> usize {
+        let mut work_count = 0;
+        for destination in Destination::ALL {
+            for _ in 0..ACTION_LIMIT {
+                let Some(action) = self.table.peek_action(destination) else {
+                    break;
+                };
+                if !self.hands.carry_out(now, action) {
+                    break;
+                }
+                self.table.pop_action(destination);
+                work_count += 1;
+            }
+        }
+        while let Some(lost) = self.hands.lost.pop() {
+            self.table.on_region_lost(now, lost.stream, lost.epoch);
+            self.note("driver-region-lost", lost.to_string());
+        }
+        work_count
+    }
+
+    /// Keeps a fault for the end of the cycle; one is reported per cycle, the log counts the rest by recurrence.
+    fn note(&mut self, code: &'static str, text: String) {
+        tracing::warn!(code, text, "driver");
+        self.fault
+            .get_or_insert_with(|| AgentError::fault(code, text));
+    }
+
+    fn conclude(&mut self, work_count: usize) -> Result<usize, AgentError> {
+        let Hands {
+            counters, proxy, ..
+        } = &mut self.hands;
+        counters.mirror(&self.table.stats());
+        counters
+            .ready
+            .set(u64::from(self.link.is_up() && proxy.is_ready()));
+        let silent = self.table.peek_action(Destination::Control).is_none();
+        match (self.fault.take(), self.table.phase()) {
+            (Some(fault), _) => Err(fault),
+            (None, Phase::Closed { reason }) if silent => {
+                let text = format!("a shutdown request was accepted ({reason:?})");
+                Err(AgentError::terminate("driver-shutdown", text))
+            }
+            (None, Phase::Serving | Phase::Draining { .. } | Phase::Closed { .. }) => {
+                Ok(work_count)
+            }
+        }
+    }
+
+    /// Says the shutdown notice and whatever else is queued, for as long as the link lets it.
+    fn say_last_words(&mut self) {
+        let start = monotonic_ns();
+        self.table.on_close(start, ShutdownReason::Normal);
+        while self.table.peek_action(Destination::Control).is_some() {
+            let now = monotonic_ns();
+            if now.since_ns(start) > LAST_WORDS_NS {
+                return;
+            }
+            self.link.do_work(now);
+            if self.carry_out(now) == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+impl Agent for DriverAgent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn do_work(&mut self) -> Result<usize, AgentError> {
+        let now = self.clock.update();
+        self.note_stall(now);
+        let mut work_count = self.link.do_work(now);
+        self.note_link_events(now);
+        work_count += self.run_timers(now);
+        work_count += self.poll_control(now);
+        work_count += self.take_outcomes(now)?;
+        work_count += self.carry_out(now);
+        self.conclude(work_count)
+    }
+
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        self.say_last_words();
+        for outcome in self.hands.worker.close() {
+            if let Outcome::Created(owned) = outcome {
+                self.hands.regions.insert(owned);
+            }
+        }
+        if !self.cleanup_on_exit {
+            return Ok(());
+        }
+        let failures = self.hands.regions.unlink_all(&self.root);
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(AgentError::fault("driver-cleanup", failures.join("; ")))
+    }
+}
+
+impl Hands {
+    /// Whether the action is done with; otherwise it is to be kept.
+    fn carry_out(&mut self, now: NanoTime, action: &LeaseAction) -> bool {
+        match action {
+            LeaseAction::Provision(order) => self.worker.submit(Job::Create(order.clone())).is_ok(),
+            LeaseAction::Retire { stream_id, epoch } => {
+                let Some(owned) = self.regions.take(*stream_id, *epoch) else {
+                    return true;
+                };
+                match self.worker.submit(Job::Remove(Box::new(owned))) {
+                    Err(Job::Remove(owned)) => {
+                        self.regions.insert(*owned);
+                        false
+                    }
+                    Ok(()) | Err(Job::Create(_)) => true,
+                }
+            }
+            LeaseAction::RefreshActivity { stream_id, epoch } => {
+                self.lost
+                    .extend(self.regions.refresh(now, *stream_id, *epoch).err());
+                true
+            }
+            _ => self.say(now, action),
+        }
+    }
+
+    fn say(&mut self, now: NanoTime, action: &LeaseAction) -> bool {
+        let said = self.proxy.say(now, action, &self.regions);
+        let counters = &mut self.counters;
+        match (said, action) {
+            (Said::Later, _) => {
+                counters.back_pressured.increment();
+                return false;
+            }
+            (Said::Unheard, _) => counters.announces_unheard.increment(),
+            (Said::Lost, _) => counters.answers_lost += 1,
+            (Said::Sent, LeaseAction::AttachOk(_) | LeaseAction::AttachRefused(_)) => {
+                counters.attach_responses.increment();
+            }
+            (Said::Sent, LeaseAction::Detached(_)) => counters.detach_responses.increment(),
+            (Said::Sent, LeaseAction::Revoke(_)) => counters.lease_revoked.increment(),
+            (Said::Sent, LeaseAction::Announce(_)) => counters.announces.increment(),
+            (Said::Sent, _) => {}
+        }
+        true
+    }
+}

@@ -1,0 +1,200 @@
+//! A thread for what takes long: creating, filling and removing the regions of epochs.
+//!
+//! Jobs are done in order, so that what a retirement frees is there for the creation after it. Both queues are
+//! bounded and the agent never waits for either.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
+use tensorpool_codecs::types::{Epoch, StreamId};
+use tensorpool_protocol::driver::{Backing, ProvisionOrder, RegionFailure};
+use tensorpool_runtime::clock::monotonic_ns;
+use tensorpool_shm::driver::{CreateError, EpochSpec, Fill, NamespaceRoot, OwnedEpoch};
+
+use super::config::DriverConfig;
+use super::regions::shm_geometry;
+
+/// Name of the thread.
+const NAME: &str = "driver-regions";
+
+/// Work for the thread.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Create the regions of an epoch.
+    Create(ProvisionOrder),
+    /// Unlink those of another.
+    Remove(Box<OwnedEpoch>),
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The regions exist.
+    Created(OwnedEpoch),
+    /// They do not, and nothing is left of the attempt.
+    Failed {
+        stream_id: StreamId,
+        epoch: Epoch,
+        failure: RegionFailure,
+    },
+    /// Something could not be removed.
+    NotRemoved(String),
+}
+
+/// How regions are made.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    prefault: bool,
+    mlock: bool,
+    require_hugepages: bool,
+}
+
+/// The agent's end of the thread. Dropping it ends the thread after its current job.
+#[derive(Debug)]
+pub(super) struct RegionWorker {
+    jobs: Option<Sender<Job>>,
+    outcomes: Receiver<Outcome>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RegionWorker {
+    /// Starts the thread.
+    pub(super) fn spawn(root: Arc<NamespaceRoot>, config: &DriverConfig) -> std::io::Result<Self> {
+        let options = Options {
+            prefault: config.prefault,
+            mlock: config.mlock,
+            require_hugepages: config.require_hugepages,
+        };
+        let capacity = 2 * config.streams.len() + 4;
+        let (jobs, todo) = bounded(capacity);
+        let (done, outcomes) = bounded(capacity);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = Builder::new()
+            .name(NAME.into())
+            .spawn(move || work(&root, options, &todo, &done, &stopped))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            outcomes,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands a job over, or hands it back when the thread has enough to do (or is gone).
+    pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
+        match &self.jobs {
+            None => Err(job),
+            Some(jobs) => jobs.try_send(job).map_err(|error| match error {
+                TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
+            }),
+        }
+    }
+
+    /// The next outcome. `Err` when the thread died.
+    pub(super) fn poll(&self) -> Result<Option<Outcome>, WorkerDied> {
+        match self.outcomes.try_recv() {
+            Ok(outcome) => Ok(Some(outcome)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(WorkerDied),
+        }
+    }
+
+    /// Ends the thread: nothing more is created, what was to be removed is. Waits for the current job.
+    pub(super) fn close(&mut self) -> Vec<Outcome> {
+        self.stop.store(true, Ordering::Release);
+        self.jobs = None;
+        // Ends when the thread lets go of its end.
+        let outcomes = self.outcomes.iter().collect();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was printed, and its outcomes up to there are in hand.
+            let _joined = thread.join();
+        }
+        outcomes
+    }
+}
+
+impl Drop for RegionWorker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// The thread is gone: it broke an invariant of its own.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the thread '{NAME}' died; no region can be created any more")]
+pub(super) struct WorkerDied;
+
+fn work(
+    root: &NamespaceRoot,
+    options: Options,
+    todo: &Receiver<Job>,
+    done: &Sender<Outcome>,
+    stop: &AtomicBool,
+) {
+    for job in todo {
+        let outcome = match job {
+            Job::Create(_) if stop.load(Ordering::Acquire) => continue,
+            Job::Create(order) => Some(create(root, options, &order)),
+            Job::Remove(owned) => owned
+                .unlink(root)
+                .err()
+                .map(|error| Outcome::NotRemoved(error.to_string())),
+        };
+        if let Some(outcome) = outcome
+            && done.send(outcome).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn create(root: &NamespaceRoot, options: Options, order: &ProvisionOrder) -> Outcome {
+    let (stream_id, epoch) = (order.stream_id, order.epoch);
+    match try_create(root, options, order) {
+        Ok(owned) => Outcome::Created(owned),
+        Err(failure) => Outcome::Failed {
+            stream_id,
+            epoch,
+            failure,
+        },
+    }
+}
+
+fn try_create(
+    root: &NamespaceRoot,
+    options: Options,
+    order: &ProvisionOrder,
+) -> Result<OwnedEpoch, RegionFailure> {
+    let geometry =
+        shm_geometry(&order.geometry).map_err(|error| RegionFailure::Other(error.to_string()))?;
+    let fill = match order.backing {
+        Backing::Allocated => Fill::Allocated,
+        Backing::Sparse => Fill::Sparse,
+    };
+    let spec = EpochSpec {
+        stream: order.stream_id,
+        epoch: order.epoch,
+        geometry: &geometry,
+        pid: std::process::id(),
+        created: monotonic_ns(),
+        fill,
+        prefault: options.prefault && fill == Fill::Allocated,
+        mlock: options.mlock && fill == Fill::Allocated,
+        require_hugepages: options.require_hugepages,
+    };
+    root.create_epoch(&spec).map_err(|error| match error {
+        CreateError::NoSpace {
+            needed_bytes,
+            available_bytes,
+            ..
+        } => RegionFailure::NoSpace {
+            needed_bytes,
+            available_bytes,
+        },
+        other => RegionFailure::Other(other.to_string()),
+    })
+}

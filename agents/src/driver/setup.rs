@@ -1,0 +1,243 @@
+//! What happens before the driver serves anybody: the namespace is taken, leftovers go, sizes are checked.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use tensorpool_codecs::types::{Epoch, StreamId};
+use tensorpool_protocol::driver::{LeaseConfig, LeaseConfigError, LeaseTable, NotEnoughSpace};
+use tensorpool_runtime::clock::monotonic_ns;
+use tensorpool_runtime::counters::CounterSet;
+use tensorpool_shm::driver::{ExistingEpoch, ExistingError, NamespaceRoot, RootError, RootSpec};
+use tensorpool_shm::layout::GeometryError;
+use tensorpool_shm::paths::{Namespace, NamespaceError, UserName};
+
+use super::config::DriverConfig;
+use super::counters::DriverCounters;
+use super::regions;
+
+/// `f_type` of a hugetlbfs (linux/magic.h).
+const HUGETLBFS_MAGIC: u32 = 0x9584_58f6;
+
+/// Why a driver cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverSetupError {
+    /// The namespace is no path component.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// The namespace was not taken; another driver may hold it.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// What lies in the namespace cannot be listed.
+    #[error(transparent)]
+    Existing(#[from] ExistingError),
+    /// Streams or policies contradict themselves.
+    #[error(transparent)]
+    Leases(#[from] LeaseConfigError),
+    /// A stream's sizes cannot be mapped by every client.
+    #[error("stream {stream_id}: {source}; allow any multiple of 64 to use it nevertheless")]
+    Stride {
+        /// The stream.
+        stream_id: StreamId,
+        /// What is wrong.
+        source: GeometryError,
+    },
+    /// The streams do not fit.
+    #[error("{path}: {source}", path = .path.display())]
+    Space {
+        /// The namespace's directory.
+        path: std::path::PathBuf,
+        /// The sum.
+        source: NotEnoughSpace,
+    },
+    /// Hugepages are required, and the base directory has none.
+    #[error("hugepages are required, but {} is not on a hugetlbfs", .path.display())]
+    NoHugepages {
+        /// The namespace's directory.
+        path: std::path::PathBuf,
+    },
+    /// The file system did not tell.
+    #[error("cannot ask the file system of {}: {source}", .path.display())]
+    FileSystem {
+        /// The namespace's directory.
+        path: std::path::PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+/// What earlier drivers left in the namespace, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Epochs that were removed.
+    pub removed: Vec<(StreamId, Epoch)>,
+    /// Epochs that stay: somebody seems to live in them, they hold foreign files, or removal is turned off.
+    pub kept: Vec<(StreamId, Epoch)>,
+}
+
+/// A driver that has its namespace and has not begun to serve. `Send`: made on the thread that reports errors, used
+/// on the agent's.
+#[derive(Debug)]
+pub struct DriverSetup {
+    pub(super) config: DriverConfig,
+    pub(super) root: Arc<NamespaceRoot>,
+    pub(super) table: LeaseTable,
+    pub(super) counters: DriverCounters,
+    pub(super) counter_set: CounterSet,
+    leftovers: Leftovers,
+}
+
+impl DriverSetup {
+    /// Takes the namespace, removes leftovers of dead drivers, checks sizes.
+    ///
+    /// # Errors
+    /// See [`DriverSetupError`]. The namespace is free again afterwards.
+    pub fn prepare(config: DriverConfig) -> Result<Self, DriverSetupError> {
+        check_strides(&config)?;
+        let namespace = Namespace::new(&config.namespace)?;
+        let root = NamespaceRoot::acquire(&RootSpec {
+            base_dir: &config.base_dir,
+            user: &UserName::current(),
+            namespace: &namespace,
+            file_mode: config.permissions_mode,
+        })?;
+        let hugepages_available = is_hugetlbfs(&root)?;
+        if config.require_hugepages && !hugepages_available {
+            return Err(DriverSetupError::NoHugepages {
+                path: root.path().to_owned(),
+            });
+        }
+        // Before anything is removed: new epochs are higher than everything that was ever seen here.
+        let highest_existing_epoch = root.highest_epoch()?;
+        let leftovers = clear_leftovers(&root, &config)?;
+        let leases = lease_config(&config, hugepages_available, highest_existing_epoch);
+        check_space(&root, &leases)?;
+        let (counters, counter_set) = DriverCounters::new(&config);
+        let table = LeaseTable::new(leases)?;
+        Ok(Self {
+            config,
+            root: Arc::new(root),
+            table,
+            counters,
+            counter_set,
+            leftovers,
+        })
+    }
+
+    /// What earlier drivers left.
+    #[must_use]
+    pub fn leftovers(&self) -> &Leftovers {
+        &self.leftovers
+    }
+
+    /// The driver's counters, for whoever shows them.
+    #[must_use]
+    pub fn counters(&self) -> &CounterSet {
+        &self.counter_set
+    }
+
+    /// The driver's counters, for adding those of the thread it runs on.
+    pub fn counters_mut(&mut self) -> &mut CounterSet {
+        &mut self.counter_set
+    }
+}
+
+fn check_strides(config: &DriverConfig) -> Result<(), DriverSetupError> {
+    if config.allow_any_stride {
+        return Ok(());
+    }
+    for spec in &config.streams {
+        let stream_id = spec.stream_id;
+        regions::shm_geometry(&spec.geometry)
+            .and_then(|geometry| geometry.require_power_of_two_strides())
+            .map_err(|source| DriverSetupError::Stride { stream_id, source })?;
+    }
+    Ok(())
+}
+
+fn is_hugetlbfs(root: &NamespaceRoot) -> Result<bool, DriverSetupError> {
+    let stat = rustix::fs::statfs(root.path()).map_err(|errno| file_system(root, errno.into()))?;
+    // The type's width differs between platforms; the magic has 32 bits.
+    Ok(stat.f_type as u32 == HUGETLBFS_MAGIC)
+}
+
+fn file_system(root: &NamespaceRoot, source: std::io::Error) -> DriverSetupError {
+    DriverSetupError::FileSystem {
+        path: root.path().to_owned(),
+        source,
+    }
+}
+
+/// We hold the namespace's lock, so its creators are dead, except those that do not know the lock.
+fn clear_leftovers(
+    root: &NamespaceRoot,
+    config: &DriverConfig,
+) -> Result<Leftovers, DriverSetupError> {
+    let mut leftovers = Leftovers::default();
+    for stream_id in root.streams()? {
+        for existing in root.epochs(stream_id)? {
+            let key = (stream_id, existing.epoch);
+            let removable = config.remove_leftovers && !is_inhabited(&existing, config);
+            if removable && root.remove_epoch(stream_id, existing.epoch).is_ok() {
+                leftovers.removed.push(key);
+            } else {
+                leftovers.kept.push(key);
+            }
+        }
+    }
+    Ok(leftovers)
+}
+
+/// Whether a driver that takes no lock seems to live in an epoch: its process exists, is not this one, and somebody
+/// refreshed the epoch lately.
+fn is_inhabited(existing: &ExistingEpoch, config: &DriverConfig) -> bool {
+    let fresh_ns = config.announce_period_ns.saturating_mul(3);
+    let now = monotonic_ns();
+    let fresh = existing
+        .activity()
+        .is_some_and(|activity| activity <= now && now.since_ns(activity) < fresh_ns);
+    let own = existing
+        .superblock
+        .is_some_and(|superblock| superblock.pid == u64::from(std::process::id()));
+    fresh && !own && existing.creator_exists()
+}
+
+fn lease_config(
+    config: &DriverConfig,
+    hugepages_available: bool,
+    highest_existing_epoch: Option<Epoch>,
+) -> LeaseConfig {
+    LeaseConfig {
+        streams: config.streams.clone(),
+        announce_period_ns: config.announce_period_ns,
+        keepalive_interval_ns: config.keepalive_interval_ns,
+        expiry_grace_intervals: config.expiry_grace_intervals,
+        node_id_cooldown_ns: config.node_id_cooldown_ns,
+        kept_epochs: config.kept_epochs,
+        require_hugepages: config.require_hugepages,
+        hugepages_available,
+        max_leases: config.max_leases,
+        shutdown_timeout_ns: config.shutdown_timeout_ns,
+        shutdown_token: config.shutdown_token.clone().into_bytes(),
+        lease_id_seed: random(),
+        highest_existing_epoch,
+        ..LeaseConfig::default()
+    }
+}
+
+fn check_space(root: &NamespaceRoot, leases: &LeaseConfig) -> Result<(), DriverSetupError> {
+    let available = root
+        .available_bytes()
+        .map_err(|source| file_system(root, source))?;
+    leases
+        .check_space(available)
+        .map_err(|source| DriverSetupError::Space {
+            path: root.path().to_owned(),
+            source,
+        })
+}
+
+/// A number nobody can guess from an earlier run; the standard library seeds its hashers with one.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
