@@ -12,6 +12,9 @@
 //!  driver lost ────── withdraw() ───▶ [ empty] word += 1 ──▶ word changed: post the old one, LinkDown
 //! ```
 //!
+//! A handle holds one native handle at a time, so there are never more retired clients than handles, however
+//! often the link is rebuilt under handles that nobody uses.
+//!
 //! The load may be relaxed: a stale value only means that the old native handle is used a little longer,
 //! which its own reference to its client keeps valid; everything the handle picks up is ordered by the
 //! mutex.
@@ -118,6 +121,12 @@ impl<N: Returnable> Held<N> {
     #[inline]
     pub(crate) fn is_outdated(&self) -> bool {
         self.slot.word.load(Ordering::Relaxed) != self.seen
+    }
+
+    /// Which of the link's changes was picked up last: another value, another native handle (or none).
+    #[inline]
+    pub(crate) fn seen(&self) -> u32 {
+        self.seen
     }
 
     /// What [`Held::native`] gave last, looked at without an exchange.

@@ -56,6 +56,8 @@ pub struct Subscription {
     stream_id: i32,
     images: Arc<ImageCounters>,
     assembler: Assembler,
+    /// Which native subscription the messages under way come from.
+    assembled_from: u32,
     /// `images_down` when messages of images that went were last looked for.
     down_seen: u64,
 }
@@ -71,6 +73,7 @@ impl Subscription {
             stream_id,
             images,
             assembler: Assembler::default(),
+            assembled_from: 0,
             down_seen: 0,
         }
     }
@@ -83,10 +86,13 @@ impl Subscription {
     /// and goes on to the caller; the subscription stays usable.
     #[inline]
     pub fn poll<F: FnMut(&[u8], FragmentInfo)>(&mut self, limit: usize, mut handler: F) -> usize {
-        if self.held.is_outdated() {
+        let is_live = self.held.native().is_ok();
+        if self.held.seen() != self.assembled_from {
+            // Another native subscription, other sessions: what was under way never becomes whole.
+            self.assembled_from = self.held.seen();
             self.assembler.clear();
         }
-        let Ok(native) = self.held.native() else {
+        let Some(native) = self.held.current_mut().filter(|_| is_live) else {
             return 0;
         };
         let assembler = &mut self.assembler;

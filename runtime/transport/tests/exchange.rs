@@ -4,7 +4,9 @@ mod support;
 
 use support::{AeronDir, Role, drive_until, publication, receive, role, send, subscription};
 use tensorpool_transport::cnc::CncReader;
-use tensorpool_transport::{Link, LinkConfig, LinkEvent, LinkState, Offer, WaitReason};
+use tensorpool_transport::{
+    Channel, Link, LinkConfig, LinkEvent, LinkState, Offer, SubscriptionOptions, WaitReason,
+};
 
 #[test]
 fn a_message_arrives_with_its_session_and_position() {
@@ -193,6 +195,53 @@ fn without_a_media_driver_the_link_waits_and_says_why() {
         receive(&mut [&mut link], &mut subscription, 1),
         [b"late".to_vec()]
     );
+}
+
+#[test]
+fn udp_carries_messages_too() {
+    let dir = AeronDir::new();
+    let _driver = dir.driver();
+    let mut link = dir.link();
+    let port = std::net::UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let channel = Channel::udp(&format!("127.0.0.1:{port}"))
+        .unwrap()
+        .with_term_length(64 << 10)
+        .unwrap();
+    let mut publication = link.add_publication(&channel, 3000, Default::default());
+    let mut subscription = link.add_subscription(&channel, 3000, Default::default());
+    let message = vec![5; 4_000];
+    send(&mut [&mut link], &mut publication, &message);
+    assert_eq!(receive(&mut [&mut link], &mut subscription, 1), [message]);
+}
+
+#[test]
+fn an_untethered_subscriber_that_fell_behind_is_dropped_and_joins_again() {
+    let dir = AeronDir::new();
+    let _driver = dir.driver();
+    let mut link = dir.link();
+    let mut publication = publication(&mut link, 1000);
+    let mut slow =
+        link.add_subscription(&support::channel(), 1000, SubscriptionOptions::UNTETHERED);
+    let mut healthy = subscription(&mut link, 1000);
+    drive_until(&mut [&mut link], "all join", || {
+        slow.is_connected() && healthy.is_connected()
+    });
+    drive_until(&mut [&mut link], "the slow one is dropped", || {
+        let _ = publication.offer(&[0; 96]);
+        healthy.poll(64, |_, _| ());
+        slow.images_down() == 1
+    });
+    drive_until(&mut [&mut link], "it is back and reads on", || {
+        let _ = publication.offer(&[1; 96]);
+        healthy.poll(64, |_, _| ());
+        let mut is_new = false;
+        slow.poll(64, |message, _| is_new = message[0] == 1);
+        slow.images_up() == 2 && is_new
+    });
 }
 
 const ECHO: &str = "messages_cross_processes";

@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 
 use support::{
     AeronDir, Role, drive_until, drive_until_with, is_transient, media_driver_role, publication,
-    receive, role, send, subscription, wait_until,
+    receive, role, send, subscription, wait_for_driver,
 };
 use tensorpool_transport::cnc::CncReader;
-use tensorpool_transport::media_driver::{
-    EmbeddedMediaDriver, MediaDriverConfig, MediaDriverError,
-};
+use tensorpool_transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
 use tensorpool_transport::{
     Link, LinkConfig, LinkEvent, LinkState, LostReason, Offer, PublicationOptions, Subscription,
     SubscriptionOptions,
@@ -19,13 +17,6 @@ use tensorpool_transport::{
 
 const SIGSTOP: i32 = 19;
 const SIGCONT: i32 = 18;
-
-fn wait_for_driver(dir: &AeronDir) {
-    wait_until("the media driver beats", || {
-        CncReader::open(dir.path())
-            .is_ok_and(|cnc| cnc.heartbeat_age_ms().is_some_and(|age| age < 2_000))
-    });
-}
 
 fn lost_reasons(link: &mut Link) -> Vec<LostReason> {
     let mut reasons = Vec::new();
@@ -218,88 +209,6 @@ fn a_stopped_untethered_subscriber_does_not_hold_up_the_others() {
     });
     eprintln!("longest gap with a stopped subscriber: {longest:?}");
     assert!(longest < Duration::from_secs(1), "held up for {longest:?}");
-}
-
-#[test]
-fn a_second_media_driver_is_refused_and_names_the_first() {
-    let dir = AeronDir::new();
-    let driver = dir.driver();
-    let config = MediaDriverConfig::for_dir(dir.path());
-    let error = EmbeddedMediaDriver::start(config.clone()).unwrap_err();
-    assert!(
-        matches!(error, MediaDriverError::DriverIsRunning { pid, .. } if pid == i64::from(std::process::id()))
-    );
-    assert!(
-        error.to_string().contains(&std::process::id().to_string()),
-        "{error}"
-    );
-    driver.close();
-    assert!(!dir.path().exists(), "a closed driver leaves nothing");
-    EmbeddedMediaDriver::start(config).unwrap().close();
-}
-
-#[test]
-fn the_directory_of_a_killed_media_driver_is_taken_over_unless_forbidden() {
-    const NAME: &str = "the_directory_of_a_killed_media_driver_is_taken_over_unless_forbidden";
-    if let Some((_, dir)) = role() {
-        media_driver_role(&dir);
-    }
-    let dir = AeronDir::new();
-    let driver = Role::spawn(NAME, "driver", dir.path());
-    wait_until("the media driver holds its lock", || {
-        dir.path().join("tensorpool-media-driver.lock").exists()
-    });
-    wait_for_driver(&dir);
-    let config = MediaDriverConfig::for_dir(dir.path());
-    driver.signal(SIGSTOP);
-    let stopped = EmbeddedMediaDriver::start(config.clone()).unwrap_err();
-    assert!(
-        matches!(stopped, MediaDriverError::DriverIsRunning { .. }),
-        "stopped is not dead: {stopped}"
-    );
-    driver.kill();
-    let keep = MediaDriverConfig {
-        delete_on_start: false,
-        ..config.clone()
-    };
-    assert!(matches!(
-        EmbeddedMediaDriver::start(keep).unwrap_err(),
-        MediaDriverError::Stale { .. }
-    ));
-    EmbeddedMediaDriver::start(config).unwrap().close();
-    assert!(!dir.path().exists());
-}
-
-#[test]
-fn a_media_driver_never_touches_a_directory_that_is_not_aerons() {
-    let dir = AeronDir::new();
-    std::fs::create_dir(dir.path()).unwrap();
-    let precious = dir.path().join("thesis.tex");
-    std::fs::write(&precious, "years of work").unwrap();
-    let error = EmbeddedMediaDriver::start(MediaDriverConfig::for_dir(dir.path())).unwrap_err();
-    assert!(
-        matches!(&error, MediaDriverError::NotAeron { entry, .. } if entry.ends_with("thesis.tex")),
-        "{error}"
-    );
-    assert!(precious.exists());
-}
-
-#[test]
-fn settings_aeron_refuses_are_an_error_and_leave_nothing() {
-    let dir = AeronDir::new();
-    let config = MediaDriverConfig {
-        ipc_term_buffer_len: 12_345,
-        ..MediaDriverConfig::for_dir(dir.path())
-    };
-    let error = EmbeddedMediaDriver::start(config).unwrap_err();
-    assert!(matches!(error, MediaDriverError::Aeron { .. }), "{error}");
-    assert!(error.to_string().contains("12345"), "{error}");
-    let unblock = MediaDriverConfig {
-        publication_unblock_timeout_ns: 1,
-        ..MediaDriverConfig::for_dir(dir.path())
-    };
-    assert!(EmbeddedMediaDriver::start(unblock).is_err());
-    assert!(!dir.path().exists());
 }
 
 #[test]

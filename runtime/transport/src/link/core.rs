@@ -78,6 +78,18 @@ pub enum LinkState {
     Closed,
 }
 
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting(reason) => write!(f, "connecting: {reason}"),
+            Self::Up => f.write_str("up"),
+            Self::Lost(reason) => write!(f, "lost: {reason}"),
+            Self::Rebuilding => f.write_str("rebuilding"),
+            Self::Closed => f.write_str("closed"),
+        }
+    }
+}
+
 /// What the link is waiting for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

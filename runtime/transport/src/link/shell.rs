@@ -136,6 +136,9 @@ impl Link {
     }
 
     /// One duty cycle; gives the amount of work done, 0 for none. `now` is the monotonic clock.
+    ///
+    /// Never waits, with one exception that takes a media driver to die between being seen alive and being
+    /// connected to: Aeron then looks for a successor for up to [`LinkConfig::driver_timeout_ms`].
     pub fn do_work(&mut self, now: NanoTime) -> usize {
         self.reports.now = now;
         let mut work_count = self.take_returns();

@@ -124,6 +124,14 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     drive_until(&mut [], what, condition);
 }
 
+/// Until it beats and holds its lock: killed earlier, it would look like a foreign one to its successor.
+pub fn wait_for_driver(dir: &AeronDir) {
+    wait_until("the media driver beats", || {
+        dir.path().join("tensorpool-media-driver.lock").exists()
+            && CncReader::open(dir.path()).is_ok_and(|cnc| cnc.heartbeat_age_ms().is_some())
+    });
+}
+
 pub fn channel() -> Channel {
     CHANNEL.parse().unwrap()
 }
