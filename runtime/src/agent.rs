@@ -4,8 +4,8 @@ use crate::errors::AgentError;
 
 /// Something that does a bounded amount of work each time it is called and never blocks.
 ///
-/// An agent lives on one thread from birth to death and need not be `Send`: it is built there by a factory
-/// that is. Calls come in the order `on_start`, any number of `do_work`, `on_close`; see
+/// An agent lives on one thread from birth to death and need not be `Send`: it is built there by a
+/// factory that is. Calls come in the order `on_start`, any number of `do_work`, `on_close`; see
 /// [`AgentInvoker`](crate::AgentInvoker) for what happens when one of them fails.
 pub trait Agent {
     /// Who this is, in thread names, logs and counters. Constant.
@@ -16,12 +16,12 @@ pub trait Agent {
         Ok(())
     }
 
-    /// Does what there is to do, within limits, and returns how much that was; 0 means idle. After an
-    /// [`AgentError::Fault`] it is called again, after an [`AgentError::Terminate`] it is not.
+    /// Does what there is to do, within limits, and returns how much that was; 0 means idle. After
+    /// an [`AgentError::Fault`] it is called again, after an [`AgentError::Terminate`] it is not.
     fn do_work(&mut self) -> Result<usize, AgentError>;
 
-    /// Called exactly once on every way out, also when `on_start` failed or was never reached. Not called
-    /// after a panic.
+    /// Called exactly once on every way out, also when `on_start` failed or was never reached. Not
+    /// called after a panic.
     fn on_close(&mut self) -> Result<(), AgentError> {
         Ok(())
     }

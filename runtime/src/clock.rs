@@ -1,8 +1,8 @@
-//! Where the time comes from: the two system clocks, a cached reading per duty cycle, and a hand-driven
-//! clock for tests.
+//! Where the time comes from: the two system clocks, a cached reading per duty cycle, and a
+//! hand-driven clock for tests.
 //!
-//! Protocol code never reads a clock; it is told `now`. Only agents hold a clock, and they read it once
-//! per cycle.
+//! Protocol code never reads a clock; it is told `now`. Only agents hold a clock, and they read it
+//! once per cycle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,8 @@ pub fn monotonic_ns() -> NanoTime {
     read(ClockId::Monotonic)
 }
 
-/// `CLOCK_REALTIME` since 1970. May step in either direction; for trace ids, file names and reports only.
+/// `CLOCK_REALTIME` since 1970. May step in either direction; for trace ids, file names and reports
+/// only.
 #[must_use]
 pub fn realtime_ns() -> NanoTime {
     read(ClockId::Realtime)
@@ -99,7 +100,8 @@ impl ClockSource {
     }
 }
 
-/// One clock reading per duty cycle: [`update`](Self::update) at its start, [`now`](Self::now) within it.
+/// One clock reading per duty cycle: [`update`](Self::update) at its start, [`now`](Self::now)
+/// within it.
 ///
 /// Belongs to one agent and its thread.
 #[derive(Debug)]

@@ -8,9 +8,10 @@ use crate::progress::Progress;
 
 /// Runs its children in turn, in the order given, and sums their work.
 ///
-/// - Start and close reach every child, also when one of them fails; the failures are returned together.
-/// - When a child fails in work, the cycle ends with its error and the next one resumes after it, so a child
-///   that always fails takes turns with the others instead of starving them.
+/// - Start and close reach every child, also when one of them fails; the failures are returned
+///   together.
+/// - When a child fails in work, the cycle ends with its error and the next one resumes after it,
+///   so a child that always fails takes turns with the others instead of starving them.
 /// - A child that asks to terminate ends the whole.
 pub struct CompositeAgent {
     name: String,
@@ -21,7 +22,8 @@ pub struct CompositeAgent {
 }
 
 impl CompositeAgent {
-    /// Composes `children`. The name becomes `name[child,child,..]`. An empty list is an agent that idles.
+    /// Composes `children`. The name becomes `name[child,child,..]`. An empty list is an agent that
+    /// idles.
     #[must_use]
     pub fn new(name: &str, children: Vec<Box<dyn Agent>>) -> Self {
         let names: Vec<&str> = children.iter().map(|child| child.name()).collect();
@@ -36,7 +38,8 @@ impl CompositeAgent {
         .reporting_to(&Progress::new())
     }
 
-    /// Tells `progress` which child is being called, so that a runner can name the one that is stuck.
+    /// Tells `progress` which child is being called, so that a runner can name the one that is
+    /// stuck.
     #[must_use]
     pub fn reporting_to(mut self, progress: &Progress) -> Self {
         self.progress = progress.clone();

@@ -6,8 +6,8 @@ use crate::counters::{CounterCell, CounterSet, common};
 
 /// Watches the time from the start of one cycle to the start of the next, idling included.
 ///
-/// The agent feeds it the one clock reading of its cycle; it reads no clock itself. Belongs to the agent's
-/// thread.
+/// The agent feeds it the one clock reading of its cycle; it reads no clock itself. Belongs to the
+/// agent's thread.
 #[derive(Debug)]
 pub struct DutyCycleTracker {
     stall_threshold_ns: u64,
@@ -42,9 +42,9 @@ impl DutyCycleTracker {
         }
     }
 
-    /// To be called at the start of each cycle. Returns the length of the gap when it was a stall: the
-    /// process was stopped, the machine slept, or somebody blocked the cycle, and whatever has a timeout
-    /// shorter than that must be taken for dead.
+    /// To be called at the start of each cycle. Returns the length of the gap when it was a stall:
+    /// the process was stopped, the machine slept, or somebody blocked the cycle, and whatever has
+    /// a timeout shorter than that must be taken for dead.
     #[inline]
     pub fn on_cycle(&mut self, now: NanoTime) -> Option<u64> {
         let gap_ns = self.last_cycle.map_or(0, |last| now.since_ns(last));

@@ -1,7 +1,8 @@
-//! How an agent fails, and where faults are noted: one entry per distinct fault, however often it recurs.
+//! How an agent fails, and where faults are noted: one entry per distinct fault, however often it
+//! recurs.
 //!
-//! Errors a peer caused are not here: they are answered and counted by the protocol. A broken invariant of
-//! our own is a panic.
+//! Errors a peer caused are not here: they are answered and counted by the protocol. A broken
+//! invariant of our own is a panic.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -79,8 +80,8 @@ pub struct ErrorObservation {
 
 /// Distinct faults with count and first and last time, bounded in number and size.
 ///
-/// Clones are handles on the same log. Recording takes a lock, so it belongs on the failure path only;
-/// recording a fault that is already known allocates nothing.
+/// Clones are handles on the same log. Recording takes a lock, so it belongs on the failure path
+/// only; recording a fault that is already known allocates nothing.
 #[derive(Clone, Debug)]
 pub struct DistinctErrorLog {
     inner: Arc<Mutex<Inner>>,
@@ -114,14 +115,15 @@ impl DistinctErrorLog {
         }
     }
 
-    /// Notes a fault seen at `at`. Returns true the first time this text is seen, so that a caller may
-    /// print it once.
+    /// Notes a fault seen at `at`. Returns true the first time this text is seen, so that a caller
+    /// may print it once.
     pub fn record(&self, at: NanoTime, error: &dyn fmt::Display) -> bool {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         inner.total_count += 1;
         inner.scratch.clear();
-        // A full buffer answers with an error to stop the formatting: the text is cut there on purpose.
+        // A full buffer answers with an error to stop the formatting: the text is cut there on
+        // purpose.
         let _cut = write!(
             Bounded {
                 text: &mut inner.scratch,

@@ -11,7 +11,8 @@ const DEFAULT_MAX_PARK: Duration = Duration::from_millis(1);
 const DEFAULT_SLEEP: Duration = Duration::from_millis(1);
 
 /// How to idle, as configured: `noop`, `busy-spin`, `yield`, `sleep[:PERIOD]` or
-/// `backoff[:SPINS,YIELDS,MIN_PARK,MAX_PARK]`, with durations such as `1000ns`, `50us`, `1ms`, `2s`.
+/// `backoff[:SPINS,YIELDS,MIN_PARK,MAX_PARK]`, with durations such as `1000ns`, `50us`, `1ms`,
+/// `2s`.
 ///
 /// Plain data; [`Idler`] does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

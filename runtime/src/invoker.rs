@@ -1,4 +1,5 @@
-//! The state machine around an agent: start, invoke, close, each at most once or only while running.
+//! The state machine around an agent: start, invoke, close, each at most once or only while
+//! running.
 //!
 //! Threads, idling and deadlines are the runner's; this part is the same whether a thread or the
 //! application drives it.
@@ -66,7 +67,8 @@ impl InvokerContext {
 ///   New ─────────────▶ Running ─────────────────────────────────────▶ Closed
 ///    └── start fails, or close ──────────────────────────────────────────▲
 /// ```
-/// `on_close` is called once on each way into `Closed`. Dropping an invoker does not close the agent.
+/// `on_close` is called once on each way into `Closed`. Dropping an invoker does not close the
+/// agent.
 #[derive(Debug)]
 pub struct AgentInvoker<A: Agent> {
     agent: A,
@@ -86,8 +88,8 @@ impl<A: Agent> AgentInvoker<A> {
         }
     }
 
-    /// Starts the agent. On an error it is closed and the error returned. Starting a running agent again
-    /// does nothing; a closed one cannot be started.
+    /// Starts the agent. On an error it is closed and the error returned. Starting a running agent
+    /// again does nothing; a closed one cannot be started.
     pub fn start(&mut self) -> Result<(), AgentError> {
         match self.state {
             AgentState::New => {}
@@ -111,9 +113,9 @@ impl<A: Agent> AgentInvoker<A> {
         }
     }
 
-    /// Runs one duty cycle and returns the work it did: 0 when idle, after a fault (noted and counted), and
-    /// when the agent is not running. When the agent asks to terminate it is closed and
-    /// [`termination`](Self::termination) says why.
+    /// Runs one duty cycle and returns the work it did: 0 when idle, after a fault (noted and
+    /// counted), and when the agent is not running. When the agent asks to terminate it is closed
+    /// and [`termination`](Self::termination) says why.
     pub fn invoke(&mut self) -> usize {
         if self.state != AgentState::Running {
             return 0;
@@ -136,12 +138,14 @@ impl<A: Agent> AgentInvoker<A> {
         self.note(&error);
         if error.is_terminate() {
             self.termination = Some(error);
-            // An error on closing is in the error log; the reason to terminate is the one to report.
+            // An error on closing is in the error log; the reason to terminate is the one to
+            // report.
             let _noted = self.close();
         }
     }
 
-    /// Closes the agent unless it is closed. An error is noted and returned; the agent is closed all the same.
+    /// Closes the agent unless it is closed. An error is noted and returned; the agent is closed
+    /// all the same.
     pub fn close(&mut self) -> Result<(), AgentError> {
         if self.state == AgentState::Closed {
             return Ok(());

@@ -36,7 +36,8 @@ impl fmt::Display for Phase {
 
 const NO_PART: usize = usize::MAX;
 
-/// A handle on a thread's progress. The thread writes with relaxed stores; observers on other threads read.
+/// A handle on a thread's progress. The thread writes with relaxed stores; observers on other
+/// threads read.
 #[derive(Clone, Debug)]
 pub struct Progress {
     shared: Arc<Shared>,

@@ -1,12 +1,12 @@
 //! Deadlines: a bounded set of timers, ordered by when they are due.
 //!
-//! A heap with an index, so that cancelling and moving a timer need no search. Nothing is allocated after
-//! construction.
+//! A heap with an index, so that cancelling and moving a timer need no search. Nothing is allocated
+//! after construction.
 
 use tensorpool_codecs::types::NanoTime;
 
-/// Names a scheduled timer. Ids of timers that fired or were cancelled are never mistaken for later ones
-/// in the same place (until a place was used 2^32 times).
+/// Names a scheduled timer. Ids of timers that fired or were cancelled are never mistaken for later
+/// ones in the same place (until a place was used 2^32 times).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId {
     place: u32,
@@ -34,8 +34,9 @@ pub struct Expired {
     pub deadline: NanoTime,
 }
 
-/// At most a fixed number of deadlines. Asking whether any is due costs one comparison; each one that is
-/// due, and each schedule, cancel and reschedule, costs the logarithm of the number scheduled.
+/// At most a fixed number of deadlines. Asking whether any is due costs one comparison; each one
+/// that is due, and each schedule, cancel and reschedule, costs the logarithm of the number
+/// scheduled.
 ///
 /// Timers with the same deadline fall due in the order they were scheduled.
 #[derive(Debug)]

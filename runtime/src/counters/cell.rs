@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 struct Line(AtomicU64);
 
-/// The writing end of a counter. Can move to another thread, cannot be shared or cloned: there is one
-/// writer, hence plain loads and stores instead of locked instructions.
+/// The writing end of a counter. Can move to another thread, cannot be shared or cloned: there is
+/// one writer, hence plain loads and stores instead of locked instructions.
 ///
-/// Writes are relaxed; a reader sees each value eventually and in order, but learns nothing about other
-/// memory from it.
+/// Writes are relaxed; a reader sees each value eventually and in order, but learns nothing about
+/// other memory from it.
 #[derive(Debug, Default)]
 pub struct CounterCell {
     line: Arc<Line>,

@@ -1,7 +1,8 @@
 //! The published counter numbers and labels of each kind of agent.
 //!
-//! Labels and per-agent numbers 1 to 13 are those of the Julia implementation, so that its `tp_tool stats`
-//! finds ours; numbers from 64 are this project's own. Which agent counts what is not decided here.
+//! Labels and per-agent numbers 1 to 13 are those of the Julia implementation, so that its `tp_tool
+//! stats` finds ours; numbers from 64 are this project's own. Which agent counts what is not
+//! decided here.
 
 /// What kind of agent owns a set of counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,8 +64,8 @@ impl CounterKind {
 
     /// The Aeron type id: `0x5450_0000 | agent kind << 8 | number`.
     ///
-    /// The high half keeps it out of the range of Aeron's own counters. It names a class of counters, as
-    /// Aeron means it; which agent counted is in the key.
+    /// The high half keeps it out of the range of Aeron's own counters. It names a class of
+    /// counters, as Aeron means it; which agent counted is in the key.
     #[must_use]
     pub const fn type_id(self, agent: AgentKind) -> i32 {
         0x5450_0000 | (agent.number() as i32) << 8 | self.number as i32

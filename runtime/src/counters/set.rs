@@ -15,14 +15,15 @@ pub struct CounterEntry {
     pub type_id: i32,
     /// `"<Label>: NodeId=<id> Name=<Agent>"`, at most [`MAX_LABEL_LEN`] bytes.
     pub label: String,
-    /// The agent id (i64, little-endian) and the bytes of the agent's name, at most [`MAX_KEY_LEN`] bytes.
+    /// The agent id (i64, little-endian) and the bytes of the agent's name, at most [`MAX_KEY_LEN`]
+    /// bytes.
     pub key: Vec<u8>,
     /// Where the value is.
     pub reader: CounterReader,
 }
 
-/// The counters of one agent, in the order they were added. Filled while the agent is built; cloned or
-/// lent to whoever mirrors the values.
+/// The counters of one agent, in the order they were added. Filled while the agent is built; cloned
+/// or lent to whoever mirrors the values.
 #[derive(Clone, Debug)]
 pub struct CounterSet {
     agent: AgentKind,
@@ -32,7 +33,8 @@ pub struct CounterSet {
 }
 
 impl CounterSet {
-    /// An empty set of an agent. `agent_id` is the node or client id the agent is known by, 0 if none.
+    /// An empty set of an agent. `agent_id` is the node or client id the agent is known by, 0 if
+    /// none.
     #[must_use]
     pub fn new(agent: AgentKind, agent_id: i64, agent_name: &str) -> Self {
         Self {
@@ -49,7 +51,8 @@ impl CounterSet {
         self.add_detailed(kind, "")
     }
 
-    /// Like [`add`](Self::add) with `detail` appended to the label, for one counter per stream or peer.
+    /// Like [`add`](Self::add) with `detail` appended to the label, for one counter per stream or
+    /// peer.
     #[must_use]
     pub fn add_detailed(&mut self, kind: CounterKind, detail: &str) -> CounterCell {
         let cell = CounterCell::new();

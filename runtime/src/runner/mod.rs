@@ -29,7 +29,8 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct RunnerConfig {
     /// Name of the thread; the system shows the first 15 bytes.
     pub name: String,
-    /// What to do when there is no work; also after a fault, so that a failing agent cannot spin hot.
+    /// What to do when there is no work; also after a fault, so that a failing agent cannot spin
+    /// hot.
     pub idle: IdleStrategy,
     /// The core to pin the thread to.
     pub core: Option<usize>,
@@ -52,8 +53,8 @@ impl RunnerConfig {
 
 /// A thread that builds, starts, runs and closes one agent.
 ///
-/// Belongs to whoever spawned it. Dropping it asks the agent to close and waits up to five seconds; an
-/// agent stuck for longer is noted in the error log and left to itself.
+/// Belongs to whoever spawned it. Dropping it asks the agent to close and waits up to five seconds;
+/// an agent stuck for longer is noted in the error log and left to itself.
 #[derive(Debug)]
 pub struct AgentRunner {
     name: String,
@@ -67,10 +68,10 @@ pub struct AgentRunner {
 }
 
 impl AgentRunner {
-    /// Starts a thread, and on it builds the agent with `factory` and runs it until it is closed. The
-    /// factory is told the thread's [`Progress`], for a
-    /// [composite](crate::CompositeAgent::reporting_to) to report to. Returns before the agent is built;
-    /// what becomes of it is in [`try_exit`](Self::try_exit).
+    /// Starts a thread, and on it builds the agent with `factory` and runs it until it is closed.
+    /// The factory is told the thread's [`Progress`], for a
+    /// [composite](crate::CompositeAgent::reporting_to) to report to. Returns before the agent is
+    /// built; what becomes of it is in [`try_exit`](Self::try_exit).
     pub fn spawn<A, F>(config: RunnerConfig, factory: F) -> Result<Self, SpawnError>
     where
         A: Agent + 'static,
@@ -141,8 +142,8 @@ impl AgentRunner {
         }
     }
 
-    /// Asks the agent to close and waits for it up to `timeout`. Can be called again after it answered
-    /// [`StuckAgent`], and after the end.
+    /// Asks the agent to close and waits for it up to `timeout`. Can be called again after it
+    /// answered [`StuckAgent`], and after the end.
     pub fn close(&mut self, timeout: Duration) -> Result<&AgentExit, StuckAgent> {
         self.request_close();
         self.wait(timeout)
