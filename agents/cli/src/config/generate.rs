@@ -1,0 +1,201 @@
+//! The default configuration as a commented file.
+
+use std::fmt::{self, Write as _};
+
+use super::settings::{DriverSettings, Endpoint};
+
+/// A TOML text that says what holds anyway, with a comment on each key. Reading it gives
+/// [`DriverSettings::small`].
+#[must_use]
+pub fn default_config_text() -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _infallible = write_all(&mut text, &DriverSettings::small());
+    text
+}
+
+fn write_all(text: &mut String, settings: &DriverSettings) -> fmt::Result {
+    text.push_str(
+        "# Configuration of a tensorpool driver. Every value below is the default.\n\
+         # Precedence: command line, environment, this file. The variable of a key is the key in\n\
+         # upper case with underscores: DRIVER_CONTROL_STREAM_ID, SHM_BASE_DIR.\n\n",
+    );
+    write_driver(text, settings)?;
+    write_shm(text, settings)?;
+    write_policies(text, settings)?;
+    write_profiles(text, settings)
+}
+
+fn write_driver(text: &mut String, settings: &DriverSettings) -> fmt::Result {
+    let driver = &settings.driver;
+    writeln!(text, "[driver]")?;
+    writeln!(text, "# A name for logs and discovery.")?;
+    writeln!(text, "instance_id = {:?}", driver.instance_id)?;
+    writeln!(
+        text,
+        "# Directory of the media driver; empty means Aeron's own default."
+    )?;
+    writeln!(text, "aeron_dir = \"\"")?;
+    writeln!(
+        text,
+        "# Attach, keepalive and detach. All parties must name the same term length."
+    )?;
+    write_endpoint(text, "control", &driver.control)?;
+    writeln!(text, "# Announces of streams; may be the control stream.")?;
+    write_endpoint(text, "announce", &driver.announce)?;
+    writeln!(text, "# Reports of producers and consumers.")?;
+    write_endpoint(text, "qos", &driver.qos)?;
+    writeln!(
+        text,
+        "# Ids for streams that producers create (needs policies.allow_dynamic_streams),"
+    )?;
+    writeln!(
+        text,
+        "# and Aeron stream ids for streams of single consumers. \"a-b\", \"a,b\", [a, b] or"
+    )?;
+    writeln!(text, "# an array of such strings.")?;
+    writeln!(text, "# stream_id_range = \"20000-29999\"")?;
+    writeln!(text, "# descriptor_stream_id_range = \"31000-31999\"")?;
+    writeln!(text, "# control_stream_id_range = \"32000-32999\"\n")
+}
+
+fn write_endpoint(text: &mut String, name: &str, endpoint: &Endpoint) -> fmt::Result {
+    writeln!(text, "{name}_channel = {:?}", endpoint.channel)?;
+    writeln!(text, "{name}_stream_id = {}", endpoint.stream_id)
+}
+
+fn write_shm(text: &mut String, settings: &DriverSettings) -> fmt::Result {
+    let shm = &settings.shm;
+    writeln!(text, "[shm]")?;
+    writeln!(
+        text,
+        "# Where regions are created, and a name that keeps drivers there apart."
+    )?;
+    writeln!(text, "base_dir = {:?}", shm.base_dir)?;
+    writeln!(text, "namespace = {:?}", shm.namespace)?;
+    writeln!(text, "# Refuse to start unless base_dir is on hugetlbfs.")?;
+    writeln!(text, "require_hugepages = {}", shm.require_hugepages)?;
+    writeln!(text, "page_size_bytes = {}", shm.page_size_bytes)?;
+    writeln!(text, "# Exact mode of region files, in octal.")?;
+    writeln!(text, "permissions_mode = \"{:o}\"", shm.permissions_mode)?;
+    writeln!(
+        text,
+        "# Directories clients may map regions from; base_dir when absent."
+    )?;
+    writeln!(text, "allowed_base_dirs = {:?}\n", shm.allowed_base_dirs)
+}
+
+fn write_policies(text: &mut String, settings: &DriverSettings) -> fmt::Result {
+    let policies = &settings.policies;
+    let token = &policies.shutdown_token;
+    let entries: [(&str, &str, &dyn fmt::Display); 14] = [
+        (
+            "Create streams that producers ask for.",
+            "allow_dynamic_streams",
+            &policies.allow_dynamic_streams,
+        ),
+        (
+            "Time between announces.",
+            "announce_period_ms",
+            &policies.announce_period_ms,
+        ),
+        (
+            "A lease expires after this many keepalive intervals without one.",
+            "lease_keepalive_interval_ms",
+            &policies.lease_keepalive_interval_ms,
+        ),
+        (
+            "",
+            "lease_expiry_grace_intervals",
+            &policies.lease_expiry_grace_intervals,
+        ),
+        (
+            "Touch, and lock, every page before a region is used.",
+            "prefault_shm",
+            &policies.prefault_shm,
+        ),
+        ("", "mlock_shm", &policies.mlock_shm),
+        (
+            "Take over files of an earlier driver; remove all at exit.",
+            "reuse_existing_shm",
+            &policies.reuse_existing_shm,
+        ),
+        ("", "cleanup_shm_on_exit", &policies.cleanup_shm_on_exit),
+        (
+            "Superseded epochs: keep this many for each stream. (keep + 1) times the size of all\n\
+             # streams must fit base_dir. Removed when older than epoch_gc_min_age_ns (0: 3\n\
+             # announce periods).",
+            "epoch_gc_enabled",
+            &policies.epoch_gc_enabled,
+        ),
+        ("", "epoch_gc_keep", &policies.epoch_gc_keep),
+        ("", "epoch_gc_min_age_ns", &policies.epoch_gc_min_age_ns),
+        ("", "epoch_gc_on_startup", &policies.epoch_gc_on_startup),
+        (
+            "How long to drain at shutdown.",
+            "shutdown_timeout_ms",
+            &policies.shutdown_timeout_ms,
+        ),
+        (
+            "How long a released node id is not given out again.",
+            "node_id_reuse_cooldown_ms",
+            &policies.node_id_reuse_cooldown_ms,
+        ),
+    ];
+    writeln!(text, "[policies]")?;
+    for (comment, key, value) in entries {
+        if !comment.is_empty() {
+            writeln!(text, "# {comment}")?;
+        }
+        writeln!(text, "{key} = {value}")?;
+    }
+    writeln!(
+        text,
+        "# What a shutdown request must carry; empty means that none is accepted."
+    )?;
+    writeln!(text, "shutdown_token = {token:?}")?;
+    writeln!(
+        text,
+        "# Allow strides that are multiples of 64 but no powers of two."
+    )?;
+    let any_stride = policies.allow_non_power_of_two_strides;
+    writeln!(text, "allow_non_power_of_two_strides = {any_stride}")?;
+    writeln!(
+        text,
+        "# The profile of dynamic streams; must be named when there are several."
+    )?;
+    let profile = policies.default_profile.as_deref().unwrap_or_default();
+    writeln!(text, "default_profile = {profile:?}\n")
+}
+
+fn write_profiles(text: &mut String, settings: &DriverSettings) -> fmt::Result {
+    for (name, profile) in &settings.profiles {
+        let mib = profile.epoch_bytes().div_ceil(1 << 20);
+        writeln!(
+            text,
+            "# The memory of a stream: a ring of header_nslots slots (a power of two) and pools with"
+        )?;
+        writeln!(
+            text,
+            "# as many places; a frame goes into the smallest pool it fits. This one takes {mib} MiB."
+        )?;
+        writeln!(text, "[profiles.{name}]")?;
+        writeln!(text, "header_nslots = {}", profile.header_nslots)?;
+        writeln!(text, "payload_pools = [")?;
+        for pool in &profile.payload_pools {
+            writeln!(
+                text,
+                "    {{ pool_id = {}, stride_bytes = {} }},",
+                pool.pool_id, pool.stride_bytes
+            )?;
+        }
+        writeln!(text, "]\n")?;
+    }
+    for (name, stream) in &settings.streams {
+        writeln!(text, "# A stream that exists from the start.")?;
+        writeln!(text, "[streams.{name}]")?;
+        writeln!(text, "stream_id = {}", stream.stream_id)?;
+        writeln!(text, "profile = {:?}", stream.profile)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What settings must satisfy together.
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::document::Document;
+use super::range::IdRange;
+use super::settings::{DriverSettings, Endpoint};
+
+/// Aeron stream ids that are well known beside those configured (descriptor and metadata).
+const WELL_KNOWN_IDS: [(i32, &str); 2] = [(1100, "descriptor"), (1300, "metadata")];
+
+/// Notes everything that does not go together.
+pub(super) fn check(document: &mut Document<'_>, settings: &DriverSettings) {
+    check_endpoints(document, settings);
+    check_aeron_ranges(document, settings);
+    check_stream_ranges(document, settings);
+    check_dynamic(document, settings);
+    check_hazards(document, settings);
+}
+
+fn report(document: &mut Document<'_>, key: &str, diagnostic: Diagnostic, label: &str) {
+    let diagnostic = match document.given(key) {
+        Some(given) => given.about(diagnostic, label),
+        None => diagnostic,
+    };
+    document.diagnostics.push(diagnostic);
+}
+
+fn check_endpoints(document: &mut Document<'_>, settings: &DriverSettings) {
+    let driver = &settings.driver;
+    for (name, other) in [("control", &driver.control), ("announce", &driver.announce)] {
+        if *other == driver.qos {
+            let id = driver.qos.stream_id;
+            let error = Diagnostic::error(format!("qos and {name} use the same stream {id}"))
+                .help("give driver.qos_stream_id an id of its own, such as 1200");
+            report(document, "driver.qos_stream_id", error, "already taken");
+        }
+    }
+    let Endpoint { channel, stream_id } = &driver.control;
+    if driver.announce.stream_id == *stream_id && driver.announce.channel != *channel {
+        let warning = Diagnostic::warning(format!(
+            "announce and control use stream {stream_id} on different channels"
+        ))
+        .help("on one media driver the term lengths of both channels must agree");
+        report(
+            document,
+            "driver.announce_channel",
+            warning,
+            "differs from control_channel",
+        );
+    }
+}
+
+fn check_aeron_ranges(document: &mut Document<'_>, settings: &DriverSettings) {
+    let driver = &settings.driver;
+    let mut fixed = vec![
+        (driver.control.stream_id, "control"),
+        (driver.announce.stream_id, "announce"),
+        (driver.qos.stream_id, "qos"),
+    ];
+    fixed.extend(WELL_KNOWN_IDS);
+    for (key, ranges) in [
+        (
+            "driver.descriptor_stream_id_range",
+            &driver.descriptor_stream_id_ranges,
+        ),
+        (
+            "driver.control_stream_id_range",
+            &driver.control_stream_id_ranges,
+        ),
+    ] {
+        for range in ranges {
+            if range.last > i32::MAX as u32 {
+                let error = Diagnostic::error(format!("`{key}` exceeds Aeron's stream ids"));
+                report(document, key, error, "the last id Aeron has is 2147483647");
+            }
+            let taken = fixed
+                .iter()
+                .find(|(id, _)| range.contains(id.unsigned_abs()));
+            if let Some((id, name)) = taken {
+                let error = Diagnostic::error(format!("`{key}` contains the {name} stream"));
+                report(document, key, error, &format!("{range} contains {id}"));
+            }
+        }
+        check_each_other(document, key, ranges);
+    }
+    let (descriptors, controls) = (
+        &driver.descriptor_stream_id_ranges,
+        &driver.control_stream_id_ranges,
+    );
+    for range in controls {
+        if let Some(other) = descriptors.iter().find(|other| range.overlaps(**other)) {
+            let key = "driver.control_stream_id_range";
+            let error = Diagnostic::error(format!(
+                "`{key}` and `driver.descriptor_stream_id_range` overlap"
+            ));
+            report(document, key, error, &format!("{range} overlaps {other}"));
+        }
+    }
+}
+
+fn check_each_other(document: &mut Document<'_>, key: &str, ranges: &[IdRange]) {
+    for (index, range) in ranges.iter().enumerate() {
+        if let Some(other) = ranges[..index].iter().find(|other| range.overlaps(**other)) {
+            let error = Diagnostic::error(format!("ranges of `{key}` overlap each other"));
+            report(document, key, error, &format!("{range} overlaps {other}"));
+        }
+    }
+}
+
+fn check_stream_ranges(document: &mut Document<'_>, settings: &DriverSettings) {
+    let key = "driver.stream_id_range";
+    let ranges = &settings.driver.stream_id_ranges;
+    check_each_other(document, key, ranges);
+    for range in ranges {
+        let taken = settings
+            .streams
+            .iter()
+            .find(|(_, stream)| range.contains(stream.stream_id));
+        if let Some((name, stream)) = taken {
+            let id = stream.stream_id;
+            let error = Diagnostic::error(format!("`{key}` contains the id of `streams.{name}`"))
+                .help("dynamic streams would be given an id that is in use");
+            report(document, key, error, &format!("{range} contains {id}"));
+        }
+    }
+}
+
+fn check_dynamic(document: &mut Document<'_>, settings: &DriverSettings) {
+    if !settings.policies.allow_dynamic_streams {
+        return;
+    }
+    let key = "policies.allow_dynamic_streams";
+    if settings.driver.stream_id_ranges.is_empty() {
+        let error = Diagnostic::error("dynamic streams are allowed without ids for them")
+            .help("set driver.stream_id_range, for example to \"20000-29999\"");
+        report(document, key, error, "needs driver.stream_id_range");
+    }
+    if settings.policies.default_profile.is_none() {
+        let names: Vec<&str> = settings.profiles.keys().map(String::as_str).collect();
+        let error = Diagnostic::error("dynamic streams are allowed without a profile for them")
+            .help(format!(
+                "set policies.default_profile to one of {}",
+                names.join(", ")
+            ));
+        report(document, key, error, "needs policies.default_profile");
+    }
+}
+
+fn check_hazards(document: &mut Document<'_>, settings: &DriverSettings) {
+    if settings.shm.permissions_mode & 0o007 != 0 {
+        let warning = Diagnostic::warning("regions can be opened by every user of this host")
+            .help("C clients refuse to map such files; the usual mode is \"660\"");
+        report(
+            document,
+            "shm.permissions_mode",
+            warning,
+            "gives rights to others",
+        );
+    }
+    let base_dir = &settings.shm.base_dir;
+    if !settings
+        .shm
+        .allowed_base_dirs
+        .iter()
+        .any(|allowed| base_dir.starts_with(allowed))
+    {
+        let warning =
+            Diagnostic::warning("`shm.allowed_base_dirs` does not contain `shm.base_dir`")
+                .help("clients in this process could not map this driver's own regions");
+        document.diagnostics.push(warning);
+    }
+    let odd = settings.profiles.iter().find(|(_, profile)| {
+        profile
+            .payload_pools
+            .iter()
+            .any(|pool| !pool.stride_bytes.is_power_of_two())
+    });
+    if let Some((name, _)) = odd {
+        let title = format!("`profiles.{name}` has strides that are no powers of two");
+        let notice =
+            Diagnostic::new(Severity::Notice, title).help("not attachable by AeronTensorPool.jl");
+        document.diagnostics.push(notice);
+    }
+}

@@ -1,0 +1,7 @@
+//! Runs tensorpool agents, and publishes and subscribes to frames, from the command line.
+//!
+//! Everything the program does is in these modules, so that tests can reach it; the binary only calls it.
+//! What an application needs is in the library `tensorpool`, which does not depend on any of this.
+
+pub mod config;
+pub mod formats;
