@@ -92,7 +92,8 @@ impl DriverAgent {
             let options = PublicationOptions::default();
             link.add_publication(&endpoint.channel, endpoint.stream_id, options)
         };
-        let proxy = DriverProxy::new(publication(control), publication(announce));
+        let own_announce = (announce != control).then_some(announce);
+        let proxy = DriverProxy::new(publication(control), own_announce.map(&mut publication));
         let tethered = SubscriptionOptions::default();
         let control = link.add_subscription(&control.channel, control.stream_id, tethered);
         Ok(Self {

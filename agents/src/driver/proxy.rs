@@ -36,16 +36,18 @@ pub(super) enum Said {
     Lost,
 }
 
-/// The two streams the driver speaks on.
+/// The two streams the driver speaks on. Where they are one, so is the publication: only then do subscribers hear
+/// both kinds of message in the order they were said.
 #[derive(Debug)]
 pub(super) struct DriverProxy {
     control: Publication,
-    announce: Publication,
+    /// `None` when announces go out on control.
+    announce: Option<Publication>,
     buffer: Vec<u8>,
 }
 
 impl DriverProxy {
-    pub(super) fn new(control: Publication, announce: Publication) -> Self {
+    pub(super) fn new(control: Publication, announce: Option<Publication>) -> Self {
         Self {
             control,
             announce,
@@ -55,7 +57,7 @@ impl DriverProxy {
 
     /// Whether both streams are registered and control has a subscriber (the driver itself is one).
     pub(super) fn is_ready(&mut self) -> bool {
-        self.control.is_connected() && self.announce.is_live()
+        self.control.is_connected() && self.announce.as_mut().is_none_or(Publication::is_live)
     }
 
     /// Says one action; those of the region worker are not for here.
@@ -200,8 +202,11 @@ impl DriverProxy {
         let Ok(message) = encoded(&mut self.buffer, announce.encoded_len(), encode) else {
             return Said::Lost;
         };
-        match self.announce.offer(message) {
-            Offer::NotConnected if self.announce.is_live() => Said::Unheard,
+        let Some(publication) = &mut self.announce else {
+            return said(self.control.offer(message));
+        };
+        match publication.offer(message) {
+            Offer::NotConnected if publication.is_live() => Said::Unheard,
             offer => said(offer),
         }
     }
