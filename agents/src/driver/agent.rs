@@ -1,5 +1,7 @@
 //! The driver's duty cycle.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ use super::setup::DriverSetup;
 const FRAGMENT_LIMIT: usize = 32;
 /// Actions carried out per destination and cycle.
 const ACTION_LIMIT: usize = 32;
+/// Faults waiting to be reported, at most.
+const MAX_FAULTS: usize = 16;
 /// The longest a closing driver tries to say what is left.
 const LAST_WORDS_NS: u64 = 250_000_000;
 
@@ -53,9 +57,9 @@ pub struct DriverAgent {
     control: Subscription,
     link: Link,
     cleanup_on_exit: bool,
-    fault: Option<AgentError>,
+    faults: VecDeque<AgentError>,
     // Last: the namespace is free for another driver when everything else is gone.
-    root: std::sync::Arc<NamespaceRoot>,
+    root: Arc<NamespaceRoot>,
 }
 
 /// What the lease table's actions are carried out with.
@@ -85,8 +89,8 @@ impl DriverAgent {
             client_name: format!("tensorpool driver {}", config.instance_id),
             ..LinkConfig::for_dir(&config.aeron_dir)
         })?;
-        let worker = RegionWorker::spawn(std::sync::Arc::clone(&root), &config)
-            .map_err(DriverAgentError::Thread)?;
+        let worker =
+            RegionWorker::spawn(Arc::clone(&root), &config).map_err(DriverAgentError::Thread)?;
         let (control, announce) = (&config.control, &config.announce);
         let mut publication = |endpoint: &super::Endpoint| {
             let options = PublicationOptions::default();
@@ -110,7 +114,7 @@ impl DriverAgent {
             control,
             link,
             cleanup_on_exit: config.cleanup_on_exit,
-            fault: None,
+            faults: VecDeque::with_capacity(MAX_FAULTS),
             root,
         })
     }
@@ -227,11 +231,12 @@ impl DriverAgent {
         work_count
     }
 
-    /// Keeps a fault for the end of the cycle; one is reported per cycle, the log counts the rest by recurrence.
+    /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once, the newest are
+    /// left out.
     fn note(&mut self, code: &'static str, text: String) {
-        tracing::warn!(code, text, "driver");
-        self.fault
-            .get_or_insert_with(|| AgentError::fault(code, text));
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push_back(AgentError::fault(code, text));
+        }
     }
 
     fn conclude(&mut self, work_count: usize) -> Result<usize, AgentError> {
@@ -243,7 +248,7 @@ impl DriverAgent {
             .ready
             .set(u64::from(self.link.is_up() && proxy.is_ready()));
         let silent = self.table.peek_action(Destination::Control).is_none();
-        match (self.fault.take(), self.table.phase()) {
+        match (self.faults.pop_front(), self.table.phase()) {
             (Some(fault), _) => Err(fault),
             (None, Phase::Closed { reason }) if silent => {
                 let text = format!("a shutdown request was accepted ({reason:?})");
@@ -341,6 +346,7 @@ impl Hands {
                 counters.back_pressured.increment();
                 return false;
             }
+            (Said::NotYet, _) => return false,
             (Said::Unheard, _) => counters.announces_unheard.increment(),
             (Said::Lost, _) => counters.answers_lost += 1,
             (Said::Sent, LeaseAction::AttachOk(_) | LeaseAction::AttachRefused(_)) => {

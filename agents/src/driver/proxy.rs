@@ -28,8 +28,10 @@ const BUFFER_LEN: usize = 4096;
 pub(super) enum Said {
     /// It is in the log.
     Sent,
-    /// Not possible now: keep the action and come back.
+    /// Back-pressure: keep the action and come back.
     Later,
+    /// The stream is not there yet, or not again: keep the action and come back.
+    NotYet,
     /// Nobody is subscribed; it is not worth keeping.
     Unheard,
     /// It cannot be said at all.
@@ -240,9 +242,8 @@ fn encoded(
 fn said(offer: Offer) -> Said {
     match offer {
         Offer::Sent { .. } => Said::Sent,
-        Offer::NotConnected | Offer::BackPressured | Offer::AdminAction | Offer::LinkDown => {
-            Said::Later
-        }
+        Offer::BackPressured | Offer::AdminAction => Said::Later,
+        Offer::NotConnected | Offer::LinkDown => Said::NotYet,
         Offer::Closed | Offer::MaxPositionExceeded | Offer::TooLong | Offer::Failed(_) => {
             Said::Lost
         }

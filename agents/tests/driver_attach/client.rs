@@ -7,7 +7,7 @@ use tensorpool::driver::DriverConfig;
 use tensorpool_codecs::driver::{
     HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role, ShmAttachRequest,
     ShmAttachResponseView, ShmDetachRequest, ShmDetachResponse, ShmDriverShutdown,
-    ShmLeaseKeepalive, ShmLeaseRevoked, ShutdownReason, Template,
+    ShmDriverShutdownRequest, ShmLeaseKeepalive, ShmLeaseRevoked, ShutdownReason, Template,
 };
 use tensorpool_codecs::gate::{Message, gate};
 use tensorpool_codecs::wire::{ShmPoolAnnounceView, Template as WireTemplate};
@@ -185,6 +185,18 @@ impl Client {
             role,
         }
         .encode_into(&mut message);
+        self.send(&message);
+    }
+
+    pub(crate) fn request_shutdown(&mut self, token: &[u8]) {
+        let request = ShmDriverShutdownRequest {
+            correlation_id: 0,
+            reason: ShutdownReason::Admin,
+            token,
+            error_message: b"",
+        };
+        let mut message = vec![0; request.encoded_len().unwrap()];
+        request.encode(&mut message).unwrap();
         self.send(&message);
     }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tensorpool::driver::{DriverAgent, DriverConfig, DriverSetup, Endpoint, Leftovers};
 use tensorpool_codecs::types::StreamId;
 use tensorpool_runtime::counters::CounterSet;
-use tensorpool_runtime::{AgentError, AgentRunner, RunnerConfig};
+use tensorpool_runtime::{AgentError, AgentExit, AgentRunner, RunnerConfig};
 use tensorpool_transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
 
 use super::client::Client;
@@ -121,6 +121,11 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn counter(&self, label: &str) -> u64 {
         self.counters.value_of(label).unwrap()
+    }
+
+    /// Waits for it to end because it wants to.
+    pub(crate) fn ended_by_itself(&mut self) -> bool {
+        matches!(self.runner.wait(WATCHDOG), Ok(AgentExit::Terminated(_)))
     }
 
     /// Ends it cleanly.

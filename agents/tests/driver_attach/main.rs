@@ -309,3 +309,70 @@ fn leases_survive_the_media_driver() {
     assert_eq!((announce.epoch, announce.producer), (granted.epoch, 7));
     assert_eq!(driver.counter("LeaseRevoked"), 0);
 }
+
+#[test]
+fn an_authorised_shutdown_request_ends_the_driver() {
+    let fixture = Fixture::new();
+    let mut driver = fixture.driver(|config| {
+        config.shutdown_token = "secret".into();
+        config.shutdown_timeout_ns = 50_000_000;
+    });
+    let mut client = fixture.client();
+    client.attach(7, P, STREAM).granted();
+    client.request_shutdown(b"wrong");
+    client.attach(8, C, STREAM).granted();
+    client.request_shutdown(b"secret");
+    let refused = client.attach(9, C, STREAM);
+    assert_eq!(
+        (refused.code, refused.text.as_str()),
+        (ResponseCode::Rejected, "driver draining")
+    );
+    client.wait_until("the notice", |client| {
+        client
+            .heard
+            .contains(&Heard::Shutdown(ShutdownReason::Admin))
+    });
+    assert!(driver.ended_by_itself());
+    assert_eq!(fixture.epochs(), Vec::<u64>::new());
+}
+
+#[test]
+fn a_truncated_region_ends_its_epoch_and_not_the_driver() {
+    let fixture = Fixture::new();
+    let _driver = fixture.driver(|config| config.announce_period_ns = 100_000_000);
+    let mut client = fixture.client();
+    let granted = client.attach(8, C, STREAM).granted();
+    let header = std::fs::File::options()
+        .write(true)
+        .open(path_of(&granted.header_uri))
+        .unwrap();
+    header.set_len(0).unwrap();
+    client.wait_announce(|announce| announce.epoch > granted.epoch);
+    client.attach(7, P, STREAM).granted();
+}
+
+#[test]
+fn a_retried_attach_gets_the_same_lease_and_a_repeated_detach_ok_again() {
+    let fixture = Fixture::new();
+    let _driver = fixture.driver(|_| {});
+    let mut client = fixture.client();
+    let granted = client.attach(7, P, STREAM).granted();
+    assert_eq!(
+        client.attach(7, P, STREAM).granted().lease_id,
+        granted.lease_id
+    );
+    let answers = |client: &Client| {
+        let detached = client.heard.iter().filter_map(|heard| match heard {
+            Heard::Detached { code } => Some(*code),
+            _ => None,
+        });
+        detached.collect::<Vec<_>>()
+    };
+    for round in 1..=3 {
+        client.detach(&granted, 7, P);
+        client.wait_until("the detach is answered", |client| {
+            answers(client).len() == round
+        });
+    }
+    assert_eq!(answers(&client), [ResponseCode::Ok; 3]);
+}
