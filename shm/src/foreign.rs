@@ -1,8 +1,9 @@
 //! The choke point: every access to memory that another process may write goes through here.
 //!
 //! Such bytes change under our eyes, so no reference to them is ever formed but `&AtomicU64` for whole
-//! aligned words. Payloads move through one copy primitive the compiler cannot look into, elements
-//! through relaxed atomic loads. What was read means nothing until the seqlock says so.
+//! aligned words. Payloads are read through one copy primitive the compiler cannot look into, elements
+//! through relaxed atomic loads. The one exception is the slot a producer has claimed: until it commits, nobody else
+//! writes it, and it is written as the slice it then is. What was read means nothing until the seqlock says so.
 
 use core::marker::PhantomData;
 use core::sync::atomic::AtomicU64;

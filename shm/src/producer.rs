@@ -16,6 +16,7 @@
 //! returns their sequence numbers, in order ([`Released`]).
 
 mod claim;
+mod encoder;
 mod error;
 mod released;
 mod ring;
@@ -28,7 +29,6 @@ pub use error::{ClaimError, CommitError, ProducerError};
 pub use released::Released;
 pub use ring::ProducerRing;
 
-use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{MetaVersion, NanoTime, PoolId, Seq};
 use tensorpool_codecs::wire::{SlotHeader, TensorHeader};
 
@@ -47,18 +47,15 @@ pub struct FrameMeta {
 
 impl FrameMeta {
     #[inline]
-    fn to_slot(self, seq: Seq, index: u32, pool: PoolId, len: u32) -> HeaderSlot {
-        HeaderSlot {
-            slot: SlotHeader {
-                seq_commit: CommitWord::writing(seq).raw(),
-                values_len_bytes: len,
-                payload_slot: index,
-                pool_id: pool.get(),
-                payload_offset: 0,
-                timestamp_ns: self.timestamp.get(),
-                meta_version: self.meta_version.map_or(u32::MAX, MetaVersion::get),
-            },
-            tensor: self.tensor,
+    fn to_slot(self, seq: Seq, index: u32, pool: PoolId, len: u32) -> SlotHeader {
+        SlotHeader {
+            seq_commit: CommitWord::writing(seq).raw(),
+            values_len_bytes: len,
+            payload_slot: index,
+            pool_id: pool.get(),
+            payload_offset: 0,
+            timestamp_ns: self.timestamp.get(),
+            meta_version: self.meta_version.map_or(u32::MAX, MetaVersion::get),
         }
     }
 }

@@ -125,12 +125,10 @@ pub(crate) fn observe_again(word: &AtomicU64) -> CommitWord {
     CommitWord::from_raw(word.load(Ordering::Relaxed))
 }
 
-/// Writer: stores guarded words, each whole, in no particular order.
+/// Writer: stores one guarded word, whole, in no particular order.
 #[inline]
-pub(crate) fn store_words(to: &[AtomicU64], from: &[u64]) {
-    for (to, from) in to.iter().zip(from) {
-        to.store(*from, Ordering::Relaxed);
-    }
+pub(crate) fn store_word(to: &AtomicU64, value: u64) {
+    to.store(value, Ordering::Relaxed);
 }
 
 /// Reader: loads guarded words, each whole, in no particular order.

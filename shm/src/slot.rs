@@ -4,7 +4,7 @@
 //! only place that copies a slot out of shared memory.
 
 use tensorpool_codecs::DecodeError;
-use tensorpool_codecs::slot::HeaderSlot;
+use tensorpool_codecs::slot::{HeaderSlot, TENSOR_HEADER_LEN};
 use tensorpool_codecs::types::Seq;
 use thiserror::Error;
 
@@ -14,6 +14,9 @@ use crate::seqlock::{self, CommitWord};
 
 /// Words of a slot behind the commit word.
 const GUARDED_WORDS: usize = SLOT_LEN / 8 - 1;
+/// The word the embedded tensor header starts at: the second cache line of a slot.
+const TENSOR_WORD: usize = (SLOT_LEN - TENSOR_HEADER_LEN) / 8;
+const _: () = assert!(TENSOR_WORD * 8 == 64);
 
 /// A committed slot, copied out whole and decoded. It says nothing about the payload, which may have been
 /// overwritten meanwhile: [`Frame`](crate::frame::Frame) validates that.
@@ -109,7 +112,7 @@ impl Mapping {
                 found,
             });
         }
-        match HeaderSlot::decode(&to_bytes(&copy)) {
+        match HeaderSlot::decode(&from_words(&copy)) {
             Ok(header) => Ok(SlotSnapshot { word, header }),
             Err(source) => Err(SlotError::Malformed {
                 expected: seq,
@@ -150,7 +153,7 @@ fn not_committed(expected: Seq, found: CommitWord) -> SlotError {
 
 /// Words as they lie in memory to bytes.
 #[inline]
-pub(crate) fn to_bytes(words: &[u64; SLOT_LEN / 8]) -> [u8; SLOT_LEN] {
+fn from_words(words: &[u64; SLOT_LEN / 8]) -> [u8; SLOT_LEN] {
     let mut bytes = [0; SLOT_LEN];
     for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
         *chunk = word.to_ne_bytes();
@@ -158,21 +161,30 @@ pub(crate) fn to_bytes(words: &[u64; SLOT_LEN / 8]) -> [u8; SLOT_LEN] {
     bytes
 }
 
-/// Bytes to words as they lie in memory.
+/// Word `index` of bytes as they lie in memory.
 #[inline]
-pub(crate) fn to_words(bytes: &[u8; SLOT_LEN]) -> [u64; SLOT_LEN / 8] {
-    let mut words = [0; SLOT_LEN / 8];
-    for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_ne_bytes(*chunk);
-    }
-    words
+fn word_at(bytes: &[u8; SLOT_LEN], index: usize) -> u64 {
+    u64::from_ne_bytes(bytes.as_chunks::<8>().0[index])
 }
 
 /// Writes everything of header slot `index` but its commit word. The slot must have been opened for writing.
-#[inline]
 pub(crate) fn store_header(mapping: &Mapping, index: u32, header: &HeaderSlot) {
     let mut bytes = [0; SLOT_LEN];
     header.encode_into(&mut bytes);
+    store_slot(mapping, index, &bytes, true);
+}
+
+/// Writes the encoded `slot` to header slot `index`, all but its commit word; without its tensor header
+/// unless `with_tensor`. The slot must have been opened for writing.
+#[inline]
+pub(crate) fn store_slot(mapping: &Mapping, index: u32, slot: &[u8; SLOT_LEN], with_tensor: bool) {
     let words = mapping.slot_bytes(index).words::<{ SLOT_LEN / 8 }>(0);
-    seqlock::store_words(&words[1..], &to_words(&bytes)[1..]);
+    let end = if with_tensor {
+        SLOT_LEN / 8
+    } else {
+        TENSOR_WORD
+    };
+    for (i, word) in words.iter().enumerate().take(end).skip(1) {
+        seqlock::store_word(word, word_at(slot, i));
+    }
 }

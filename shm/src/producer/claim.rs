@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{Epoch, PoolId, Seq};
 
 use super::FrameMeta;
@@ -92,20 +93,8 @@ impl Claim {
     #[inline]
     #[must_use]
     pub fn payload_mut(&mut self) -> &mut [u8] {
-        let index = self.shared.index(self.seq);
-        let payload = self
-            .shared
-            .mapping
-            .pool(self.pool_index)
-            .payload(index, self.len);
-        // SAFETY: mapped and writable (the ring refuses read-only mappings), of `len` bytes, for as long as the claim
-        // keeps its mapping. The slice is exclusive in this process: a mapping has at most one ring ever, the
-        // ring gives a slot to one claim at a time, this claim is borrowed exclusively, and frames are only made
-        // from read-only mappings, which lie at other addresses. Readers of those, in this process or another, do not
-        // matter to whoever holds this slice. Another *writer* would: the driver grants one
-        // producer lease per stream, and a process that writes without one is as far outside of Rust's model as
-        // one that writes to /proc/self/mem.
-        unsafe { core::slice::from_raw_parts_mut(payload.as_ptr(), self.len) }
+        // SAFETY: the ring gives a slot to one claim at a time, which is this one, and it is borrowed exclusively.
+        unsafe { self.shared.payload_mut(self.seq, self.pool_index, self.len) }
     }
 
     /// Replaces what the slot says about the frame and sets its length, up to [`capacity`](Self::capacity). For producers that learn
@@ -119,7 +108,12 @@ impl Claim {
         );
         self.len = len;
         let index = self.shared.index(self.seq);
-        let header = meta.to_slot(self.seq, index, self.pool(), len as u32);
+        let slot = meta.to_slot(self.seq, index, self.pool(), len as u32);
+        let header = HeaderSlot {
+            slot,
+            tensor: meta.tensor,
+        };
+        self.shared.set_tensor(index, 0);
         store_header(&self.shared.mapping, index, &header);
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tensorpool_codecs::types::{Epoch, PoolId, Seq};
 
+use super::encoder::SlotEncoder;
 use super::state::{Mark, Shared};
 use super::{Claim, ClaimError, CommitError, FrameMeta, ProducerError, Released};
 use crate::mapping::{Access, Mapping};
 use crate::seqlock;
-use crate::slot::store_header;
 
 /// The producer of one epoch of a stream. `Send`; one thread at a time uses it. Wait-free and without allocation
 /// once made.
@@ -20,6 +20,7 @@ pub struct ProducerRing {
     /// The next one to be claimed.
     next: Seq,
     limit: u32,
+    encoder: SlotEncoder,
 }
 
 impl ProducerRing {
@@ -38,6 +39,7 @@ impl ProducerRing {
             head: start,
             next: start,
             limit,
+            encoder: SlotEncoder::default(),
         })
     }
 
@@ -117,12 +119,9 @@ impl ProducerRing {
         payload: &[u8],
     ) -> Result<(Seq, Released<'_>), ClaimError> {
         let (seq, pool_index) = self.take(meta, payload.len())?;
-        let index = self.shared.index(seq);
-        self.shared
-            .mapping
-            .pool(pool_index)
-            .payload(index, payload.len())
-            .write(0, payload);
+        // SAFETY: just claimed by `take`, and no claim was made of it.
+        let slot = unsafe { self.shared.payload_mut(seq, pool_index, payload.len()) };
+        slot.copy_from_slice(payload);
         if let Err(unusable) = self.shared.mapping.check_usable() {
             self.shared.set(seq, Mark::Aborted);
             self.give_back();
@@ -167,8 +166,8 @@ impl ProducerRing {
         let index = self.shared.index(seq);
         seqlock::begin_write(mapping.slot_bytes(index).word(0), seq);
         // `len` fits a stride, so it fits 32 bits.
-        let header = meta.to_slot(seq, index, mapping.pool(pool_index).id, len as u32);
-        store_header(mapping, index, &header);
+        let slot = meta.to_slot(seq, index, mapping.pool(pool_index).id, len as u32);
+        self.encoder.store(&self.shared, index, &slot, &meta.tensor);
         Ok((seq, pool_index))
     }
 

@@ -28,9 +28,15 @@ const REAL: Variant = Variant {
     reader: read,
 };
 
+fn store_bytes(slot: &Slot, seq: Seq) {
+    for word in &slot.bytes {
+        store_word(word, seq.get());
+    }
+}
+
 fn write(slot: &Slot, seq: Seq) {
     begin_write(&slot.word, seq);
-    store_words(&slot.bytes, &[seq.get(); 2]);
+    store_bytes(slot, seq);
     commit(&slot.word, seq);
 }
 
@@ -48,20 +54,20 @@ fn read(slot: &Slot) -> Option<(Seq, [u64; 2])> {
 fn write_without_release_fence(slot: &Slot, seq: Seq) {
     slot.word
         .store(CommitWord::writing(seq).raw(), Ordering::Release);
-    store_words(&slot.bytes, &[seq.get(); 2]);
+    store_bytes(slot, seq);
     commit(&slot.word, seq);
 }
 
 /// A writer that never says WRITING.
 fn write_without_writing_mark(slot: &Slot, seq: Seq) {
-    store_words(&slot.bytes, &[seq.get(); 2]);
+    store_bytes(slot, seq);
     commit(&slot.word, seq);
 }
 
 /// A writer whose commit does not release the bytes.
 fn write_with_relaxed_commit(slot: &Slot, seq: Seq) {
     begin_write(&slot.word, seq);
-    store_words(&slot.bytes, &[seq.get(); 2]);
+    store_bytes(slot, seq);
     slot.word
         .store(CommitWord::committed(seq).raw(), Ordering::Relaxed);
 }
