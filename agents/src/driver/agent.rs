@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use tensorpool_codecs::types::NanoTime;
 use tensorpool_protocol::common::ShutdownReason;
-use tensorpool_protocol::driver::{Destination, LeaseAction, LeaseTable, Phase};
+use tensorpool_protocol::driver::{Destination, LeaseTable, Phase};
 use tensorpool_runtime::clock::{CachedNanoClock, monotonic_ns};
 use tensorpool_runtime::{Agent, AgentError};
-use tensorpool_shm::driver::{ActivityLost, NamespaceRoot};
+use tensorpool_shm::driver::NamespaceRoot;
 use tensorpool_transport::{
-    Link, LinkConfig, LinkError, LinkEvent, PublicationOptions, Subscription, SubscriptionOptions,
+    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, PublicationOptions, Subscription,
+    SubscriptionOptions,
 };
 
 use super::adapter::{self, Heard};
-use super::counters::DriverCounters;
-use super::proxy::{DriverProxy, Said};
-use super::region_worker::{Job, Outcome, RegionWorker};
+use super::hands::Hands;
+use super::proxy::DriverProxy;
+use super::region_worker::{Outcome, RegionWorker};
 use super::regions::Regions;
 use super::setup::DriverSetup;
 
@@ -55,21 +56,12 @@ pub struct DriverAgent {
     table: LeaseTable,
     hands: Hands,
     control: Subscription,
+    _counters: CounterPublisher,
     link: Link,
     cleanup_on_exit: bool,
     faults: VecDeque<AgentError>,
     // Last: the namespace is free for another driver when everything else is gone.
     root: Arc<NamespaceRoot>,
-}
-
-/// What the lease table's actions are carried out with.
-#[derive(Debug)]
-struct Hands {
-    proxy: DriverProxy,
-    worker: RegionWorker,
-    regions: Regions,
-    counters: DriverCounters,
-    lost: Vec<ActivityLost>,
 }
 
 impl DriverAgent {
@@ -83,6 +75,7 @@ impl DriverAgent {
             root,
             table,
             counters,
+            counter_set,
             ..
         } = setup;
         let mut link = Link::new(LinkConfig {
@@ -100,6 +93,7 @@ impl DriverAgent {
         let proxy = DriverProxy::new(publication(control), own_announce.map(&mut publication));
         let tethered = SubscriptionOptions::default();
         let control = link.add_subscription(&control.channel, control.stream_id, tethered);
+        let published = link.publish_counters(&counter_set);
         Ok(Self {
             name: format!("driver {}", config.instance_id),
             clock: CachedNanoClock::default(),
@@ -112,6 +106,7 @@ impl DriverAgent {
                 lost: Vec::new(),
             },
             control,
+            _counters: published,
             link,
             cleanup_on_exit: config.cleanup_on_exit,
             faults: VecDeque::with_capacity(MAX_FAULTS),
@@ -309,54 +304,5 @@ impl Agent for DriverAgent {
             return Ok(());
         }
         Err(AgentError::fault("driver-cleanup", failures.join("; ")))
-    }
-}
-
-impl Hands {
-    /// Whether the action is done with; otherwise it is to be kept.
-    fn carry_out(&mut self, now: NanoTime, action: &LeaseAction) -> bool {
-        match action {
-            LeaseAction::Provision(order) => self.worker.submit(Job::Create(order.clone())).is_ok(),
-            LeaseAction::Retire { stream_id, epoch } => {
-                let Some(owned) = self.regions.take(*stream_id, *epoch) else {
-                    return true;
-                };
-                match self.worker.submit(Job::Remove(Box::new(owned))) {
-                    Err(Job::Remove(owned)) => {
-                        self.regions.insert(*owned);
-                        false
-                    }
-                    Ok(()) | Err(Job::Create(_)) => true,
-                }
-            }
-            LeaseAction::RefreshActivity { stream_id, epoch } => {
-                self.lost
-                    .extend(self.regions.refresh(now, *stream_id, *epoch).err());
-                true
-            }
-            _ => self.say(now, action),
-        }
-    }
-
-    fn say(&mut self, now: NanoTime, action: &LeaseAction) -> bool {
-        let said = self.proxy.say(now, action, &self.regions);
-        let counters = &mut self.counters;
-        match (said, action) {
-            (Said::Later, _) => {
-                counters.back_pressured.increment();
-                return false;
-            }
-            (Said::NotYet, _) => return false,
-            (Said::Unheard, _) => counters.announces_unheard.increment(),
-            (Said::Lost, _) => counters.answers_lost += 1,
-            (Said::Sent, LeaseAction::AttachOk(_) | LeaseAction::AttachRefused(_)) => {
-                counters.attach_responses.increment();
-            }
-            (Said::Sent, LeaseAction::Detached(_)) => counters.detach_responses.increment(),
-            (Said::Sent, LeaseAction::Revoke(_)) => counters.lease_revoked.increment(),
-            (Said::Sent, LeaseAction::Announce(_)) => counters.announces.increment(),
-            (Said::Sent, _) => {}
-        }
-        true
     }
 }

@@ -14,7 +14,7 @@ const TERM_LEN: usize = 4 << 20;
 /// The stream that exists when none is configured.
 const DEFAULT_STREAM: StreamId = StreamId::new(10_000);
 const DEFAULT_SLOT_COUNT: u32 = 16;
-const DEFAULT_STRIDES_BYTES: [u32; 3] = [64 << 10, 1 << 20, 4 << 20];
+const DEFAULT_STRIDES_BYTES: [u32; 3] = [4 << 10, 1 << 20, 4 << 20];
 
 /// An Aeron channel and stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,8 +119,8 @@ impl Default for DriverConfig {
 }
 
 impl DriverConfig {
-    /// The defaults with stream 10000: 16 slots for small, image-sized and large frames (64 KiB, 1 MiB, 4 MiB),
-    /// 81 MiB, and 243 MiB with the epochs that are kept.
+    /// The defaults with stream 10000: 16 slots for small, image-sized and large frames (4 KiB, 1 MiB, 4 MiB),
+    /// 80 MiB, and 240 MiB with the epochs that are kept.
     #[must_use]
     pub fn small() -> Self {
         let mut config = Self::default();

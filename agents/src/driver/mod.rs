@@ -8,6 +8,7 @@ mod adapter;
 mod agent;
 mod config;
 mod counters;
+mod hands;
 mod proxy;
 mod region_worker;
 mod regions;

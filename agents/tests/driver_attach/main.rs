@@ -173,6 +173,21 @@ fn messages_for_others_and_broken_ones_change_nothing() {
 }
 
 #[test]
+fn the_counters_are_where_tools_look_for_them() {
+    let fixture = Fixture::new();
+    let _driver = fixture.driver(|_| {});
+    let mut client = fixture.client();
+    client.attach(7, P, STREAM).granted();
+    let label = "AttachResponses: NodeId=0 Name=Driver";
+    client.wait_until("the counter is published", |_| {
+        let cnc = tensorpool_transport::cnc::CncReader::open(&fixture.aeron_dir()).unwrap();
+        cnc.counters()
+            .iter()
+            .any(|counter| counter.label == label && counter.value == 1)
+    });
+}
+
+#[test]
 fn a_second_driver_is_refused_and_told_who_holds_the_namespace() {
     let fixture = Fixture::new();
     let mut driver = fixture.driver(|_| {});
