@@ -235,3 +235,104 @@ impl Returns {
         self.queue.lock().take().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stands for a native handle; comes back as its own number.
+    #[derive(Debug, PartialEq)]
+    struct Fake(u64);
+
+    impl Returnable for Fake {
+        fn into_returned(self) -> Returned {
+            Returned::Dropped(self.0)
+        }
+    }
+
+    fn numbers(returned: Vec<Returned>) -> Vec<u64> {
+        let number = |returned| match returned {
+            Returned::Dropped(number) => number,
+            other => panic!("not a fake: {other:?}"),
+        };
+        returned.into_iter().map(number).collect()
+    }
+
+    const OWNER: u64 = u64::MAX;
+
+    fn pair() -> (Arc<Slot<Fake>>, Arc<Returns>, Held<Fake>) {
+        let (slot, returns) = (Slot::new(), Returns::new());
+        let held = Held::new(Arc::clone(&slot), Arc::clone(&returns), OWNER);
+        (slot, returns, held)
+    }
+
+    #[test]
+    fn what_the_link_puts_is_picked_up_at_the_next_call_and_the_old_one_comes_back() {
+        let (slot, returns, mut held) = pair();
+        assert_eq!(held.native(), Err(SlotStatus::LinkDown));
+        assert_eq!(slot.withdraw(SlotStatus::Registering), None);
+        assert_eq!(held.native(), Err(SlotStatus::Registering));
+        assert_eq!(slot.put(Fake(1)), None);
+        assert_eq!(held.native(), Ok(&mut Fake(1)));
+        let seen = held.seen();
+        assert_eq!(slot.put(Fake(2)), None);
+        assert!(held.is_outdated());
+        assert_eq!(held.native(), Ok(&mut Fake(2)));
+        assert_ne!(held.seen(), seen);
+        assert_eq!(numbers(returns.take()), [1]);
+    }
+
+    #[test]
+    fn what_was_not_picked_up_goes_back_to_the_link_directly() {
+        let (slot, returns, mut held) = pair();
+        slot.put(Fake(1));
+        assert_eq!(slot.put(Fake(2)), Some(Fake(1)));
+        assert_eq!(slot.withdraw(SlotStatus::LinkDown), Some(Fake(2)));
+        assert_eq!(held.native(), Err(SlotStatus::LinkDown));
+        assert!(returns.take().is_empty());
+    }
+
+    #[test]
+    fn a_dropped_handle_sends_back_what_it_has_and_says_that_it_is_gone() {
+        let (slot, returns, mut held) = pair();
+        slot.put(Fake(1));
+        held.native().unwrap();
+        std::thread::spawn(move || drop(held)).join().unwrap();
+        assert_eq!(numbers(returns.take()), [1, OWNER]);
+        assert!(returns.take().is_empty());
+    }
+
+    #[test]
+    fn after_the_link_is_gone_nothing_is_queued() {
+        let (slot, returns, mut held) = pair();
+        slot.put(Fake(1));
+        held.native().unwrap();
+        slot.withdraw(SlotStatus::Closed);
+        assert!(returns.close().is_empty());
+        assert_eq!(held.native(), Err(SlotStatus::Closed));
+        drop(held);
+        assert!(returns.take().is_empty() && returns.close().is_empty());
+    }
+
+    #[test]
+    fn every_native_handle_comes_back_exactly_once_under_concurrent_change() {
+        const COUNT: u64 = 20_000;
+        let (slot, returns, mut held) = pair();
+        let mut back = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(move || while held.native() != Err(SlotStatus::Closed) {});
+            for number in 0..COUNT {
+                back.extend(slot.put(Fake(number)).map(|fake| fake.0));
+                if number % 3 == 0 {
+                    back.extend(slot.withdraw(SlotStatus::LinkDown).map(|fake| fake.0));
+                }
+                back.extend(numbers(returns.take()));
+            }
+            back.extend(slot.withdraw(SlotStatus::Closed).map(|fake| fake.0));
+        });
+        back.extend(numbers(returns.take()));
+        back.sort_unstable();
+        assert_eq!(back.pop(), Some(OWNER), "the handle says that it is gone");
+        assert_eq!(back, (0..COUNT).collect::<Vec<_>>());
+    }
+}

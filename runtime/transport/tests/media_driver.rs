@@ -142,3 +142,30 @@ fn a_directory_may_be_kept_on_close_and_is_then_stale_not_live() {
     ));
     EmbeddedMediaDriver::start(config).unwrap().close();
 }
+
+#[test]
+fn starting_several_at_once_leaves_one_running() {
+    let dir = AeronDir::new();
+    let start = || EmbeddedMediaDriver::start(MediaDriverConfig::for_dir(dir.path()));
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let running: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.as_ref().ok())
+        .collect();
+    let errors: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.as_ref().err())
+        .collect();
+    assert_eq!(running.len(), 1, "{errors:?}");
+    let mut link = dir.link();
+    let mut publication = publication(&mut link, 1000);
+    let mut subscription = subscription(&mut link, 1000);
+    send(&mut [&mut link], &mut publication, b"x");
+    assert_eq!(receive(&mut [&mut link], &mut subscription, 1).len(), 1);
+}

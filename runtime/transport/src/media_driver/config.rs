@@ -125,7 +125,6 @@ impl MediaDriverConfig {
             threading: self.threading.to_native(),
             idle,
             idle_args,
-            delete_dir_on_close: self.delete_on_close,
             term_buffer_len: self.term_buffer_len,
             ipc_term_buffer_len: self.ipc_term_buffer_len,
             sparse_terms: self.sparse_terms,

@@ -86,18 +86,21 @@ impl EmbeddedMediaDriver {
                 "empty, too long, or contains a NUL",
             ),
         })?;
+        let of_dir = |source| MediaDriverError::Dir {
+            dir: dir.clone(),
+            source,
+        };
+        let _guard = takeover::StartGuard::acquire(&dir).map_err(of_dir)?;
         takeover::prepare(&dir, config.delete_on_start)?;
         let native = NativeDriver::start(config.settings(c_dir)).map_err(|source| {
-            remove_leftovers(&dir);
+            // What Aeron had created by then goes, unless a foreign driver was faster and lives there now.
+            let _ = takeover::prepare(&dir, true);
             MediaDriverError::Aeron {
                 dir: dir.clone(),
                 source,
             }
         })?;
-        let (lock, cnc) = takeover::lock(&dir).map_err(|source| MediaDriverError::Dir {
-            dir: dir.clone(),
-            source,
-        })?;
+        let (lock, cnc) = takeover::lock(&dir).map_err(of_dir)?;
         Ok(Self {
             native: Some(native),
             config,
@@ -127,19 +130,13 @@ impl Drop for EmbeddedMediaDriver {
         let Some(native) = self.native.take() else {
             return;
         };
-        let dir = &self.config.dir;
         drop(native);
-        if self.config.delete_on_close
-            && (!dir.exists() || file_id(&dir.join("cnc.dat")) == self.cnc)
-        {
-            // Aeron's own removal may have left something that appeared meanwhile.
+        let dir = &self.config.dir;
+        let is_ours = self.cnc.is_some() && file_id(&dir.join("cnc.dat")) == self.cnc;
+        if self.config.delete_on_close && is_ours {
+            // A directory that cannot be removed is stale from now on, and the next start says so.
             let _ = fs::remove_dir_all(dir);
         }
         drop(self.lock.take());
     }
-}
-
-/// After a failed start the directory is ours and holds nothing anybody needs: it was free before.
-fn remove_leftovers(dir: &Path) {
-    let _ = fs::remove_dir_all(dir);
 }

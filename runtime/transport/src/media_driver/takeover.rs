@@ -28,6 +28,70 @@ const AERON_ENTRIES: [&str; 5] = [
 /// How long a driver that is not ours, and whose process cannot be seen, is watched for a heartbeat.
 const WATCH: Duration = Duration::from_millis(2_500);
 
+/// Keeps two media drivers from starting in one directory at the same time: each would take the other's
+/// half-made files for a dead one's. Lies beside the directory, and only while one starts.
+#[derive(Debug)]
+pub(crate) struct StartGuard {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StartGuard {
+    /// Longer than any start takes.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Waits for another start to end.
+    pub(crate) fn acquire(dir: &Path) -> io::Result<Self> {
+        let mut name = dir.file_name().unwrap_or_default().to_owned();
+        name.push(".starting");
+        let path = dir.with_file_name(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let deadline = Instant::now() + Self::PATIENCE;
+        loop {
+            let lock = open_lock_file(&path)?;
+            // Whoever held it has removed it: then the lock is on a file that nobody else will find.
+            if try_lock(&lock) && is_at(&lock, &path) {
+                return Ok(Self { path, _lock: lock });
+            }
+            if Instant::now() > deadline {
+                let text = format!(
+                    "another media driver has been starting for too long ({path:?} is locked)"
+                );
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for StartGuard {
+    fn drop(&mut self) {
+        // Before the lock is released; a leftover does no harm, it is locked anew.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let Ok(stat) = rustix::fs::fstat(file) else {
+        return false;
+    };
+    file_id(path)
+        == Some(FileId {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        })
+}
+
+fn open_lock_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+}
+
 /// Makes the directory free or says why it is not.
 pub(crate) fn prepare(dir: &Path, delete_stale: bool) -> Result<(), MediaDriverError> {
     let entries = match fs::read_dir(dir) {
@@ -132,11 +196,7 @@ fn is_beating(watcher: &mut Watcher, first: &Observation, deadline: Instant) -> 
 
 /// Marks the directory as taken by this process; the lock ends with the file that is returned.
 pub(crate) fn lock(dir: &Path) -> io::Result<(File, Option<FileId>)> {
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(dir.join(LOCK_FILE))?;
+    let lock = open_lock_file(&dir.join(LOCK_FILE))?;
     if !try_lock(&lock) {
         return Err(io::Error::new(
             io::ErrorKind::WouldBlock,

@@ -14,7 +14,6 @@ pub(crate) struct DriverSettings {
     pub(crate) threading: aeron::aeron_threading_mode_t,
     pub(crate) idle: &'static CStr,
     pub(crate) idle_args: Option<CString>,
-    pub(crate) delete_dir_on_close: bool,
     pub(crate) term_buffer_len: usize,
     pub(crate) ipc_term_buffer_len: usize,
     pub(crate) sparse_terms: bool,
@@ -33,7 +32,8 @@ pub(crate) struct DriverSettings {
     pub(crate) receiver_cpu: i32,
 }
 
-/// A running media driver. Dropping it stops its threads.
+/// A running media driver. Dropping it stops its threads; its directory stays, since by then it may be
+/// somebody else's.
 #[derive(Debug)]
 pub(crate) struct NativeDriver {
     driver: NonNull<aeron::aeron_driver_t>,
@@ -60,25 +60,17 @@ impl NativeDriver {
             check(unsafe { aeron::aeron_driver_init(&raw mut driver, context.as_ptr()) })
         });
         let (Ok(()), Some(driver)) = (&created, NonNull::new(driver)) else {
-            // SAFETY: no driver came to be, so nothing else refers to the context. It does not delete the
-            // directory, which may be somebody else's: that is set below, once it is ours.
+            // SAFETY: no driver came to be, so nothing else refers to the context.
             unsafe { aeron::aeron_driver_context_close(context.as_ptr()) };
             return Err(created.err().unwrap_or_else(take_last));
         };
-        let delete = settings.delete_dir_on_close;
         let this = Self {
             driver,
             context,
             _settings: settings,
         };
-        // SAFETY: a flag that is read when the context is closed, and a driver that was not started yet.
-        unsafe {
-            check(aeron::aeron_driver_context_set_dir_delete_on_shutdown(
-                context.as_ptr(),
-                delete,
-            ))?;
-            check(aeron::aeron_driver_start(driver.as_ptr(), false))?;
-        }
+        // SAFETY: a driver that was not started yet.
+        check(unsafe { aeron::aeron_driver_start(driver.as_ptr(), false) })?;
         Ok(this)
     }
 }

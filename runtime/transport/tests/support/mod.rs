@@ -124,10 +124,12 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     drive_until(&mut [], what, condition);
 }
 
-/// Until it beats and holds its lock: killed earlier, it would look like a foreign one to its successor.
+/// Until its start is over: it beats, holds its lock, and has removed the file that marks a start.
 pub fn wait_for_driver(dir: &AeronDir) {
-    wait_until("the media driver beats", || {
+    let starting = dir.path().with_extension("starting");
+    wait_until("the media driver has started", || {
         dir.path().join("tensorpool-media-driver.lock").exists()
+            && !starting.exists()
             && CncReader::open(dir.path()).is_ok_and(|cnc| cnc.heartbeat_age_ms().is_some())
     });
 }
