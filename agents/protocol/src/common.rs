@@ -1,7 +1,8 @@
-//! Vocabulary the driver core and the client core share: the protocol's enums, the geometry of a stream's memory
-//! and the bounded outbox.
+//! Vocabulary the driver core and the client core share: the protocol's enums, the geometry of a
+//! stream's memory and the bounded outbox.
 //!
-//! What lives here is known to both sides of the control protocol. Decisions belong to the cores, bytes to codecs.
+//! What lives here is known to both sides of the control protocol. Decisions belong to the cores,
+//! bytes to codecs.
 
 mod enums;
 mod geometry;

@@ -1,7 +1,8 @@
-//! Decodes what arrives on control into inputs of the lease table, and leaves everything else alone.
+//! Decodes what arrives on control into inputs of the lease table, and leaves everything else
+//! alone.
 //!
-//! Control carries several schemas with the same template numbers, answers and our own messages: schema and template
-//! are looked at before anything else.
+//! Control carries several schemas with the same template numbers, answers and our own messages:
+//! schema and template are looked at before anything else.
 
 use tensorpool_codecs::driver::{
     ShmAttachRequest, ShmDetachRequest, ShmDriverShutdownRequest, ShmLeaseKeepalive, Template,
@@ -15,7 +16,8 @@ use tensorpool_protocol::driver::{
 
 /// Bytes of a message header.
 const HEADER_LEN: usize = 8;
-/// Offsets of the enums of an attach request (Driver Model v1.0, appendix A), from the start of the message.
+/// Offsets of the enums of an attach request (Driver Model v1.0, appendix A), from the start of the
+/// message.
 const ATTACH_ROLE: usize = HEADER_LEN + 16;
 const ATTACH_PUBLISH_MODE: usize = HEADER_LEN + 21;
 const ATTACH_HUGEPAGES: usize = HEADER_LEN + 22;
@@ -71,8 +73,9 @@ fn correlation_id(message: &[u8]) -> Option<CorrelationId> {
     Some(CorrelationId::new(i64::from_le_bytes(bytes)))
 }
 
-/// A copy of the fixed part of a message as we know it with `byte` at `offset`, and what was there: an enum value the
-/// decoder would reject becomes a refusal the client understands. A longer block is cut to what we know of it.
+/// A copy of the fixed part of a message as we know it with `byte` at `offset`, and what was there:
+/// an enum value the decoder would reject becomes a refusal the client understands. A longer block
+/// is cut to what we know of it.
 fn set_aside<const LEN: usize, const N: usize>(
     message: &[u8],
     replacements: [(usize, u8); N],

@@ -46,9 +46,10 @@ pub enum DriverAgentError {
 
 /// The driver as an agent.
 ///
-/// Owns its link, so it lives on the thread that made it; make it in an agent runner's factory from a [`DriverSetup`].
-/// No duty cycle waits for the media driver, the disk or a peer. It survives the loss of the media driver: leases
-/// stand still until the link is back. Ends by itself after an accepted shutdown request.
+/// Owns its link, so it lives on the thread that made it; make it in an agent runner's factory from
+/// a [`DriverSetup`]. No duty cycle waits for the media driver, the disk or a peer. It survives the
+/// loss of the media driver: leases stand still until the link is back. Ends by itself after an
+/// accepted shutdown request.
 #[derive(Debug)]
 pub struct DriverAgent {
     name: String,
@@ -226,8 +227,8 @@ impl DriverAgent {
         work_count
     }
 
-    /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once, the newest are
-    /// left out.
+    /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once,
+    /// the newest are left out.
     fn note(&mut self, code: &'static str, text: String) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push_back(AgentError::fault(code, text));

@@ -1,4 +1,5 @@
-//! Configuration of the driver as plain data. Files, environment and units of other people are read elsewhere.
+//! Configuration of the driver as plain data. Files, environment and units of other people are read
+//! elsewhere.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,7 +89,8 @@ pub struct DriverConfig {
 }
 
 impl Default for DriverConfig {
-    /// No streams; everything else as documented for the well-known streams (1000 and 1001 over IPC).
+    /// No streams; everything else as documented for the well-known streams (1000 and 1001 over
+    /// IPC).
     fn default() -> Self {
         let leases = LeaseConfig::default();
         Self {
@@ -119,8 +121,8 @@ impl Default for DriverConfig {
 }
 
 impl DriverConfig {
-    /// The defaults with stream 10000: 16 slots for small, image-sized and large frames (4 KiB, 1 MiB, 4 MiB),
-    /// 80 MiB, and 240 MiB with the epochs that are kept.
+    /// The defaults with stream 10000: 16 slots for small, image-sized and large frames (4 KiB, 1
+    /// MiB, 4 MiB), 80 MiB, and 240 MiB with the epochs that are kept.
     #[must_use]
     pub fn small() -> Self {
         let mut config = Self::default();
@@ -153,7 +155,8 @@ impl DriverConfig {
         Ok(())
     }
 
-    /// Nanoseconds between two cycles from which on the driver takes itself for having been stopped.
+    /// Nanoseconds between two cycles from which on the driver takes itself for having been
+    /// stopped.
     pub(super) fn stall_threshold_ns(&self) -> u64 {
         (self.keepalive_interval_ns / 2).max(1)
     }

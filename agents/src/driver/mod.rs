@@ -1,8 +1,8 @@
 //! The driver: owns the memory of all streams, grants leases on it, says where it is.
 //!
-//! [`DriverSetup`] takes the namespace and checks that everything fits; [`DriverAgent`] runs the lease table
-//! (`tensorpool_protocol::driver`) on Aeron and shared memory. Decisions are the lease table's: what lives here
-//! decodes, encodes, hands slow work to a thread of its own, and counts.
+//! [`DriverSetup`] takes the namespace and checks that everything fits; [`DriverAgent`] runs the
+//! lease table (`tensorpool_protocol::driver`) on Aeron and shared memory. Decisions are the lease
+//! table's: what lives here decodes, encodes, hands slow work to a thread of its own, and counts.
 
 mod adapter;
 mod agent;

@@ -38,8 +38,8 @@ pub(super) enum Said {
     Lost,
 }
 
-/// The two streams the driver speaks on. Where they are one, so is the publication: only then do subscribers hear
-/// both kinds of message in the order they were said.
+/// The two streams the driver speaks on. Where they are one, so is the publication: only then do
+/// subscribers hear both kinds of message in the order they were said.
 #[derive(Debug)]
 pub(super) struct DriverProxy {
     control: Publication,
@@ -78,7 +78,8 @@ impl DriverProxy {
     }
 
     fn attach_ok(&mut self, grant: &AttachGrant, regions: &Regions) -> Said {
-        // An epoch that is gone by the time its grant can be sent is of no use to the client: it asks again.
+        // An epoch that is gone by the time its grant can be sent is of no use to the client: it
+        // asks again.
         let Some(epoch) = regions.get(grant.stream_id, grant.epoch) else {
             return Said::Lost;
         };

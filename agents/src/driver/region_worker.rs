@@ -1,7 +1,7 @@
 //! A thread for what takes long: creating, filling and removing the regions of epochs.
 //!
-//! Jobs are done in order, so that what a retirement frees is there for the creation after it. Both queues are
-//! bounded and the agent never waits for either.
+//! Jobs are done in order, so that what a retirement frees is there for the creation after it. Both
+//! queues are bounded and the agent never waits for either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,7 +103,8 @@ impl RegionWorker {
         }
     }
 
-    /// Ends the thread: nothing more is created, what was to be removed is. Waits for the current job.
+    /// Ends the thread: nothing more is created, what was to be removed is. Waits for the current
+    /// job.
     pub(super) fn close(&mut self) -> Vec<Outcome> {
         self.stop.store(true, Ordering::Release);
         self.jobs = None;

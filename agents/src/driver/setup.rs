@@ -1,4 +1,5 @@
-//! What happens before the driver serves anybody: the namespace is taken, leftovers go, sizes are checked.
+//! What happens before the driver serves anybody: the namespace is taken, leftovers go, sizes are
+//! checked.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -71,12 +72,13 @@ pub enum DriverSetupError {
 pub struct Leftovers {
     /// Epochs that were removed.
     pub removed: Vec<(StreamId, Epoch)>,
-    /// Epochs that stay: somebody seems to live in them, they hold foreign files, or removal is turned off.
+    /// Epochs that stay: somebody seems to live in them, they hold foreign files, or removal is
+    /// turned off.
     pub kept: Vec<(StreamId, Epoch)>,
 }
 
-/// A driver that has its namespace and has not begun to serve. `Send`: made on the thread that reports errors, used
-/// on the agent's.
+/// A driver that has its namespace and has not begun to serve. `Send`: made on the thread that
+/// reports errors, used on the agent's.
 #[derive(Debug)]
 pub struct DriverSetup {
     pub(super) config: DriverConfig,
@@ -107,7 +109,8 @@ impl DriverSetup {
                 path: root.path().to_owned(),
             });
         }
-        // Before anything is removed: new epochs are higher than everything that was ever seen here.
+        // Before anything is removed: new epochs are higher than everything that was ever seen
+        // here.
         let highest_existing_epoch = root.highest_epoch()?;
         let leftovers = clear_leftovers(&root, &config)?;
         let leases = lease_config(&config, hugepages_available, highest_existing_epoch);
@@ -188,8 +191,8 @@ fn clear_leftovers(
     Ok(leftovers)
 }
 
-/// Whether a driver that takes no lock seems to live in an epoch: its process exists, is not this one, and somebody
-/// refreshed the epoch lately.
+/// Whether a driver that takes no lock seems to live in an epoch: its process exists, is not this
+/// one, and somebody refreshed the epoch lately.
 fn is_inhabited(existing: &ExistingEpoch, config: &DriverConfig) -> bool {
     let fresh_ns = config.announce_period_ns.saturating_mul(3);
     let now = monotonic_ns();

@@ -1,8 +1,11 @@
-//! Enumerations of the driver protocol (Driver Model v1.0, appendix A) and how an unknown wire value is carried.
+//! Enumerations of the driver protocol (Driver Model v1.0, appendix A) and how an unknown wire
+//! value is carried.
 
-/// An enum field of a decoded message: a value we know, the schema's null, or a number from a newer peer.
+/// An enum field of a decoded message: a value we know, the schema's null, or a number from a newer
+/// peer.
 ///
-/// A core must be able to answer a request with an unknown value by an error code, so decoding keeps it.
+/// A core must be able to answer a request with an unknown value by an error code, so decoding
+/// keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EnumField<T> {
     /// A value of the schema.
@@ -31,7 +34,9 @@ impl<T> From<T> for EnumField<T> {
 }
 
 macro_rules! wire_enum {
-    ($(#[$doc:meta])* $name:ident: $repr:ty { $($(#[$vdoc:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident: $repr:ty {
+        $($(#[$vdoc:meta])* $variant:ident = $value:literal),+ $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -68,7 +73,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Whether an attach may bring a stream into being. Null on the wire means [`PublishMode::RequireExisting`].
+    /// Whether an attach may bring a stream into being. Null on the wire means
+    /// [`PublishMode::RequireExisting`].
     PublishMode: u8 {
         /// The stream must be known to the driver.
         RequireExisting = 1,
@@ -78,7 +84,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What page size a client asks for. Null on the wire is read as [`HugepagesPolicy::Unspecified`].
+    /// What page size a client asks for. Null on the wire is read as
+    /// [`HugepagesPolicy::Unspecified`].
     HugepagesPolicy: u8 {
         /// Whatever the driver is configured for.
         Unspecified = 0,

@@ -22,7 +22,8 @@ pub struct PoolGeometry {
     pub stride_bytes: u32,
 }
 
-/// The memory of one stream: slot count shared by the header ring and all pools, and the pools by ascending stride.
+/// The memory of one stream: slot count shared by the header ring and all pools, and the pools by
+/// ascending stride.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StreamGeometry {
     slot_count: u32,
@@ -41,7 +42,8 @@ pub enum GeometryError {
     PoolCount(usize),
     /// A stride is no positive multiple of 64.
     #[error(
-        "pool {pool_id}: stride of {stride_bytes} bytes is not a positive multiple of {STRIDE_UNIT_BYTES}"
+        "pool {pool_id}: stride of {stride_bytes} bytes is not a positive multiple of \
+         {STRIDE_UNIT_BYTES}"
     )]
     Stride {
         /// The pool in question.

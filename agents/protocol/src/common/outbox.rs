@@ -1,12 +1,15 @@
-//! A bounded queue of owned actions with reservations: what must be said later has its room from the start.
+//! A bounded queue of owned actions with reservations: what must be said later has its room from
+//! the start.
 
 use std::collections::VecDeque;
 
-/// A bounded first-in first-out queue of actions, read by peek and pop so that back-pressure loses nothing.
+/// A bounded first-in first-out queue of actions, read by peek and pop so that back-pressure loses
+/// nothing.
 ///
-/// Room is either free or reserved. A core that accepts a request whose answer comes later calls [`reserve`] first
-/// and [`push_reserved`] when the answer is due; that push cannot fail. What can be asked for again uses
-/// [`try_push`], which never eats into reservations. Storage is allocated once.
+/// Room is either free or reserved. A core that accepts a request whose answer comes later calls
+/// [`reserve`] first and [`push_reserved`] when the answer is due; that push cannot fail. What can
+/// be asked for again uses [`try_push`], which never eats into reservations. Storage is allocated
+/// once.
 ///
 /// [`reserve`]: Outbox::reserve
 /// [`push_reserved`]: Outbox::push_reserved
@@ -118,7 +121,8 @@ impl<T> Outbox<T> {
         Some(action)
     }
 
-    /// Ticket of the newest queued action: it has left once [`popped`](Self::popped) reaches this number.
+    /// Ticket of the newest queued action: it has left once [`popped`](Self::popped) reaches this
+    /// number.
     #[must_use]
     pub fn ticket(&self) -> u64 {
         self.popped + self.queue.len() as u64

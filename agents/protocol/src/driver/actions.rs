@@ -9,7 +9,8 @@ use tensorpool_codecs::types::{
 
 use crate::common::{LeaseRevokeReason, ResponseCode, Role, ShutdownReason, StreamGeometry};
 
-/// Where an action goes. Each destination has its own outbox, so that one that is blocked holds up no other.
+/// Where an action goes. Each destination has its own outbox, so that one that is blocked holds up
+/// no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// The control stream: answers, revocations, the shutdown notice.
@@ -45,7 +46,8 @@ pub enum LeaseAction {
     Announce(Announcement),
     /// Region: create the regions of an epoch; answer by `on_region_ready` or `on_region_failed`.
     Provision(ProvisionOrder),
-    /// Region: store the time into the activity field of every region of a live epoch nobody writes.
+    /// Region: store the time into the activity field of every region of a live epoch nobody
+    /// writes.
     RefreshActivity {
         /// The stream.
         stream_id: StreamId,
@@ -119,7 +121,8 @@ pub struct Revocation {
     pub reason: LeaseRevokeReason,
 }
 
-/// The state of a stream's memory, said periodically and after every change. The agent stamps it when it is sent.
+/// The state of a stream's memory, said periodically and after every change. The agent stamps it
+/// when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// The stream.
@@ -137,7 +140,8 @@ pub struct Announcement {
 pub enum Backing {
     /// Nobody will write: the files may stay sparse.
     Sparse,
-    /// A producer waits: allocate every page, so that a full file system is an error now and not a signal later.
+    /// A producer waits: allocate every page, so that a full file system is an error now and not a
+    /// signal later.
     Allocated,
 }
 

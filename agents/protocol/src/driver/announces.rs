@@ -1,4 +1,5 @@
-//! The announce outbox: at most one announce per stream, none before the control message it belongs after.
+//! The announce outbox: at most one announce per stream, none before the control message it belongs
+//! after.
 
 use std::collections::VecDeque;
 

@@ -39,9 +39,10 @@ enum Verdict {
 impl LeaseTable {
     /// A client asks for a lease.
     ///
-    /// Retries are recognised: the same correlation id gets the same grant, another one does so within two keepalive
-    /// intervals of the grant as long as no keepalive came (Driver Model v1.0, appendix B). Consumers of a stream with
-    /// live memory are answered at once, everybody else when the region worker has answered.
+    /// Retries are recognised: the same correlation id gets the same grant, another one does so
+    /// within two keepalive intervals of the grant as long as no keepalive came (Driver Model v1.0,
+    /// appendix B). Consumers of a stream with live memory are answered at once, everybody else
+    /// when the region worker has answered.
     pub fn on_attach(&mut self, now: NanoTime, request: &AttachRequest) {
         self.advance(now);
         self.stats.attach_requests += 1;
@@ -54,7 +55,8 @@ impl LeaseTable {
         self.check_invariants();
     }
 
-    /// An attach request of a schema version this driver does not read; only its correlation id is known.
+    /// An attach request of a schema version this driver does not read; only its correlation id is
+    /// known.
     pub fn on_unsupported_attach(&mut self, now: NanoTime, correlation_id: CorrelationId) {
         self.advance(now);
         self.stats.attach_requests += 1;
@@ -179,7 +181,8 @@ impl LeaseTable {
         }
     }
 
-    /// The newest correlation id is answered: a client that changes it accepts the new one in any case.
+    /// The newest correlation id is answered: a client that changes it accepts the new one in any
+    /// case.
     fn join(&mut self, stream: usize, request: &AttachRequest) {
         let mut waiters = self.streams[stream].attaches.iter_mut();
         if let Some(waiter) = waiters.find(|waiter| waiter.client_id == request.client_id) {
@@ -219,7 +222,8 @@ impl LeaseTable {
         }
     }
 
-    /// Turns a waiter with its two reserved places into a lease: one place for the answer, one for the revocation.
+    /// Turns a waiter with its two reserved places into a lease: one place for the answer, one for
+    /// the revocation.
     pub(super) fn grant(&mut self, index: usize, waiter: AttachWaiter) {
         let AttachWaiter {
             client_id,

@@ -87,7 +87,8 @@ pub enum LeaseConfigError {
 /// The configured streams do not fit into the base directory's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "streams need {needed_bytes} bytes ({streams_bytes} bytes for all streams x ({kept_epochs} kept epochs + 1)), \
+    "streams need {needed_bytes} bytes \
+     ({streams_bytes} bytes for all streams x ({kept_epochs} kept epochs + 1)), \
      {available_bytes} bytes available; use fewer slots, smaller strides or fewer kept epochs"
 )]
 pub struct NotEnoughSpace {

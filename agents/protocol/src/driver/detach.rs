@@ -15,8 +15,9 @@ const DETACH_PATIENCE_NS: u64 = 1_000_000_000;
 impl LeaseTable {
     /// A client gives its lease back.
     ///
-    /// Order of what follows (Driver Model v1.0 §4.9 and §6): revocation; for a producer the next epoch and its announce; the
-    /// answer. A repeated detach of a lease that ended less than five seconds ago is answered OK again.
+    /// Order of what follows (Driver Model v1.0 §4.9 and §6): revocation; for a producer the next
+    /// epoch and its announce; the answer. A repeated detach of a lease that ended less than five
+    /// seconds ago is answered OK again.
     pub fn on_detach(&mut self, now: NanoTime, request: &DetachRequest) {
         self.advance(now);
         self.stats.detach_requests += 1;
@@ -134,7 +135,8 @@ impl LeaseTable {
         Some(lease)
     }
 
-    /// The live epoch is over: its announces stop, and a sparse successor is ordered unless one is being made.
+    /// The live epoch is over: its announces stop, and a sparse successor is ordered unless one is
+    /// being made.
     pub(super) fn end_epoch(&mut self, index: usize) {
         let stream = &mut self.streams[index];
         stream.producer = None;
@@ -148,7 +150,8 @@ impl LeaseTable {
         }
     }
 
-    /// Answers the detaches that wait on a stream: all, or those whose patience ended by `overdue_at`.
+    /// Answers the detaches that wait on a stream: all, or those whose patience ended by
+    /// `overdue_at`.
     pub(super) fn answer_detaches(&mut self, index: usize, overdue_at: Option<NanoTime>) {
         let control = &mut self.control;
         let stats = &mut self.stats;

@@ -1,13 +1,16 @@
-//! Epoch numbers: strictly increasing, unique across streams, greater than anything an earlier driver used.
+//! Epoch numbers: strictly increasing, unique across streams, greater than anything an earlier
+//! driver used.
 
 use tensorpool_codecs::types::{Epoch, NanoTime};
 
-/// Values from here on are no clock readings but rubbish in a directory name; they are never taken over.
+/// Values from here on are no clock readings but rubbish in a directory name; they are never taken
+/// over.
 const IMPLAUSIBLE: u64 = 1 << 63;
 
 /// Hands out epochs: `max(now, last + 1, highest existing + 1)`.
 ///
-/// Consumers tell streams that share a descriptor stream apart by epoch only, hence one source for all streams.
+/// Consumers tell streams that share a descriptor stream apart by epoch only, hence one source for
+/// all streams.
 #[derive(Debug)]
 pub(super) struct EpochSource {
     last: u64,

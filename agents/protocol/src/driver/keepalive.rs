@@ -11,9 +11,10 @@ use crate::common::LeaseRevokeReason;
 impl LeaseTable {
     /// A client says that it is alive.
     ///
-    /// All four fields must match to extend the lease (Driver Model v1.0 §4.4). A lease this driver does not know is answered by a revocation
-    /// addressed to the sender, at most once per second and lease: keepalives have no answer otherwise, and a
-    /// producer could go on for ever on a lease that a restarted driver never granted.
+    /// All four fields must match to extend the lease (Driver Model v1.0 §4.4). A lease this driver
+    /// does not know is answered by a revocation addressed to the sender, at most once per second
+    /// and lease: keepalives have no answer otherwise, and a producer could go on for ever on a
+    /// lease that a restarted driver never granted.
     pub fn on_keepalive(&mut self, now: NanoTime, keepalive: &Keepalive) {
         self.advance(now);
         self.extend(keepalive);

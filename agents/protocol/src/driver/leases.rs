@@ -1,4 +1,5 @@
-//! Leases by id and by client, those that ended lately, and the memory of keepalives nobody can place.
+//! Leases by id and by client, those that ended lately, and the memory of keepalives nobody can
+//! place.
 
 use std::collections::{BTreeMap, VecDeque};
 

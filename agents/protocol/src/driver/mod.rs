@@ -1,7 +1,9 @@
-//! Core of the driver: who holds which lease on which stream, in which epoch, and what has to be said about it.
+//! Core of the driver: who holds which lease on which stream, in which epoch, and what has to be
+//! said about it.
 //!
-//! [`LeaseTable`] is told decoded requests, the time and what became of slow work on memory, and answers with
-//! [`LeaseAction`]s in one bounded outbox per [`Destination`]. It knows neither paths nor files nor Aeron.
+//! [`LeaseTable`] is told decoded requests, the time and what became of slow work on memory, and
+//! answers with [`LeaseAction`]s in one bounded outbox per [`Destination`]. It knows neither paths
+//! nor files nor Aeron.
 
 mod actions;
 mod announces;
@@ -33,5 +35,6 @@ pub use requests::{AttachRequest, DetachRequest, Keepalive, RegionFailure, Shutd
 pub use stats::LeaseStats;
 pub use table::{LeaseTable, Phase};
 
-/// The refusal both known peers look for, byte for byte: it makes a client retry with another client id.
+/// The refusal both known peers look for, byte for byte: it makes a client retry with another
+/// client id.
 pub const CLIENT_ID_ALREADY_ATTACHED: &str = "client_id already attached";

@@ -1,4 +1,5 @@
-//! Node ids: 1 to 1023 in turn, the same one for a client that comes back, a cooldown before anybody else gets it.
+//! Node ids: 1 to 1023 in turn, the same one for a client that comes back, a cooldown before
+//! anybody else gets it.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ impl NodeIds {
         }
     }
 
-    /// Takes `desired` (0 and `None` mean any) for `client`; `None` when it, or every id, is taken or cooling.
+    /// Takes `desired` (0 and `None` mean any) for `client`; `None` when it, or every id, is taken
+    /// or cooling.
     pub(super) fn acquire(
         &mut self,
         now: NanoTime,

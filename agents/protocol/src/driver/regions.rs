@@ -35,8 +35,8 @@ impl LeaseTable {
 
     /// The regions of an epoch could not be created (and nothing of them is left).
     ///
-    /// If old epochs can make room, they are unlinked and the same is tried once more. Otherwise a consumer waiter gets
-    /// the epoch that is still live, everybody else an error that says why.
+    /// If old epochs can make room, they are unlinked and the same is tried once more. Otherwise a
+    /// consumer waiter gets the epoch that is still live, everybody else an error that says why.
     pub fn on_region_failed(
         &mut self,
         now: NanoTime,
@@ -62,8 +62,8 @@ impl LeaseTable {
         self.check_invariants();
     }
 
-    /// The regions of an epoch turned out to be destroyed (truncated by somebody): a live epoch ends, its producer's
-    /// lease is revoked, and the next epoch begins.
+    /// The regions of an epoch turned out to be destroyed (truncated by somebody): a live epoch
+    /// ends, its producer's lease is revoked, and the next epoch begins.
     pub fn on_region_lost(&mut self, now: NanoTime, stream_id: StreamId, epoch: Epoch) {
         self.advance(now);
         let live = self.live_epoch(stream_id) == Some(epoch);
@@ -121,7 +121,8 @@ impl LeaseTable {
             .collect()
     }
 
-    /// Hands out superseded epochs beyond those kept for unlinking, as far as there is room; the rest comes later.
+    /// Hands out superseded epochs beyond those kept for unlinking, as far as there is room; the
+    /// rest comes later.
     pub(super) fn retire_superseded(&mut self) {
         for index in 0..self.streams.len() {
             while let Some(epoch) = self.streams[index].next_to_retire(self.config.kept_epochs) {

@@ -68,7 +68,8 @@ pub struct ShutdownRequest<'a> {
 pub enum RegionFailure {
     /// The file system is full.
     #[error(
-        "needs {needed_bytes} bytes, {available_bytes} bytes available; free space or use a smaller profile"
+        "needs {needed_bytes} bytes, {available_bytes} bytes available; \
+         free space or use a smaller profile"
     )]
     NoSpace {
         /// Bytes of all regions of the epoch.

@@ -11,8 +11,9 @@ use super::table::{LeaseTable, Phase, SHUTDOWN_NOTICES};
 use crate::common::{ResponseCode, ShutdownReason};
 
 impl LeaseTable {
-    /// An administrator asks the driver to stop. With the right token it drains: attaches are refused, every live
-    /// stream is announced once more, and after the shutdown timeout the notice goes out. Anything else is ignored.
+    /// An administrator asks the driver to stop. With the right token it drains: attaches are
+    /// refused, every live stream is announced once more, and after the shutdown timeout the notice
+    /// goes out. Anything else is ignored.
     pub fn on_shutdown_request(&mut self, now: NanoTime, request: &ShutdownRequest<'_>) {
         self.advance(now);
         let configured = &self.config.shutdown_token;
@@ -32,8 +33,8 @@ impl LeaseTable {
         self.check_invariants();
     }
 
-    /// The driver closes (Driver Model v1.0 §4.12): attaches and detaches under way are answered, the notice is
-    /// queued (twice), and nothing more happens. Leases are not revoked.
+    /// The driver closes (Driver Model v1.0 §4.12): attaches and detaches under way are answered,
+    /// the notice is queued (twice), and nothing more happens. Leases are not revoked.
     pub fn on_close(&mut self, now: NanoTime, reason: ShutdownReason) {
         self.advance(now);
         self.close(reason);

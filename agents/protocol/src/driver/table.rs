@@ -1,5 +1,5 @@
-//! The lease table itself: its state, its outboxes and its clock. What it does on each input stands in the
-//! module named after the input.
+//! The lease table itself: its state, its outboxes and its clock. What it does on each input stands
+//! in the module named after the input.
 
 use tensorpool_codecs::types::{Epoch, NanoTime, StreamId};
 
@@ -13,8 +13,8 @@ use super::stats::LeaseStats;
 use super::streams::{Provisioning, Stream};
 use crate::common::{Outbox, ShutdownReason};
 
-/// Time from one announce to the one that follows an attach: peers that take the first announce for their join
-/// time want a second, at least 50 ms later.
+/// Time from one announce to the one that follows an attach: peers that take the first announce for
+/// their join time want a second, at least 50 ms later.
 pub(super) const FOLLOW_UP_NS: u64 = 60_000_000;
 /// Shutdown notices said, because a peer may miss one.
 pub(super) const SHUTDOWN_NOTICES: usize = 2;
@@ -40,13 +40,15 @@ pub enum Phase {
 
 /// Who holds which lease on which stream, in which epoch (Driver Model v1.0).
 ///
-/// Single-threaded and free of clocks and I/O. Feed it `on_*` inputs with a `CLOCK_MONOTONIC` time (times that go
-/// backwards count as standing still), call [`on_timeout`](Self::on_timeout) no later than
-/// [`next_deadline`](Self::next_deadline), and drain each destination by [`peek_action`](Self::peek_action) and
-/// [`pop_action`](Self::pop_action). Faults of peers become coded answers, never errors of this type.
+/// Single-threaded and free of clocks and I/O. Feed it `on_*` inputs with a `CLOCK_MONOTONIC` time
+/// (times that go backwards count as standing still), call [`on_timeout`](Self::on_timeout) no
+/// later than [`next_deadline`](Self::next_deadline), and drain each destination by
+/// [`peek_action`](Self::peek_action) and [`pop_action`](Self::pop_action). Faults of peers become
+/// coded answers, never errors of this type.
 ///
-/// Work per input is bounded by the number of leases and streams, memory by [`LeaseConfig`]. Each lease has room for
-/// its revocation from the start; a request that does not fit is dropped and counted, and its client asks again.
+/// Work per input is bounded by the number of leases and streams, memory by [`LeaseConfig`]. Each
+/// lease has room for its revocation from the start; a request that does not fit is dropped and
+/// counted, and its client asks again.
 #[derive(Debug)]
 pub struct LeaseTable {
     pub(super) config: LeaseConfig,
@@ -142,7 +144,8 @@ impl LeaseTable {
         self.deadline
     }
 
-    /// The next action for a destination. Carry it out, then pop it; if that is not possible now, come back later.
+    /// The next action for a destination. Carry it out, then pop it; if that is not possible now,
+    /// come back later.
     #[must_use]
     pub fn peek_action(&self, destination: Destination) -> Option<&LeaseAction> {
         match destination {
@@ -152,7 +155,8 @@ impl LeaseTable {
         }
     }
 
-    /// Removes the action [`peek_action`](Self::peek_action) shows. Call it only after the action was carried out.
+    /// Removes the action [`peek_action`](Self::peek_action) shows. Call it only after the action
+    /// was carried out.
     pub fn pop_action(&mut self, destination: Destination) {
         match destination {
             Destination::Control => {
@@ -214,7 +218,8 @@ impl LeaseTable {
             }));
     }
 
-    /// Queues an announce of a live stream, after everything queued for control so far if `after_control`.
+    /// Queues an announce of a live stream, after everything queued for control so far if
+    /// `after_control`.
     pub(super) fn announce(&mut self, index: usize, after_control: bool) {
         let stream = &mut self.streams[index];
         let Some(live) = stream.live else { return };

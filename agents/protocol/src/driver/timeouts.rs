@@ -1,5 +1,5 @@
-//! What happens by itself: expiry, periodic announces, activity refreshes, patience of detaches; and what a stall
-//! of the driver or of its link does to leases.
+//! What happens by itself: expiry, periodic announces, activity refreshes, patience of detaches;
+//! and what a stall of the driver or of its link does to leases.
 
 use tensorpool_codecs::types::NanoTime;
 
@@ -33,7 +33,8 @@ impl LeaseTable {
         self.check_invariants();
     }
 
-    /// The driver itself stood still for `gap_ns`: keepalives of that time are still unread, so leases get it back.
+    /// The driver itself stood still for `gap_ns`: keepalives of that time are still unread, so
+    /// leases get it back.
     pub fn on_stall(&mut self, now: NanoTime, gap_ns: u64) {
         self.advance(now);
         self.stats.stalls += 1;
@@ -50,7 +51,8 @@ impl LeaseTable {
         self.check_invariants();
     }
 
-    /// The link is back: every client gets a whole lease time to find it again, and every stream is announced.
+    /// The link is back: every client gets a whole lease time to find it again, and every stream is
+    /// announced.
     pub fn on_link_up(&mut self, now: NanoTime) {
         self.advance(now);
         if core::mem::take(&mut self.link_lost) {

@@ -1,4 +1,5 @@
-//! Limits: what happens when an outbox or the table is full, and whether the streams fit into memory at all.
+//! Limits: what happens when an outbox or the table is full, and whether the streams fit into
+//! memory at all.
 
 use super::support::*;
 use crate::common::{ResponseCode, Role};

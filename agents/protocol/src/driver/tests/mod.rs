@@ -1,4 +1,5 @@
-//! Tests of the lease table with a manual clock: one module per subject, one random walk over everything.
+//! Tests of the lease table with a manual clock: one module per subject, one random walk over
+//! everything.
 
 mod attach;
 mod bounds;

@@ -1,5 +1,6 @@
-//! A random walk: any sequence of inputs, back-pressure on any outbox, a worker that fails now and then. After each
-//! step the table checks itself; here the walk checks what only an outsider can: what was said, and how often.
+//! A random walk: any sequence of inputs, back-pressure on any outbox, a worker that fails now and
+//! then. After each step the table checks itself; here the walk checks what only an outsider can:
+//! what was said, and how often.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -195,7 +195,8 @@ pub(super) fn refusals(done: &[LeaseAction]) -> Vec<(ResponseCode, String)> {
     refusals.collect()
 }
 
-/// One letter per action: A attach OK, R refused, D detached, V revoked, N announce, S shutdown notice.
+/// One letter per action: A attach OK, R refused, D detached, V revoked, N announce, S shutdown
+/// notice.
 pub(super) fn letters(done: &[LeaseAction]) -> String {
     let letter = |action: &LeaseAction| match action {
         LeaseAction::AttachOk(_) => 'A',
