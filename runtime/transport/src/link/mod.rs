@@ -3,6 +3,7 @@
 mod config;
 pub(crate) mod core;
 mod event;
+mod reports;
 mod resources;
 mod shell;
 pub(crate) mod table;

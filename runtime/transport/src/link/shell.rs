@@ -1,6 +1,5 @@
 //! Carries out what the link's core decides, on one thread: the only owner of Aeron's client.
 
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::subscription::{Subscription, SubscriptionOptions};
 use super::config::{LinkConfig, LinkError};
 use super::core::{LinkAction, LinkCore, LinkState};
 use super::event::{LinkEvent, LinkStats};
+use super::reports::Reports;
 use super::resources::{PublicationResource, SubscriptionResource};
 use super::table::Table;
 use super::watcher::Watcher;
@@ -61,52 +61,6 @@ pub struct Link {
 pub struct CloseReport {
     /// Native handles that were still with an application thread; the client's memory goes with the last.
     pub handle_count: usize,
-}
-
-/// Events, counts and errors on their way to the owner.
-#[derive(Debug)]
-struct Reports {
-    now: NanoTime,
-    events: VecDeque<LinkEvent>,
-    stats: LinkStats,
-    errors: DistinctErrorLog,
-}
-
-impl Reports {
-    const MAX_EVENTS: usize = 256;
-
-    fn new() -> Self {
-        Self {
-            now: NanoTime::new(0),
-            events: VecDeque::new(),
-            stats: LinkStats::default(),
-            errors: DistinctErrorLog::default(),
-        }
-    }
-
-    fn error(&mut self, text: String) {
-        self.errors.record(self.now, &text);
-        self.stats.last_error = Some(text);
-    }
-
-    fn event(&mut self, event: LinkEvent) {
-        if let LinkEvent::AddFailed {
-            kind,
-            channel,
-            stream_id,
-            reason,
-            ..
-        } = &event
-        {
-            self.stats.add_failure_count += 1;
-            self.error(format!("{kind} {channel} stream {stream_id}: {reason}"));
-        }
-        if self.events.len() == Self::MAX_EVENTS {
-            self.events.pop_front();
-            self.stats.event_drop_count += 1;
-        }
-        self.events.push_back(event);
-    }
 }
 
 impl Link {
@@ -189,7 +143,7 @@ impl Link {
 
     /// The oldest event that was not taken yet.
     pub fn poll_event(&mut self) -> Option<LinkEvent> {
-        self.reports.events.pop_front()
+        self.reports.pop_event()
     }
 
     /// What was counted so far.

@@ -7,12 +7,7 @@ use std::sync::Arc;
 
 use rusteron_client::bindings as aeron;
 
-use super::counter::{NativeCounter, PendingCounter};
 use super::error::{ErrorSink, NativeError, on_client_error};
-use super::publication::{NativePublication, PendingPublication};
-use super::subscription::{
-    ImageCounters, NativeSubscription, PendingSubscription, on_image_down, on_image_up,
-};
 
 /// What a client is opened with.
 #[derive(Debug)]
@@ -63,7 +58,7 @@ pub(crate) enum Added<P, N> {
 /// Drives one client's conductor; exists once per client and never leaves its thread.
 #[derive(Debug)]
 pub(crate) struct ClientDriver {
-    shared: Arc<NativeClient>,
+    pub(super) shared: Arc<NativeClient>,
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -107,7 +102,8 @@ impl ClientDriver {
         })
     }
 
-    fn client(&self) -> *mut aeron::aeron_t {
+    /// For the adds and closes, which are beside their resources.
+    pub(super) fn client(&self) -> *mut aeron::aeron_t {
         self.shared.client.as_ptr()
     }
 
@@ -139,248 +135,9 @@ impl ClientDriver {
         self.shared
     }
 
-    fn owns(&self, client: &Arc<NativeClient>) -> bool {
+    /// Whether a handle is of this client.
+    pub(super) fn owns(&self, client: &Arc<NativeClient>) -> bool {
         Arc::ptr_eq(&self.shared, client)
-    }
-
-    /// Asks for an exclusive publication.
-    pub(crate) fn add_publication(
-        &mut self,
-        uri: &CStr,
-        stream_id: i32,
-    ) -> Result<PendingPublication, NativeError> {
-        let mut pending = ptr::null_mut();
-        // SAFETY: rule 1; the string is copied.
-        check(unsafe {
-            aeron::aeron_async_add_exclusive_publication(
-                &raw mut pending,
-                self.client(),
-                uri.as_ptr(),
-                stream_id,
-            )
-        })?;
-        PendingPublication::new(pending, &self.shared)
-    }
-
-    /// What became of it. A pending add that belongs to another client has failed.
-    pub(crate) fn poll_publication(
-        &mut self,
-        pending: PendingPublication,
-    ) -> Added<PendingPublication, NativePublication> {
-        if !self.owns(&pending.client) {
-            return Added::Failed(foreign());
-        }
-        let mut publication = ptr::null_mut();
-        // SAFETY: rule 1; Aeron frees the add after an answer other than 0, and `pending` is consumed then.
-        match unsafe {
-            aeron::aeron_async_add_exclusive_publication_poll(
-                &raw mut publication,
-                pending.add.as_ptr(),
-            )
-        } {
-            0 => Added::Pending(pending),
-            1 => match NativePublication::new(publication, &self.shared) {
-                Ok(publication) => Added::Ready(publication),
-                Err(error) => Added::Failed(error),
-            },
-            _ => {
-                let error = NativeError::take_last();
-                // A late answer would leave a publication that nobody owns.
-                // SAFETY: rule 1; identified by number, unknown ones are ignored.
-                unsafe {
-                    aeron::aeron_async_remove_exclusive_publication(
-                        pending.registration_id,
-                        self.client(),
-                        None,
-                        ptr::null_mut(),
-                    )
-                };
-                Added::Failed(error)
-            }
-        }
-    }
-
-    /// Gives up an add.
-    pub(crate) fn cancel_publication(&mut self, pending: PendingPublication) {
-        if self.owns(&pending.client) {
-            // SAFETY: rule 1; not answered yet, so still Aeron's; consumed here.
-            unsafe {
-                aeron::aeron_async_add_exclusive_publication_cancel(
-                    self.client(),
-                    pending.add.as_ptr(),
-                )
-            };
-        }
-    }
-
-    /// Closes a publication; one of another client goes with that client.
-    pub(crate) fn close_publication(&mut self, publication: NativePublication) {
-        if self.owns(publication.client()) {
-            // SAFETY: rules 1 and 3.
-            unsafe {
-                aeron::aeron_exclusive_publication_close(
-                    publication.as_ptr(),
-                    None,
-                    ptr::null_mut(),
-                )
-            };
-        }
-    }
-
-    /// Asks for a subscription whose images are counted in `images`.
-    pub(crate) fn add_subscription(
-        &mut self,
-        uri: &CStr,
-        stream_id: i32,
-        images: &Arc<ImageCounters>,
-    ) -> Result<PendingSubscription, NativeError> {
-        let mut pending = ptr::null_mut();
-        let clientd = Arc::as_ptr(images).cast_mut().cast();
-        // SAFETY: rule 1; the string is copied; the counters are kept alive by the pending add and then by
-        // the native handle, which goes no sooner than Aeron's subscription or its client's last turn.
-        check(unsafe {
-            aeron::aeron_async_add_subscription(
-                &raw mut pending,
-                self.client(),
-                uri.as_ptr(),
-                stream_id,
-                Some(on_image_up),
-                clientd,
-                Some(on_image_down),
-                clientd,
-            )
-        })?;
-        PendingSubscription::new(pending, &self.shared, images)
-    }
-
-    /// What became of it. A pending add that belongs to another client has failed.
-    pub(crate) fn poll_subscription(
-        &mut self,
-        pending: PendingSubscription,
-    ) -> Added<PendingSubscription, NativeSubscription> {
-        if !self.owns(&pending.client) {
-            return Added::Failed(foreign());
-        }
-        let mut subscription = ptr::null_mut();
-        // SAFETY: as for publications.
-        match unsafe {
-            aeron::aeron_async_add_subscription_poll(&raw mut subscription, pending.add.as_ptr())
-        } {
-            0 => Added::Pending(pending),
-            1 => match NonNull::new(subscription) {
-                Some(subscription) => Added::Ready(NativeSubscription::new(
-                    subscription,
-                    &self.shared,
-                    pending.images,
-                )),
-                None => Added::Failed(foreign()),
-            },
-            _ => {
-                let error = NativeError::take_last();
-                // SAFETY: as for publications.
-                unsafe {
-                    aeron::aeron_async_remove_subscription(
-                        pending.registration_id,
-                        self.client(),
-                        None,
-                        ptr::null_mut(),
-                    )
-                };
-                Added::Failed(error)
-            }
-        }
-    }
-
-    /// Gives up an add.
-    pub(crate) fn cancel_subscription(&mut self, pending: PendingSubscription) {
-        if self.owns(&pending.client) {
-            // SAFETY: as for publications.
-            unsafe {
-                aeron::aeron_async_add_subscription_cancel(self.client(), pending.add.as_ptr())
-            };
-        }
-    }
-
-    /// Closes a subscription; one of another client goes with that client.
-    pub(crate) fn close_subscription(&mut self, subscription: NativeSubscription) {
-        if self.owns(subscription.client()) {
-            // SAFETY: rules 1 and 3; the image counters are still held by `subscription`.
-            unsafe {
-                aeron::aeron_subscription_close(subscription.as_ptr(), None, ptr::null_mut())
-            };
-        }
-    }
-
-    /// Asks for a labelled counter.
-    pub(crate) fn add_counter(
-        &mut self,
-        type_id: i32,
-        key: &[u8],
-        label: &str,
-    ) -> Result<PendingCounter, NativeError> {
-        let mut pending = ptr::null_mut();
-        // SAFETY: rule 1; key and label are copied, with the lengths given.
-        check(unsafe {
-            aeron::aeron_async_add_counter(
-                &raw mut pending,
-                self.client(),
-                type_id,
-                key.as_ptr(),
-                key.len(),
-                label.as_ptr().cast(),
-                label.len(),
-            )
-        })?;
-        PendingCounter::new(pending, &self.shared)
-    }
-
-    /// What became of it. A pending add that belongs to another client has failed.
-    pub(crate) fn poll_counter(
-        &mut self,
-        pending: PendingCounter,
-    ) -> Added<PendingCounter, NativeCounter> {
-        if !self.owns(&pending.client) {
-            return Added::Failed(foreign());
-        }
-        let mut counter = ptr::null_mut();
-        // SAFETY: as for publications.
-        match unsafe { aeron::aeron_async_add_counter_poll(&raw mut counter, pending.add.as_ptr()) }
-        {
-            0 => Added::Pending(pending),
-            1 => match NativeCounter::new(counter, &self.shared) {
-                Ok(counter) => Added::Ready(counter),
-                Err(error) => Added::Failed(error),
-            },
-            _ => {
-                let error = NativeError::take_last();
-                // SAFETY: as for publications.
-                unsafe {
-                    aeron::aeron_async_remove_counter(
-                        pending.registration_id,
-                        self.client(),
-                        None,
-                        ptr::null_mut(),
-                    )
-                };
-                Added::Failed(error)
-            }
-        }
-    }
-
-    /// Gives up an add.
-    pub(crate) fn cancel_counter(&mut self, pending: PendingCounter) {
-        if self.owns(&pending.client) {
-            // SAFETY: as for publications.
-            unsafe { aeron::aeron_async_add_counter_cancel(self.client(), pending.add.as_ptr()) };
-        }
-    }
-
-    /// Closes a counter, which frees it in the media driver; one of another client goes with that client.
-    pub(crate) fn close_counter(&mut self, counter: NativeCounter) {
-        if self.owns(counter.client()) {
-            // SAFETY: rules 1 and 3.
-            unsafe { aeron::aeron_counter_close(counter.as_ptr(), None, ptr::null_mut()) };
-        }
     }
 }
 
@@ -414,7 +171,8 @@ pub(crate) fn check(result: std::ffi::c_int) -> Result<(), NativeError> {
     }
 }
 
-fn foreign() -> NativeError {
+/// An add was asked of another client.
+pub(super) fn foreign() -> NativeError {
     NativeError {
         code: -1,
         message: "the client that was asked is gone".into(),

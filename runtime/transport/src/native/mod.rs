@@ -8,7 +8,8 @@
 //! running at the same time. In invoker mode the conductor is whoever calls `aeron_main_do_work`, and
 //! adding or closing a resource runs conductor code on the calling thread. From that follow the rules:
 //!
-//! 1. **Conductor side.** Driving, adding, closing and cancelling are methods of [`client::ClientDriver`],
+//! 1. **Conductor side.** Driving, adding, closing and cancelling are methods of [`client::ClientDriver`]
+//!    (in the files of what they add),
 //!    which is `!Send`, not `Clone`, takes `&mut self`, and exists once per native client. So conductor
 //!    code never runs twice at once, nor on two threads, while the client is driven.
 //! 2. **Application side.** Offering and polling are `&mut self` methods of

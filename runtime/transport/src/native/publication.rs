@@ -1,12 +1,12 @@
 //! An exclusive publication of one client, and an add that is under way.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use rusteron_client::bindings as aeron;
 
-use super::client::{NativeClient, check};
+use super::client::{Added, ClientDriver, NativeClient, check, foreign};
 use super::error::NativeError;
 
 /// An exclusive publication that was asked for and not answered yet. Never leaves its thread.
@@ -32,6 +32,92 @@ impl PendingPublication {
             registration_id,
             client: Arc::clone(client),
         })
+    }
+}
+
+impl ClientDriver {
+    /// Asks for an exclusive publication.
+    pub(crate) fn add_publication(
+        &mut self,
+        uri: &CStr,
+        stream_id: i32,
+    ) -> Result<PendingPublication, NativeError> {
+        let mut pending = ptr::null_mut();
+        // SAFETY: rule 1; the string is copied.
+        check(unsafe {
+            aeron::aeron_async_add_exclusive_publication(
+                &raw mut pending,
+                self.client(),
+                uri.as_ptr(),
+                stream_id,
+            )
+        })?;
+        PendingPublication::new(pending, &self.shared)
+    }
+
+    /// What became of it. A pending add that belongs to another client has failed.
+    pub(crate) fn poll_publication(
+        &mut self,
+        pending: PendingPublication,
+    ) -> Added<PendingPublication, NativePublication> {
+        if !self.owns(&pending.client) {
+            return Added::Failed(foreign());
+        }
+        let mut publication = ptr::null_mut();
+        // SAFETY: rule 1; Aeron frees the add after an answer other than 0, and `pending` is consumed then.
+        match unsafe {
+            aeron::aeron_async_add_exclusive_publication_poll(
+                &raw mut publication,
+                pending.add.as_ptr(),
+            )
+        } {
+            0 => Added::Pending(pending),
+            1 => match NativePublication::new(publication, &self.shared) {
+                Ok(publication) => Added::Ready(publication),
+                Err(error) => Added::Failed(error),
+            },
+            _ => {
+                let error = NativeError::take_last();
+                // A late answer would leave a publication that nobody owns.
+                // SAFETY: rule 1; identified by number, unknown ones are ignored.
+                unsafe {
+                    aeron::aeron_async_remove_exclusive_publication(
+                        pending.registration_id,
+                        self.client(),
+                        None,
+                        ptr::null_mut(),
+                    )
+                };
+                Added::Failed(error)
+            }
+        }
+    }
+
+    /// Gives up an add.
+    pub(crate) fn cancel_publication(&mut self, pending: PendingPublication) {
+        if self.owns(&pending.client) {
+            // SAFETY: rule 1; not answered yet, so still Aeron's; consumed here.
+            unsafe {
+                aeron::aeron_async_add_exclusive_publication_cancel(
+                    self.client(),
+                    pending.add.as_ptr(),
+                )
+            };
+        }
+    }
+
+    /// Closes a publication; one of another client goes with that client.
+    pub(crate) fn close_publication(&mut self, publication: NativePublication) {
+        if self.owns(publication.client()) {
+            // SAFETY: rules 1 and 3.
+            unsafe {
+                aeron::aeron_exclusive_publication_close(
+                    publication.as_ptr(),
+                    None,
+                    ptr::null_mut(),
+                )
+            };
+        }
     }
 }
 

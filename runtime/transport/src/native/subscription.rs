@@ -1,15 +1,15 @@
 //! A subscription of one client, an add that is under way, and the fragment handler.
 
 use std::any::Any;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusteron_client::bindings as aeron;
 
-use super::client::NativeClient;
+use super::client::{Added, ClientDriver, NativeClient, check, foreign};
 use super::error::NativeError;
 
 const ABORT: aeron::aeron_controlled_fragment_handler_action_t =
@@ -81,6 +81,92 @@ impl PendingSubscription {
             client: Arc::clone(client),
             images: Arc::clone(images),
         })
+    }
+}
+
+impl ClientDriver {
+    /// Asks for a subscription whose images are counted in `images`.
+    pub(crate) fn add_subscription(
+        &mut self,
+        uri: &CStr,
+        stream_id: i32,
+        images: &Arc<ImageCounters>,
+    ) -> Result<PendingSubscription, NativeError> {
+        let mut pending = ptr::null_mut();
+        let clientd = Arc::as_ptr(images).cast_mut().cast();
+        // SAFETY: rule 1; the string is copied; the counters are kept alive by the pending add and then by
+        // the native handle, which goes no sooner than Aeron's subscription or its client's last turn.
+        check(unsafe {
+            aeron::aeron_async_add_subscription(
+                &raw mut pending,
+                self.client(),
+                uri.as_ptr(),
+                stream_id,
+                Some(on_image_up),
+                clientd,
+                Some(on_image_down),
+                clientd,
+            )
+        })?;
+        PendingSubscription::new(pending, &self.shared, images)
+    }
+
+    /// What became of it. A pending add that belongs to another client has failed.
+    pub(crate) fn poll_subscription(
+        &mut self,
+        pending: PendingSubscription,
+    ) -> Added<PendingSubscription, NativeSubscription> {
+        if !self.owns(&pending.client) {
+            return Added::Failed(foreign());
+        }
+        let mut subscription = ptr::null_mut();
+        // SAFETY: as for publications.
+        match unsafe {
+            aeron::aeron_async_add_subscription_poll(&raw mut subscription, pending.add.as_ptr())
+        } {
+            0 => Added::Pending(pending),
+            1 => match NonNull::new(subscription) {
+                Some(subscription) => Added::Ready(NativeSubscription::new(
+                    subscription,
+                    &self.shared,
+                    pending.images,
+                )),
+                None => Added::Failed(foreign()),
+            },
+            _ => {
+                let error = NativeError::take_last();
+                // SAFETY: as for publications.
+                unsafe {
+                    aeron::aeron_async_remove_subscription(
+                        pending.registration_id,
+                        self.client(),
+                        None,
+                        ptr::null_mut(),
+                    )
+                };
+                Added::Failed(error)
+            }
+        }
+    }
+
+    /// Gives up an add.
+    pub(crate) fn cancel_subscription(&mut self, pending: PendingSubscription) {
+        if self.owns(&pending.client) {
+            // SAFETY: as for publications.
+            unsafe {
+                aeron::aeron_async_add_subscription_cancel(self.client(), pending.add.as_ptr())
+            };
+        }
+    }
+
+    /// Closes a subscription; one of another client goes with that client.
+    pub(crate) fn close_subscription(&mut self, subscription: NativeSubscription) {
+        if self.owns(subscription.client()) {
+            // SAFETY: rules 1 and 3; the image counters are still held by `subscription`.
+            unsafe {
+                aeron::aeron_subscription_close(subscription.as_ptr(), None, ptr::null_mut())
+            };
+        }
     }
 }
 

@@ -58,6 +58,8 @@ impl Drop for AeronDir {
             dump(&self.0);
         }
         let _ = std::fs::remove_dir_all(&self.0);
+        // Left by a child that was killed before its start was over.
+        let _ = std::fs::remove_file(self.0.with_extension("starting"));
     }
 }
 
