@@ -340,7 +340,7 @@ fn pick<T: Clone>(from: &[T], which: usize) -> Option<T> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn any_walk_keeps_every_promise(steps in prop::collection::vec(step(), 1..200)) {
