@@ -312,18 +312,24 @@ fn check_opened(
     })
 }
 
-/// This user, root, or shared with us through a group; root trusts everyone it can read from.
 fn is_trusted_owner(stat: &Stat) -> bool {
     let (uid, gid) = (
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    uid == 0
-        || stat.st_uid == uid
-        || stat.st_uid == 0
-        || stat.st_gid == gid
-        || rustix::process::getgroups()
-            .is_ok_and(|groups| groups.iter().any(|group| group.as_raw() == stat.st_gid))
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let groups: Vec<u32> = groups
+        .iter()
+        .map(|group| group.as_raw())
+        .chain(core::iter::once(gid))
+        .collect();
+    trusts(uid, &groups, stat.st_uid, stat.st_gid)
+}
+
+/// Whether `uid`, who is in `groups`, trusts a file of `owner` and `group`: its own, root's, or one shared through
+/// a group. Root trusts everyone, as it can read from everyone.
+fn trusts(uid: u32, groups: &[u32], owner: u32, group: u32) -> bool {
+    uid == 0 || owner == uid || owner == 0 || groups.contains(&group)
 }
 
 #[cfg(test)]

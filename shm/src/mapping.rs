@@ -22,7 +22,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use error::{MapError, RevalidateError, Unusable, WhichRegion};
+pub use error::{MapError, RegionError, RevalidateError, Unusable, WhichRegion};
 pub use request::{Access, MapRequest, PoolRequest};
 
 /// The mapped regions of one epoch of a stream. `Send + Sync`; always behind an [`Arc`].

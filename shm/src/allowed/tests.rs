@@ -232,3 +232,13 @@ fn allowed_directories_must_exist_and_be_absolute() {
         Err(AllowedDirError::Unusable { .. })
     ));
 }
+
+#[test]
+fn files_of_strangers_are_trusted_by_root_only() {
+    let (me, my_groups) = (1000, [1000, 44]);
+    assert!(trusts(me, &my_groups, me, 7));
+    assert!(trusts(me, &my_groups, 0, 7));
+    assert!(trusts(me, &my_groups, 1001, 44));
+    assert!(!trusts(me, &my_groups, 1001, 1001));
+    assert!(trusts(0, &[0], 1001, 1001));
+}

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, StreamId};
 
 use super::epoch::{OwnedEpoch, OwnedRegion};
+use super::existing::{remove_dir, remove_empty_parent};
 use super::root::{available_bytes, dir_mode, ensure_dir, open_dir};
 use super::{CreateError, NamespaceRoot, RegionUri, RootError};
 use crate::layout::{Geometry, LAYOUT_VERSION, SUPERBLOCK_LEN, pool_region_len};
@@ -71,8 +72,11 @@ impl NamespaceRoot {
         let stream_dir = self.stream_dir(&stream_path)?;
         let path = stream_path.join(spec.epoch.to_string());
         let dir = fresh_dir(&stream_dir, &path, spec, self.file_mode())?;
+        let (stream, parent) = (spec.stream, &stream_dir);
         let mut cleanup = Cleanup {
-            parent: &stream_dir,
+            root: self,
+            stream,
+            parent,
             dir: &dir,
             path: &path,
             armed: true,
@@ -175,6 +179,8 @@ fn fresh_dir(
 
 /// Removes what was created unless told that all went well.
 struct Cleanup<'a> {
+    root: &'a NamespaceRoot,
+    stream: StreamId,
     parent: &'a OwnedFd,
     dir: &'a OwnedFd,
     path: &'a Path,
@@ -185,7 +191,8 @@ impl Drop for Cleanup<'_> {
     fn drop(&mut self) {
         if self.armed {
             // Best effort: the error that brought us here is the one to report.
-            let _ = super::existing::remove_dir(self.parent, self.dir, self.path);
+            let _ = remove_dir(self.parent, self.dir, self.path);
+            remove_empty_parent(self.root, self.stream);
         }
     }
 }
@@ -306,7 +313,11 @@ impl Builder<'_> {
             stream: self.spec.stream,
             path: self.path.to_owned(),
             needed_bytes: needed_bytes(self.spec.geometry, self.page),
-            available_bytes: available_bytes(self.dir).unwrap_or(0),
+            // Without a limit of its own, the file system has run out of what the machine has.
+            available_bytes: available_bytes(self.dir)
+                .ok()
+                .filter(|len| *len < u64::MAX)
+                .unwrap_or(0),
         }
     }
 }

@@ -77,7 +77,8 @@ impl NamespaceRoot {
         self.file_mode
     }
 
-    /// Bytes the file system below could still take.
+    /// Bytes the file system below could still take; `u64::MAX` when it has no limit of its own (a hugetlbfs or tmpfs
+    /// mounted without a size).
     pub fn available_bytes(&self) -> io::Result<u64> {
         Ok(available_bytes(&self.dir)?)
     }
@@ -134,9 +135,12 @@ pub(super) fn dir_mode(file_mode: u32) -> Mode {
     Mode::from_raw_mode((file_mode & 0o770) | (read >> 2))
 }
 
-/// What the file system of `fd` could still take.
+/// What the file system of `fd` could still take; one that states no size states no limit.
 pub(super) fn available_bytes(fd: impl AsFd) -> rustix::io::Result<u64> {
     let stat = rustix::fs::fstatvfs(fd)?;
+    if stat.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
@@ -162,16 +166,39 @@ fn lock(dir: &OwnedFd, path: &Path) -> Result<OwnedFd, RootError> {
     Ok(fd)
 }
 
+/// Leaves our pid in the lock file. A hugetlbfs has no `write`: there the kernel's list of locks must do.
 fn write_holder(fd: &OwnedFd) -> rustix::io::Result<()> {
     rustix::fs::ftruncate(fd, 0)?;
     let text = format!("{}\n", std::process::id());
-    rustix::io::pwrite(fd, text.as_bytes(), 0).map(|_| ())
+    match rustix::io::pwrite(fd, text.as_bytes(), 0) {
+        Ok(_) | Err(Errno::INVAL) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn read_holder(fd: &OwnedFd) -> Option<u32> {
     let mut text = [0; 16];
-    let len = rustix::io::pread(fd, &mut text, 0).ok()?;
-    str::from_utf8(&text[..len]).ok()?.trim().parse().ok()
+    let len = rustix::io::pread(fd, &mut text, 0).unwrap_or(0);
+    let written = str::from_utf8(&text[..len])
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    written.or_else(|| {
+        let stat = rustix::fs::fstat(fd).ok()?;
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        flock_holder(&locks, stat.st_dev, stat.st_ino)
+    })
+}
+
+/// Who holds the `flock` on a file, by the kernel's list: lines like `1: FLOCK ADVISORY WRITE 77 00:1a:4242 0 EOF`.
+fn flock_holder(locks: &str, dev: u64, inode: u64) -> Option<u32> {
+    let (major, minor) = (rustix::fs::major(dev), rustix::fs::minor(dev));
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        (fields.next()? == "FLOCK").then_some(())?;
+        let pid = fields.nth(2)?.parse().ok()?;
+        (fields.next()? == file).then_some(pid)
+    })
 }
 
 /// Whether `name` in `dir` is a regular file, not followed if it is a link.
@@ -185,5 +212,30 @@ fn io_error(what: &'static str, path: &Path, source: io::Error) -> RootError {
         what,
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_found_in_the_kernels_list() {
+        let temp = crate::testkit::temp_dir();
+        let file = std::fs::File::create(temp.path().join("lock")).unwrap();
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        // The file is empty, as on a file system without `write`.
+        assert_eq!(read_holder(&OwnedFd::from(file)), Some(std::process::id()));
+    }
+
+    #[test]
+    fn waiting_and_foreign_locks_do_not_count() {
+        let dev = rustix::fs::makedev(0, 0x1a);
+        let locks = "1: POSIX  ADVISORY  WRITE 5 00:1a:42 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 6 00:1a:43 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 8 00:1a:42 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 7 00:1a:42 0 EOF\n";
+        assert_eq!(flock_holder(locks, dev, 42), Some(7));
+        assert_eq!(flock_holder(locks, dev, 44), None);
     }
 }

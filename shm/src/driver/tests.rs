@@ -195,7 +195,7 @@ fn a_failure_half_way_removes_what_was_created() {
     let geometry = geometry(8, &[64]);
     let error = root.create_epoch(&spec(&geometry)).unwrap_err();
     assert!(matches!(error, CreateError::Uri(_)), "{error}");
-    assert_eq!(root.epochs(STREAM).unwrap(), []);
+    assert_eq!(root.streams().unwrap(), []);
 }
 
 #[test]

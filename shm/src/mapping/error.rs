@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::allowed::OpenError;
 use crate::layout::{GeometryError, LAYOUT_VERSION};
-use crate::region::RegionError;
+pub use crate::region::RegionError;
 use crate::sigbus::Status;
 use crate::superblock::SuperblockError;
 use crate::uri::UriError;
