@@ -13,7 +13,30 @@
 //!   link is rebuilt underneath and an offer meanwhile is [`Offer::LinkDown`], never a success.
 //! - Every publication is exclusive: a process killed between claim and commit on a shared one would deafen
 //!   its stream until Aeron unblocks it.
+//! - An offer is `Sent` when it is in the log. Between the death of a media driver and the link's next look
+//!   ([`LinkConfig::observe_interval_ns`]) that log has no reader any more.
 //! - No unsafe code outside the private `native` module, whose documentation gives the argument.
+//!
+//! ```no_run
+//! use tensorpool_codecs::types::NanoTime;
+//! use tensorpool_transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
+//! use tensorpool_transport::{Channel, Link, LinkConfig, PublicationOptions, SubscriptionOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn monotonic_now() -> NanoTime { NanoTime::new(0) }
+//! let driver = EmbeddedMediaDriver::start(MediaDriverConfig::default())?;
+//! let mut link = Link::new(LinkConfig::for_dir(driver.dir()))?;
+//! let channel: Channel = "aeron:ipc?term-length=4m".parse()?;
+//! let mut publication = link.add_publication(&channel, 1100, PublicationOptions::default());
+//! let mut subscription = link.add_subscription(&channel, 1100, SubscriptionOptions::UNTETHERED);
+//! loop {
+//!     link.do_work(monotonic_now());
+//!     if publication.offer(b"hello").is_sent() {
+//!         subscription.poll(16, |message, info| println!("{message:?} at {}", info.position));
+//!     }
+//! }
+//! # }
+//! ```
 
 mod assembler;
 mod channel;

@@ -9,9 +9,9 @@
 //! adding or closing a resource runs conductor code on the calling thread. From that follow the rules:
 //!
 //! 1. **Conductor side.** Driving, adding, closing and cancelling are methods of [`client::ClientDriver`]
-//!    (in the files of what they add),
-//!    which is `!Send`, not `Clone`, takes `&mut self`, and exists once per native client. So conductor
-//!    code never runs twice at once, nor on two threads, while the client is driven.
+//!    (in the files of what they add). It is `!Send` and not `Clone`, its methods take `&mut self`, and
+//!    there is one per native client. So conductor code never runs twice at once, nor on two threads, while
+//!    the client is driven.
 //! 2. **Application side.** Offering and polling are `&mut self` methods of
 //!    [`publication::NativePublication`] and [`subscription::NativeSubscription`]: `Send`, never `Sync`,
 //!    owned by exactly one place at a time (a handle of the application, its slot, or the return queue).
