@@ -1,7 +1,9 @@
-//! What a frame costs in shared memory, without any messaging: header slots, seqlock, payload copies.
+//! What a frame costs in shared memory, without any messaging: header slots, seqlock, payload
+//! copies.
 //!
-//! `memcpy` runs beside the copies as their anchor: it moves the same bytes between the same kinds of memory, only
-//! without a slot around them. Run with `cargo bench -p tensorpool-benches --bench shm`.
+//! `memcpy` runs beside the copies as their anchor: it moves the same bytes between the same kinds
+//! of memory, only without a slot around them. Run with `cargo bench -p tensorpool-benches --bench
+//! shm`.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Which directories region files may be opened in, and opening them without being led astray.
 //!
-//! A path reaches a client in a message, so it is untrusted: it must lie below one of the configured
-//! directories, without `..` and without any symbolic link after the directory itself, and the file must
-//! be a regular one of exactly the expected size that other users cannot touch (Wire v1.2 §15.21).
+//! A path reaches a client in a message, so it is untrusted: it must lie below one of the
+//! configured directories, without `..` and without any symbolic link after the directory itself,
+//! and the file must be a regular one of exactly the expected size that other users cannot touch
+//! (Wire v1.2 §15.21).
 
 use std::fs::File;
 use std::io;
@@ -77,7 +78,10 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Not below any allowed directory.
-    #[error("region path {} is outside of the allowed base directories {allowed:?}", .path.display())]
+    #[error(
+        "region path {} is outside of the allowed base directories {allowed:?}",
+        .path.display()
+    )]
     Outside {
         /// The region's path.
         path: PathBuf,
@@ -326,8 +330,8 @@ fn is_trusted_owner(stat: &Stat) -> bool {
     trusts(uid, &groups, stat.st_uid, stat.st_gid)
 }
 
-/// Whether `uid`, who is in `groups`, trusts a file of `owner` and `group`: its own, root's, or one shared through
-/// a group. Root trusts everyone, as it can read from everyone.
+/// Whether `uid`, who is in `groups`, trusts a file of `owner` and `group`: its own, root's, or one
+/// shared through a group. Root trusts everyone, as it can read from everyone.
 fn trusts(uid: u32, groups: &[u32], owner: u32, group: u32) -> bool {
     uid == 0 || owner == uid || owner == 0 || groups.contains(&group)
 }

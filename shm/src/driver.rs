@@ -1,8 +1,8 @@
 //! The driver's side: owning a namespace, creating epochs, keeping them fresh, removing them.
 //!
-//! A [`NamespaceRoot`] holds the lock on `<base>/tensorpool-<user>/<namespace>`; everything below is created
-//! and removed through it, relative to directory descriptors, so that nothing another user puts in
-//! the way is followed. Which epochs to create, keep and remove is decided elsewhere.
+//! A [`NamespaceRoot`] holds the lock on `<base>/tensorpool-<user>/<namespace>`; everything below
+//! is created and removed through it, relative to directory descriptors, so that nothing another
+//! user puts in the way is followed. Which epochs to create, keep and remove is decided elsewhere.
 
 mod create;
 mod epoch;

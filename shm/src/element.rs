@@ -13,8 +13,8 @@ pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + 'static {
     /// The dtype of this type.
     const DTYPE: Dtype;
 
-    /// Whether a payload of dtype `found` may be read as this type: its own dtype, and for `u8` also
-    /// booleans, bytes and bits.
+    /// Whether a payload of dtype `found` may be read as this type: its own dtype, and for `u8`
+    /// also booleans, bytes and bits.
     #[must_use]
     fn reads(found: Dtype) -> bool {
         found == Self::DTYPE
@@ -43,8 +43,8 @@ macro_rules! element {
 
             #[inline]
             unsafe fn load(from: *mut u8) -> Self {
-                // SAFETY: readable and aligned (the caller's promise); foreign writers do not make an atomic
-                // load undefined, they only make its value arbitrary.
+                // SAFETY: readable and aligned (the caller's promise); foreign writers do not make
+                // an atomic load undefined, they only make its value arbitrary.
                 $from(unsafe { <$atomic>::from_ptr(from.cast()) }.load(Relaxed))
             }
         }

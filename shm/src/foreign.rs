@@ -1,9 +1,10 @@
 //! The choke point: every access to memory that another process may write goes through here.
 //!
-//! Such bytes change under our eyes, so no reference to them is ever formed but `&AtomicU64` for whole
-//! aligned words. Payloads are read through one copy primitive the compiler cannot look into, elements
-//! through relaxed atomic loads. The one exception is the slot a producer has claimed: until it commits, nobody else
-//! writes it, and it is written as the slice it then is. What was read means nothing until the seqlock says so.
+//! Such bytes change under our eyes, so no reference to them is ever formed but `&AtomicU64` for
+//! whole aligned words. Payloads are read through one copy primitive the compiler cannot look into,
+//! elements through relaxed atomic loads. The one exception is the slot a producer has claimed:
+//! until it commits, nobody else writes it, and it is written as the slice it then is. What was
+//! read means nothing until the seqlock says so.
 
 use core::marker::PhantomData;
 use core::sync::atomic::AtomicU64;
@@ -24,9 +25,9 @@ pub(crate) struct Foreign<'a> {
 
 impl<'a> Foreign<'a> {
     /// # Safety
-    /// `base` is 64-byte aligned and readable for `len` bytes during `'a`; writable as well if any method that
-    /// writes is called. Nobody in this process holds a reference to these bytes while they are accessed
-    /// here, except references to atomics and a claim's slice of its own slot.
+    /// `base` is 64-byte aligned and readable for `len` bytes during `'a`; writable as well if any
+    /// method that writes is called. Nobody in this process holds a reference to these bytes while
+    /// they are accessed here, except references to atomics and a claim's slice of its own slot.
     #[inline]
     pub(crate) unsafe fn new(base: *mut u8, len: usize) -> Self {
         debug_assert!(base.addr().is_multiple_of(64));
@@ -49,7 +50,8 @@ impl<'a> Foreign<'a> {
         self.base
     }
 
-    /// A part of the window. Panics when it does not lie within, or does not start at a multiple of 64.
+    /// A part of the window. Panics when it does not lie within, or does not start at a multiple of
+    /// 64.
     #[inline]
     pub(crate) fn window(self, offset: usize, len: usize) -> Self {
         self.check(offset, len);
@@ -57,19 +59,22 @@ impl<'a> Foreign<'a> {
             offset.is_multiple_of(64),
             "windows start at multiples of 64"
         );
-        // SAFETY: within this window (checked), which makes the same promises; base and offset are aligned.
+        // SAFETY: within this window (checked), which makes the same promises; base and offset are
+        // aligned.
         unsafe { Self::new(self.base.add(offset), len) }
     }
 
-    /// The aligned words at `offset`. Panics when they do not lie within the window or are unaligned.
+    /// The aligned words at `offset`. Panics when they do not lie within the window or are
+    /// unaligned.
     #[inline]
     pub(crate) fn words<const N: usize>(self, offset: usize) -> &'a [AtomicU64; N] {
         self.check(offset, N * 8);
         assert!(offset.is_multiple_of(8), "words start at multiples of 8");
-        // SAFETY: within the window (checked) and aligned (base is, offset is); AtomicU64 has the layout of u64
-        // and may be shared with writers in other processes as long as those store whole words atomically;
-        // a peer that writes a word with narrower stores is read as a mix of both, which the seqlock
-        // rejects. In this process these words are only ever accessed as atomics.
+        // SAFETY: within the window (checked) and aligned (base is, offset is); AtomicU64 has the
+        // layout of u64 and may be shared with writers in other processes as long as those store
+        // whole words atomically; a peer that writes a word with narrower stores is read as a mix
+        // of both, which the seqlock rejects. In this process these words are only ever accessed as
+        // atomics.
         unsafe { &*self.base.add(offset).cast::<[AtomicU64; N]>() }
     }
 
@@ -83,8 +88,8 @@ impl<'a> Foreign<'a> {
     #[inline]
     pub(crate) fn read(self, offset: usize, to: &mut [u8]) {
         self.check(offset, to.len());
-        // SAFETY: source within the window (checked), destination is a slice; they cannot overlap, as no Rust
-        // object lives in the window.
+        // SAFETY: source within the window (checked), destination is a slice; they cannot overlap,
+        // as no Rust object lives in the window.
         unsafe { copy_bytes(to.as_mut_ptr(), self.base.add(offset), to.len()) }
     }
 
@@ -92,7 +97,8 @@ impl<'a> Foreign<'a> {
     #[inline]
     pub(crate) fn write(self, offset: usize, from: &[u8]) {
         self.check(offset, from.len());
-        // SAFETY: destination within the window (checked), which is writable (promised to `new`); no overlap.
+        // SAFETY: destination within the window (checked), which is writable (promised to `new`);
+        // no overlap.
         unsafe { copy_bytes(self.base.add(offset), from.as_ptr(), from.len()) }
     }
 
@@ -102,7 +108,8 @@ impl<'a> Foreign<'a> {
         if index >= self.len / size_of::<T>() {
             return None;
         }
-        // SAFETY: within the window (checked); aligned to the size of T, as base is to 64 and T is a power of two.
+        // SAFETY: within the window (checked); aligned to the size of T, as base is to 64 and T is
+        // a power of two.
         Some(unsafe { T::load(self.base.add(index * size_of::<T>())) })
     }
 

@@ -1,8 +1,8 @@
 //! A committed frame, read in place.
 //!
-//! Nothing here hands out the payload as a plain slice: another process may overwrite it at any moment. The bytes
-//! are used first and vouched for afterwards, by a second look at the commit word: [`Frame::copy_to`] and
-//! [`Frame::with`] release their result only then.
+//! Nothing here hands out the payload as a plain slice: another process may overwrite it at any
+//! moment. The bytes are used first and vouched for afterwards, by a second look at the commit
+//! word: [`Frame::copy_to`] and [`Frame::with`] release their result only then.
 
 use std::sync::Arc;
 
@@ -46,9 +46,11 @@ struct Parts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// Frames are read through mappings that cannot write: the same bytes may be a claim's slice in this process.
+    /// Frames are read through mappings that cannot write: the same bytes may be a claim's slice in
+    /// this process.
     #[error(
-        "frames are read through a read-only mapping, but this one is writable: map the stream again"
+        "frames are read through a read-only mapping, but this one is writable: map the stream \
+         again"
     )]
     WritableMapping,
     /// No such pool is mapped.
@@ -126,8 +128,8 @@ pub enum CopyError {
 }
 
 impl<'m> Frame<'m> {
-    /// The frame a slot describes. Only what memory safety needs is checked: known pool, own slot, length within
-    /// the stride.
+    /// The frame a slot describes. Only what memory safety needs is checked: known pool, own slot,
+    /// length within the stride.
     #[inline]
     pub fn new(mapping: &'m Arc<Mapping>, slot: &SlotSnapshot) -> Result<Self, FrameError> {
         Ok(Self {
@@ -266,8 +268,8 @@ macro_rules! frame_methods {
                 &self.mapping
             }
 
-            /// Whether the frame was still whole a moment ago. Everything read before the call is then good; of what is
-            /// read after it, nothing is known.
+            /// Whether the frame was still whole a moment ago. Everything read before the call is
+            /// then good; of what is read after it, nothing is known.
             #[inline]
             #[must_use]
             pub fn is_valid(&self) -> bool {
@@ -280,8 +282,8 @@ macro_rules! frame_methods {
                 self.parts.validate(&self.mapping)
             }
 
-            /// Copies the whole payload into `to`, which must be exactly as long, and validates it afterwards. On an error
-            /// the contents of `to` are worthless.
+            /// Copies the whole payload into `to`, which must be exactly as long, and validates it
+            /// afterwards. On an error the contents of `to` are worthless.
             #[inline]
             pub fn copy_to(&self, to: &mut [u8]) -> Result<(), CopyError> {
                 if to.len() != self.len() {
@@ -294,8 +296,9 @@ macro_rules! frame_methods {
                 Ok(self.validate()?)
             }
 
-            /// Lets `read` look at the payload in place, and releases its result only if the frame was still whole when it
-            /// returned. `read` may see bytes of two frames mixed: it must not act on them outside of its result.
+            /// Lets `read` look at the payload in place, and releases its result only if the frame
+            /// was still whole when it returned. `read` may see bytes of two frames mixed: it must
+            /// not act on them outside of its result.
             #[inline]
             pub fn with<R>(
                 &self,

@@ -1,7 +1,8 @@
 //! Sizes and offsets of regions, in checked 64-bit arithmetic.
 //!
-//! A region is a 64-byte superblock followed by `slot_count` slots: 256-byte slot headers in the header
-//! ring, `stride` bytes of payload in a pool (Wire v1.2 §8). Nothing here touches memory or files.
+//! A region is a 64-byte superblock followed by `slot_count` slots: 256-byte slot headers in the
+//! header ring, `stride` bytes of payload in a pool (Wire v1.2 §8). Nothing here touches memory or
+//! files.
 
 pub use tensorpool_codecs::slot::{LAYOUT_VERSION, SLOT_LEN, SUPERBLOCK_LEN};
 use tensorpool_codecs::types::PoolId;
@@ -130,8 +131,8 @@ impl Geometry {
         header_region_len(self.slot_count)
     }
 
-    /// Bytes of all regions together, as files on a file system with 4 KiB pages may round up by less
-    /// than a page each.
+    /// Bytes of all regions together, as files on a file system with 4 KiB pages may round up by
+    /// less than a page each.
     #[must_use]
     pub fn total_len(&self) -> u64 {
         self.checked_total_len().unwrap_or(u64::MAX)

@@ -1,15 +1,16 @@
 //! Shared-memory regions, seqlock slots and payload pools of the tensor pool protocol.
 //!
-//! What lives here: region files (creation by the driver, opening by clients), mappings, the seqlock
-//! that guards slots, the payload copy primitive, claims of a producer and frames of a consumer, and
-//! the handler that turns a truncated region into an error instead of a dead process.
+//! What lives here: region files (creation by the driver, opening by clients), mappings, the
+//! seqlock that guards slots, the payload copy primitive, claims of a producer and frames of a
+//! consumer, and the handler that turns a truncated region into an error instead of a dead process.
 //!
 //! What must not: protocol decisions (who may map what, which descriptor is a frame, when an epoch
 //! ends), clocks, Aeron. All bytes that another process may write are touched in `foreign` only.
 //!
-//! Map of the crate: [`uri`], [`paths`] and [`allowed`] name and find files; [`layout`] computes with
-//! sizes; [`driver`] creates, refreshes and removes regions; [`mapping`] maps and validates them;
-//! [`producer`] writes slots, [`slot`] and [`frame`] read them; [`seqlock`] is the ordering both rely on.
+//! Map of the crate: [`uri`], [`paths`] and [`allowed`] name and find files; [`layout`] computes
+//! with sizes; [`driver`] creates, refreshes and removes regions; [`mapping`] maps and validates
+//! them; [`producer`] writes slots, [`slot`] and [`frame`] read them; [`seqlock`] is the ordering
+//! both rely on.
 #![allow(unsafe_code)]
 // Under loom only the seqlock is compiled, and used by its model alone.
 #![cfg_attr(all(loom, not(test)), allow(dead_code))]

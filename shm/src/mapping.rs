@@ -1,8 +1,10 @@
-//! A stream's regions as a client maps them: header ring and all payload pools of one epoch, or none.
+//! A stream's regions as a client maps them: header ring and all payload pools of one epoch, or
+//! none.
 //!
-//! A [`Mapping`] is immutable but for its status: revoked by the conductor, or poisoned by the SIGBUS handler.
-//! Both are final, and both make every later validation fail. Frames and claims keep their mapping alive, so
-//! a remap never pulls memory away from under a reader; the old mapping goes when its last frame does.
+//! A [`Mapping`] is immutable but for its status: revoked by the conductor, or poisoned by the
+//! SIGBUS handler. Both are final, and both make every later validation fail. Frames and claims
+//! keep their mapping alive, so a remap never pulls memory away from under a reader; the old
+//! mapping goes when its last frame does.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -103,8 +105,8 @@ impl Mapping {
             .map(|index| self.pools[index].id)
     }
 
-    /// Whether a pool's superblock carried a tolerated value instead of its stride: warn the operator, since
-    /// stricter clients refuse such regions.
+    /// Whether a pool's superblock carried a tolerated value instead of its stride: warn the
+    /// operator, since stricter clients refuse such regions.
     #[must_use]
     pub fn has_tolerated_slot_bytes(&self) -> bool {
         self.tolerated_slot_bytes
@@ -116,8 +118,8 @@ impl Mapping {
         self.pid
     }
 
-    /// The creator's pid as it stands in the header ring now; another one than [`pid`](Self::pid) means that somebody
-    /// recreated the region in place: unmap.
+    /// The creator's pid as it stands in the header ring now; another one than [`pid`](Self::pid)
+    /// means that somebody recreated the region in place: unmap.
     #[must_use]
     pub fn current_pid(&self) -> u64 {
         superblock::pid(self.header.bytes())
@@ -135,9 +137,9 @@ impl Mapping {
         superblock::activity(self.header.bytes())
     }
 
-    /// Producer: stores `now` as the activity timestamp of header ring and pools. Call it once per announce
-    /// period, whether or not frames are published. Does nothing on a mapping that is read-only,
-    /// revoked or poisoned, and says so.
+    /// Producer: stores `now` as the activity timestamp of header ring and pools. Call it once per
+    /// announce period, whether or not frames are published. Does nothing on a mapping that is
+    /// read-only, revoked or poisoned, and says so.
     #[must_use = "an activity that was not refreshed makes consumers unmap"]
     pub fn refresh_activity(&self, now: NanoTime) -> bool {
         if self.access == Access::ReadOnly || self.status.flags() != 0 {
@@ -150,7 +152,8 @@ impl Mapping {
         self.status.flags() == 0
     }
 
-    /// Ends the life of this mapping: from now on no frame of it validates and no claim of it commits.
+    /// Ends the life of this mapping: from now on no frame of it validates and no claim of it
+    /// commits.
     pub fn revoke(&self) {
         self.status.set(Status::REVOKED);
     }
@@ -162,7 +165,8 @@ impl Mapping {
         self.status.flags() & Status::REVOKED != 0
     }
 
-    /// Whether a region was truncated while mapped, or could not be backed by memory when first touched.
+    /// Whether a region was truncated while mapped, or could not be backed by memory when first
+    /// touched.
     #[inline]
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
@@ -178,8 +182,8 @@ impl Mapping {
         }
     }
 
-    /// The first word of header slot `index`, which is taken modulo the slot count. Everything that was
-    /// written before it was stored is visible after this call.
+    /// The first word of header slot `index`, which is taken modulo the slot count. Everything that
+    /// was written before it was stored is visible after this call.
     #[inline]
     #[must_use]
     pub fn commit_word(&self, index: u32) -> CommitWord {
@@ -220,7 +224,8 @@ impl Mapping {
 }
 
 impl Pool {
-    /// The first `len` bytes of payload slot `index`. Panics when `len` exceeds the stride or the index the pool.
+    /// The first `len` bytes of payload slot `index`. Panics when `len` exceeds the stride or the
+    /// index the pool.
     #[inline]
     pub(crate) fn payload(&self, index: u32, len: usize) -> Foreign<'_> {
         assert!(

@@ -1,7 +1,7 @@
 //! Opening files below a directory without following anything out of it, and asking for page sizes.
 //!
-//! Shared by clients (which distrust the path) and by the driver (which distrusts the directories other users
-//! may have prepared for it).
+//! Shared by clients (which distrust the path) and by the driver (which distrusts the directories
+//! other users may have prepared for it).
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
@@ -15,7 +15,8 @@ const HUGETLBFS_MAGIC: i64 = 0x958458f6;
 /// How often a lookup that lost a race against a rename is repeated.
 const RACE_RETRIES: usize = 8;
 
-/// Opens `below`, a relative path without `..`, under `dir`; a symbolic link anywhere in it is `ELOOP`.
+/// Opens `below`, a relative path without `..`, under `dir`; a symbolic link anywhere in it is
+/// `ELOOP`.
 pub(crate) fn open_beneath(
     dir: impl AsFd,
     below: &Path,
@@ -54,7 +55,8 @@ pub(crate) fn open_by_component(
         }
         let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let next = rustix::fs::openat(at, name, step, Mode::empty()).map_err(|errno| {
-            // A link in the middle is "not a directory" to O_NOFOLLOW | O_DIRECTORY: call it by its name.
+            // A link in the middle is "not a directory" to O_NOFOLLOW | O_DIRECTORY: call it by its
+            // name.
             if errno == Errno::NOTDIR && is_symlink(at, name) {
                 Errno::LOOP
             } else {

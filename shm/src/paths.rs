@@ -1,5 +1,6 @@
 //! The canonical place of a stream's files:
-//! `<base>/tensorpool-<user>/<namespace>/<stream>/<epoch>/{header.ring,<pool>.pool}` (Driver Model v1.0 §4).
+//! `<base>/tensorpool-<user>/<namespace>/<stream>/<epoch>/{header.ring,<pool>.pool}` (Driver Model
+//! v1.0 §4).
 //!
 //! Only the creator of regions computes paths; a client always uses the URI it was given.
 
@@ -83,7 +84,8 @@ impl UserName {
         )
     }
 
-    /// The user this process runs as: environment `USER`, then the password database, then `uid<N>`.
+    /// The user this process runs as: environment `USER`, then the password database, then
+    /// `uid<N>`.
     #[must_use]
     pub fn current() -> Self {
         let uid = rustix::process::geteuid().as_raw();
@@ -122,7 +124,8 @@ fn is_plain(c: char) -> bool {
 /// The name of `uid` in the password database.
 fn passwd_name(uid: u32) -> Option<String> {
     let mut buffer = vec![0u8; 16 * 1024];
-    // SAFETY: `passwd` is a plain C struct of integers and pointers, for which zero is a valid value.
+    // SAFETY: `passwd` is a plain C struct of integers and pointers, for which zero is a valid
+    // value.
     let mut entry: libc::passwd = unsafe { core::mem::zeroed() };
     let mut found: *mut libc::passwd = core::ptr::null_mut();
     // SAFETY: all pointers are valid for the call, and the buffer's length is passed with it.
@@ -138,7 +141,8 @@ fn passwd_name(uid: u32) -> Option<String> {
     if rc != 0 || found.is_null() || entry.pw_name.is_null() {
         return None;
     }
-    // SAFETY: on success `pw_name` points to a NUL-terminated string inside `buffer`, which is alive.
+    // SAFETY: on success `pw_name` points to a NUL-terminated string inside `buffer`, which is
+    // alive.
     let name = unsafe { CStr::from_ptr(entry.pw_name) };
     name.to_str().ok().map(str::to_owned)
 }

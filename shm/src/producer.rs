@@ -1,9 +1,10 @@
 //! The writing side of a mapping: sequence numbers, claims, and commits in order.
 //!
-//! A [`ProducerRing`] belongs to one thread at a time and hands out owned [`Claim`]s, which may be filled anywhere.
-//! Frames become visible in sequence order: a commit that overtakes an older claim is held back until that one
-//! is settled. A claim that is dropped is aborted. An aborted newest claim gives its sequence number back,
-//! unless progress was announced for it; any other abort is a hole, which consumers count as a gap.
+//! A [`ProducerRing`] belongs to one thread at a time and hands out owned [`Claim`]s, which may be
+//! filled anywhere. Frames become visible in sequence order: a commit that overtakes an older claim
+//! is held back until that one is settled. A claim that is dropped is aborted. An aborted newest
+//! claim gives its sequence number back, unless progress was announced for it; any other abort is a
+//! hole, which consumers count as a gap.
 //!
 //! ```text
 //!            head                      next
@@ -12,8 +13,8 @@
 //!           |         held back       |
 //! ```
 //!
-//! Descriptors, timestamps and counters are the caller's business: each operation that settles frames
-//! returns their sequence numbers, in order ([`Released`]).
+//! Descriptors, timestamps and counters are the caller's business: each operation that settles
+//! frames returns their sequence numbers, in order ([`Released`]).
 
 mod claim;
 mod encoder;

@@ -11,8 +11,8 @@ use crate::foreign::Foreign;
 use crate::mapping::Access;
 use crate::sigbus::{ProtectError, Registration, Status, protect};
 
-/// A mapping of the first `region_len` bytes of a file. Shared between threads freely: its bytes are only reached
-/// through [`Foreign`].
+/// A mapping of the first `region_len` bytes of a file. Shared between threads freely: its bytes
+/// are only reached through [`Foreign`].
 #[derive(Debug)]
 pub(crate) struct Region {
     /// Dropped before the memory: an unmapped range must not be in the table.
@@ -107,9 +107,10 @@ impl Region {
     /// The region's bytes.
     #[inline]
     pub(crate) fn bytes(&self) -> Foreign<'_> {
-        // SAFETY: mapped for as long as `self` lives, page-aligned, readable; whoever writes has mapped it for
-        // writing (`Mapping` and `OwnedEpoch` see to that). No reference to these bytes exists but atomics and the
-        // slices of claims, each over a slot of its own that nothing else here touches while it is claimed.
+        // SAFETY: mapped for as long as `self` lives, page-aligned, readable; whoever writes has
+        // mapped it for writing (`Mapping` and `OwnedEpoch` see to that). No reference to these
+        // bytes exists but atomics and the slices of claims, each over a slot of its own that
+        // nothing else here touches while it is claimed.
         unsafe { Foreign::new(self.memory.as_mut_ptr(), self.region_len) }
     }
 }

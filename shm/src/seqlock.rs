@@ -3,13 +3,14 @@
 //! Writer: store `WRITING` relaxed, release fence, write the bytes, store `COMMITTED` release.
 //! Reader: load acquire, copy the bytes, acquire fence, load relaxed, compare.
 //!
-//! The two fences are what the algorithm printed in Wire v1.2 (a release store of `WRITING`, an acquire
-//! re-read) lacks. A release store orders what came *before* it, so the bytes could become visible
-//! before `WRITING`; an acquire load orders what comes *after* it, so the re-read could happen before the
-//! bytes were read. On x86 neither reordering exists, which is why the peers get away with it.
+//! The two fences are what the algorithm printed in Wire v1.2 (a release store of `WRITING`, an
+//! acquire re-read) lacks. A release store orders what came *before* it, so the bytes could become
+//! visible before `WRITING`; an acquire load orders what comes *after* it, so the re-read could
+//! happen before the bytes were read. On x86 neither reordering exists, which is why the peers get
+//! away with it.
 //!
-//! The proof for weakly ordered processors is the model checker's, not a test run's: the `loom` tests
-//! explore every execution the C11 model allows of the functions below, and the same model
+//! The proof for weakly ordered processors is the model checker's, not a test run's: the `loom`
+//! tests explore every execution the C11 model allows of the functions below, and the same model
 //! with one fence (or the re-read) taken out is shown to accept a torn frame.
 //!
 //! This module knows nothing of mapped memory; it is compiled unchanged against loom's atomics.
@@ -97,8 +98,8 @@ impl fmt::Display for CommitWord {
 #[inline]
 pub(crate) fn begin_write(word: &AtomicU64, seq: Seq) {
     word.store(CommitWord::writing(seq).raw(), Ordering::Relaxed);
-    // Orders the store above before every store of the slot's bytes below: whoever reads one of those
-    // bytes and then fences, sees WRITING or something later.
+    // Orders the store above before every store of the slot's bytes below: whoever reads one of
+    // those bytes and then fences, sees WRITING or something later.
     fence(Ordering::Release);
 }
 
@@ -120,7 +121,8 @@ pub(crate) fn observe(word: &AtomicU64) -> CommitWord {
 /// [`observe`] returned.
 #[inline]
 pub(crate) fn observe_again(word: &AtomicU64) -> CommitWord {
-    // Orders the reads of the slot's bytes before the load below: pairs with the fence of `begin_write`.
+    // Orders the reads of the slot's bytes before the load below: pairs with the fence of
+    // `begin_write`.
     fence(Ordering::Acquire);
     CommitWord::from_raw(word.load(Ordering::Relaxed))
 }

@@ -1,14 +1,15 @@
 //! Surviving a region that is truncated while it is mapped.
 //!
-//! Touching a page beyond a file's new end raises SIGBUS, and so does the first touch of a sparse page when the
-//! file system is full. Files on tmpfs cannot be sealed against truncation by their owner, so a peer could kill
-//! every process that maps its memory. The handler installed here (with the first mapping) looks whether
-//! the faulting address lies in one of our mappings. If so it marks that mapping poisoned, puts private zero
-//! pages over the rest of the region and returns; every validation then fails with "poisoned". Anything
-//! else goes to the handler that was there before, or to the default action.
+//! Touching a page beyond a file's new end raises SIGBUS, and so does the first touch of a sparse
+//! page when the file system is full. Files on tmpfs cannot be sealed against truncation by their
+//! owner, so a peer could kill every process that maps its memory. The handler installed here (with
+//! the first mapping) looks whether the faulting address lies in one of our mappings. If so it
+//! marks that mapping poisoned, puts private zero pages over the rest of the region and returns;
+//! every validation then fails with "poisoned". Anything else goes to the handler that was there
+//! before, or to the default action.
 //!
-//! A program that wants SIGBUS for itself calls [`opt_out`] first. A handler installed later over ours takes our
-//! place unless it chains.
+//! A program that wants SIGBUS for itself calls [`opt_out`] first. A handler installed later over
+//! ours takes our place unless it chains.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::io;
@@ -22,7 +23,8 @@ mod registry;
 pub use registry::CAPACITY;
 pub(crate) use registry::Registration;
 
-/// What became of a mapping: zero while all is well. Shared by all its regions and read by every validation.
+/// What became of a mapping: zero while all is well. Shared by all its regions and read by every
+/// validation.
 #[derive(Debug, Default)]
 pub(crate) struct Status(AtomicU32);
 
@@ -33,7 +35,8 @@ impl Status {
     /// Sets a flag for good. Async-signal-safe.
     #[inline]
     pub(crate) fn set(&self, flag: u32) {
-        // SeqCst: whoever sees a zero page that replaced foreign memory must see the flag set before it.
+        // SeqCst: whoever sees a zero page that replaced foreign memory must see the flag set
+        // before it.
         self.0.fetch_or(flag, Ordering::SeqCst);
     }
 

@@ -18,8 +18,8 @@ const GUARDED_WORDS: usize = SLOT_LEN / 8 - 1;
 const TENSOR_WORD: usize = (SLOT_LEN - TENSOR_HEADER_LEN) / 8;
 const _: () = assert!(TENSOR_WORD * 8 == 64);
 
-/// A committed slot, copied out whole and decoded. It says nothing about the payload, which may have been
-/// overwritten meanwhile: [`Frame`](crate::frame::Frame) validates that.
+/// A committed slot, copied out whole and decoded. It says nothing about the payload, which may
+/// have been overwritten meanwhile: [`Frame`](crate::frame::Frame) validates that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotSnapshot {
     word: CommitWord,
@@ -36,8 +36,8 @@ pub enum SlotError {
         /// The frame asked for.
         expected: Seq,
     },
-    /// The slot is used for another frame: an earlier one when the frame asked for was not written yet, a later one when
-    /// the producer has lapped us.
+    /// The slot is used for another frame: an earlier one when the frame asked for was not written
+    /// yet, a later one when the producer has lapped us.
     #[error("the slot of frame {expected} holds {found}")]
     OtherSeq {
         /// The frame asked for.
@@ -121,8 +121,8 @@ impl Mapping {
         }
     }
 
-    /// Whether the slot of `seq` still holds that frame, complete, and the mapping is usable: everything
-    /// read from slot and payload before this call is then what the producer wrote.
+    /// Whether the slot of `seq` still holds that frame, complete, and the mapping is usable:
+    /// everything read from slot and payload before this call is then what the producer wrote.
     #[inline]
     pub(crate) fn still_holds(&self, seq: Seq) -> Result<(), StillError> {
         let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
@@ -167,15 +167,16 @@ fn word_at(bytes: &[u8; SLOT_LEN], index: usize) -> u64 {
     u64::from_ne_bytes(bytes.as_chunks::<8>().0[index])
 }
 
-/// Writes everything of header slot `index` but its commit word. The slot must have been opened for writing.
+/// Writes everything of header slot `index` but its commit word. The slot must have been opened for
+/// writing.
 pub(crate) fn store_header(mapping: &Mapping, index: u32, header: &HeaderSlot) {
     let mut bytes = [0; SLOT_LEN];
     header.encode_into(&mut bytes);
     store_slot(mapping, index, &bytes, true);
 }
 
-/// Writes the encoded `slot` to header slot `index`, all but its commit word; without its tensor header
-/// unless `with_tensor`. The slot must have been opened for writing.
+/// Writes the encoded `slot` to header slot `index`, all but its commit word; without its tensor
+/// header unless `with_tensor`. The slot must have been opened for writing.
 #[inline]
 pub(crate) fn store_slot(mapping: &Mapping, index: u32, slot: &[u8; SLOT_LEN], with_tensor: bool) {
     let words = mapping.slot_bytes(index).words::<{ SLOT_LEN / 8 }>(0);

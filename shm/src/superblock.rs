@@ -44,7 +44,8 @@ pub enum SuperblockError {
     Malformed(#[from] DecodeError),
     /// Wrong magic.
     #[error(
-        "superblock magic is {found:#018x}, expected {SUPERBLOCK_MAGIC:#018x}: not a tensor pool region"
+        "superblock magic is {found:#018x}, expected {SUPERBLOCK_MAGIC:#018x}: not a tensor pool \
+         region"
     )]
     Magic {
         /// What it says.
@@ -60,7 +61,8 @@ pub enum SuperblockError {
     },
     /// Another epoch.
     #[error(
-        "superblock epoch is {found}, expected {expected}: the region belongs to another life of the stream"
+        "superblock epoch is {found}, expected {expected}: the region belongs to another life of the \
+         stream"
     )]
     Epoch {
         /// What was announced.
@@ -126,7 +128,8 @@ pub enum SuperblockError {
 pub struct CheckedSuperblock {
     /// Its fields.
     pub fields: ShmRegionSuperblock,
-    /// A pool's `slot_bytes` is not its stride but one of the values known peers write; worth a warning.
+    /// A pool's `slot_bytes` is not its stride but one of the values known peers write; worth a
+    /// warning.
     pub tolerated_slot_bytes: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The atomics the seqlock is written against: the standard ones, or loom's when a model is checked.
+//! The atomics the seqlock is written against: the standard ones, or loom's when a model is
+//! checked.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};

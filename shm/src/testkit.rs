@@ -1,4 +1,5 @@
-//! What this crate's tests share: a private directory under /dev/shm, an epoch in it, and mappings of that.
+//! What this crate's tests share: a private directory under /dev/shm, an epoch in it, and mappings
+//! of that.
 
 use std::path::PathBuf;
 use std::sync::Arc;

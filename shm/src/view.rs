@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::element::Element;
 use crate::foreign::Foreign;
 
-/// A look at a payload in place. What is read through it is good only if the frame validates afterwards, which
-/// [`Frame::with`](crate::frame::Frame::with) sees to.
+/// A look at a payload in place. What is read through it is good only if the frame validates
+/// afterwards, which [`Frame::with`](crate::frame::Frame::with) sees to.
 #[derive(Clone, Copy)]
 pub struct FrameView<'v> {
     bytes: Foreign<'v>,
@@ -67,7 +67,8 @@ impl<'v> FrameView<'v> {
         self.bytes.read(offset, to);
     }
 
-    /// Number `index` of the payload taken as an array; `None` beyond its end or when the dtype is another.
+    /// Number `index` of the payload taken as an array; `None` beyond its end or when the dtype is
+    /// another.
     #[inline]
     #[must_use]
     pub fn get<T: Element>(&self, index: usize) -> Option<T> {
@@ -94,17 +95,20 @@ impl<'v> FrameView<'v> {
         }
     }
 
-    /// The payload as a slice, for SIMD kernels and foreign libraries. It starts on a 64-byte boundary.
+    /// The payload as a slice, for SIMD kernels and foreign libraries. It starts on a 64-byte
+    /// boundary.
     ///
     /// # Safety
-    /// The producer may write to these bytes while the slice lives, which Rust forbids. The caller must be sure that it
-    /// does not (more slots than it can fill meanwhile, a paced or stopped producer), or accept that
-    /// the reads are a data race and use only code for which a mix of two frames is harmless: no
-    /// index, length or branch target may be derived from the bytes before the frame validated.
+    /// The producer may write to these bytes while the slice lives, which Rust forbids. The caller
+    /// must be sure that it does not (more slots than it can fill meanwhile, a paced or stopped
+    /// producer), or accept that the reads are a data race and use only code for which a mix of two
+    /// frames is harmless: no index, length or branch target may be derived from the bytes before
+    /// the frame validated.
     #[inline]
     #[must_use]
     pub unsafe fn as_slice(&self) -> &'v [u8] {
-        // SAFETY: mapped and readable for `'v`; that nobody writes meanwhile is the caller's promise.
+        // SAFETY: mapped and readable for `'v`; that nobody writes meanwhile is the caller's
+        // promise.
         unsafe { core::slice::from_raw_parts(self.bytes.as_ptr(), self.bytes.len()) }
     }
 }
@@ -141,7 +145,8 @@ impl<T: Element> TypedView<'_, T> {
     #[inline]
     pub fn copy_to(&self, start: usize, to: &mut [T]) {
         let len = size_of_val(to);
-        // SAFETY: any bytes are valid numbers (`Element` is sealed over such types), and the slice is exclusive.
+        // SAFETY: any bytes are valid numbers (`Element` is sealed over such types), and the slice
+        // is exclusive.
         let bytes = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), len) };
         self.bytes.read(start.saturating_mul(size_of::<T>()), bytes);
     }

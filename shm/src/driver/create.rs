@@ -1,7 +1,8 @@
 //! Creating the regions of one epoch.
 //!
-//! Order: a fresh directory, files with `O_EXCL` and exact mode, memory, optionally prefault and mlock, then the
-//! superblocks. All slots are zero, which is virgin. Whatever fails, what was created so far is removed.
+//! Order: a fresh directory, files with `O_EXCL` and exact mode, memory, optionally prefault and
+//! mlock, then the superblocks. All slots are zero, which is virgin. Whatever fails, what was
+//! created so far is removed.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -58,7 +59,8 @@ pub struct EpochSpec<'a> {
 }
 
 impl NamespaceRoot {
-    /// Creates all regions of an epoch. Takes as long as zeroing that much memory: call it on a worker thread.
+    /// Creates all regions of an epoch. Takes as long as zeroing that much memory: call it on a
+    /// worker thread.
     pub fn create_epoch(&self, spec: &EpochSpec<'_>) -> Result<OwnedEpoch, CreateError> {
         let page = page_info(self.dir())
             .map_err(|errno| io_error("inspect the file system of", self.path(), errno))?;
@@ -171,7 +173,8 @@ fn fresh_dir(
         Ok(dir)
     };
     open().map_err(|errno| {
-        // Nothing is in it yet; if it cannot be removed either, the first error is the one to report.
+        // Nothing is in it yet; if it cannot be removed either, the first error is the one to
+        // report.
         let _ = rustix::fs::unlinkat(stream_dir, &*name, AtFlags::REMOVEDIR);
         io_error("open directory", path, errno)
     })
@@ -278,7 +281,8 @@ impl Builder<'_> {
         Ok(OwnedRegion { name, pool, head })
     }
 
-    /// Maps the superblock for good; all of the file first if it is to be prefaulted, and for good if locked.
+    /// Maps the superblock for good; all of the file first if it is to be prefaulted, and for good
+    /// if locked.
     fn map(&self, file: &File, path: &Path, file_len: u64) -> Result<Region, CreateError> {
         let prefault = self.spec.prefault && self.spec.fill == Fill::Allocated;
         let map = |map_len, prefault, mlock| {

@@ -16,8 +16,9 @@ use crate::sigbus::Status;
 use crate::superblock;
 use crate::uri::ShmUri;
 
-/// The regions of one epoch, created by this process. `Send`: made on a worker thread, kept by the conductor. Dropping
-/// it leaves the files: a driver that dies must not take its clients' memory along.
+/// The regions of one epoch, created by this process. `Send`: made on a worker thread, kept by the
+/// conductor. Dropping it leaves the files: a driver that dies must not take its clients' memory
+/// along.
 #[derive(Debug)]
 pub struct OwnedEpoch {
     stream: StreamId,
@@ -50,7 +51,10 @@ pub struct RegionUri {
 
 /// The regions of an epoch were truncated by somebody: bump the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a region of stream {stream} epoch {epoch} at {} was truncated: create another epoch", .path.display())]
+#[error(
+    "a region of stream {stream} epoch {epoch} at {} was truncated: create another epoch",
+    .path.display()
+)]
 #[non_exhaustive]
 pub struct ActivityLost {
     /// The stream.
@@ -121,7 +125,8 @@ impl OwnedEpoch {
         &self.uris[1..]
     }
 
-    /// Stores `now` as activity timestamp of every region. Once per announce period while no producer does it.
+    /// Stores `now` as activity timestamp of every region. Once per announce period while no
+    /// producer does it.
     pub fn refresh_activity(&self, now: NanoTime) -> Result<(), ActivityLost> {
         if self.status.flags() == 0 {
             for region in &self.regions {
@@ -144,8 +149,8 @@ impl OwnedEpoch {
         superblock::activity(self.regions[0].head.bytes())
     }
 
-    /// Removes files and directory, and the stream's directory if that leaves it empty. Clients that still map
-    /// the regions keep their memory until they unmap.
+    /// Removes files and directory, and the stream's directory if that leaves it empty. Clients
+    /// that still map the regions keep their memory until they unmap.
     pub fn unlink(self, root: &NamespaceRoot) -> Result<(), ExistingError> {
         drop(self.regions);
         remove_dir(&self.stream_dir, &self.dir, &self.path)?;

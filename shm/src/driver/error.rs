@@ -33,7 +33,8 @@ pub enum RootError {
     },
     /// A directory belongs to another user, who could replace what is in it.
     #[error(
-        "directory {} belongs to uid {owner}, expected {expected}: remove it or use another base directory",
+        "directory {} belongs to uid {owner}, expected {expected}: remove it or use another base \
+         directory",
         .path.display()
     )]
     ForeignDirectory {
@@ -61,7 +62,10 @@ pub enum RootError {
 #[non_exhaustive]
 pub enum CreateError {
     /// Its directory exists.
-    #[error("epoch {epoch} of stream {stream} exists already at {}: choose a higher one", .path.display())]
+    #[error(
+        "epoch {epoch} of stream {stream} exists already at {}: choose a higher one",
+        .path.display()
+    )]
     Exists {
         /// The stream.
         stream: StreamId,

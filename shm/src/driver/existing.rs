@@ -1,5 +1,5 @@
-//! Epochs that lie in the namespace, whoever made them: what garbage collection and the choice of the next epoch
-//! need to know. Nothing is decided here.
+//! Epochs that lie in the namespace, whoever made them: what garbage collection and the choice of
+//! the next epoch need to know. Nothing is decided here.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ pub struct ExistingEpoch {
 }
 
 impl ExistingEpoch {
-    /// When somebody last refreshed it, by the monotonic clock of the boot it was made in; one later than now is from an
-    /// earlier boot.
+    /// When somebody last refreshed it, by the monotonic clock of the boot it was made in; one
+    /// later than now is from an earlier boot.
     #[must_use]
     pub fn activity(&self) -> Option<NanoTime> {
         self.superblock
@@ -91,9 +91,9 @@ impl NamespaceRoot {
         Ok(highest)
     }
 
-    /// Removes an epoch's region files and directory, and the stream's directory if that leaves it empty. Touches nothing
-    /// but region files: a directory with anything else in it stays, and is an error. An epoch
-    /// that does not exist is removed already.
+    /// Removes an epoch's region files and directory, and the stream's directory if that leaves it
+    /// empty. Touches nothing but region files: a directory with anything else in it stays, and is
+    /// an error. An epoch that does not exist is removed already.
     pub fn remove_epoch(&self, stream: StreamId, epoch: Epoch) -> Result<(), ExistingError> {
         let stream_path = self.path().join(stream.to_string());
         let path = stream_path.join(epoch.to_string());

@@ -32,13 +32,14 @@ pub struct NamespaceRoot {
     dir: OwnedFd,
     path: PathBuf,
     file_mode: u32,
-    /// Unlocked when closed. The file stays: removing it would let two drivers lock two files of the same name.
+    /// Unlocked when closed. The file stays: removing it would let two drivers lock two files of
+    /// the same name.
     _lock: OwnedFd,
 }
 
 impl NamespaceRoot {
-    /// Creates the directories that are missing and locks the namespace; a second driver is refused, and told
-    /// the pid of the first.
+    /// Creates the directories that are missing and locks the namespace; a second driver is
+    /// refused, and told the pid of the first.
     pub fn acquire(spec: &RootSpec<'_>) -> Result<Self, RootError> {
         if !spec.base_dir.is_absolute() {
             return Err(RootError::Relative {
@@ -77,8 +78,8 @@ impl NamespaceRoot {
         self.file_mode
     }
 
-    /// Bytes the file system below could still take; `u64::MAX` when it has no limit of its own (a hugetlbfs or tmpfs
-    /// mounted without a size).
+    /// Bytes the file system below could still take; `u64::MAX` when it has no limit of its own (a
+    /// hugetlbfs or tmpfs mounted without a size).
     pub fn available_bytes(&self) -> io::Result<u64> {
         Ok(available_bytes(&self.dir)?)
     }
@@ -128,8 +129,8 @@ pub(super) fn open_dir(
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
-/// The mode of a directory that holds files of `file_mode`: search where reading is allowed, for user
-/// and group; nothing for others.
+/// The mode of a directory that holds files of `file_mode`: search where reading is allowed, for
+/// user and group; nothing for others.
 pub(super) fn dir_mode(file_mode: u32) -> Mode {
     let read = file_mode & 0o440;
     Mode::from_raw_mode((file_mode & 0o770) | (read >> 2))
@@ -166,7 +167,8 @@ fn lock(dir: &OwnedFd, path: &Path) -> Result<OwnedFd, RootError> {
     Ok(fd)
 }
 
-/// Leaves our pid in the lock file. A hugetlbfs has no `write`: there the kernel's list of locks must do.
+/// Leaves our pid in the lock file. A hugetlbfs has no `write`: there the kernel's list of locks
+/// must do.
 fn write_holder(fd: &OwnedFd) -> rustix::io::Result<()> {
     rustix::fs::ftruncate(fd, 0)?;
     let text = format!("{}\n", std::process::id());
@@ -189,7 +191,8 @@ fn read_holder(fd: &OwnedFd) -> Option<u32> {
     })
 }
 
-/// Who holds the `flock` on a file, by the kernel's list: lines like `1: FLOCK ADVISORY WRITE 77 00:1a:4242 0 EOF`.
+/// Who holds the `flock` on a file, by the kernel's list: lines like `1: FLOCK ADVISORY WRITE 77
+/// 00:1a:4242 0 EOF`.
 fn flock_holder(locks: &str, dev: u64, inode: u64) -> Option<u32> {
     let (major, minor) = (rustix::fs::major(dev), rustix::fs::minor(dev));
     let file = format!("{major:02x}:{minor:02x}:{inode}");

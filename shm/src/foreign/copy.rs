@@ -1,13 +1,14 @@
 //! The copy primitive: moves bytes to or from memory that changes under our eyes.
 //!
-//! It has to be opaque to the compiler: a plain `memcpy` from memory another process writes would be a data
-//! race in Rust's eyes, and the optimiser may then read twice or assume stability. Volatile byte loops
-//! are opaque too, but reach a tenth of memcpy's bandwidth.
+//! It has to be opaque to the compiler: a plain `memcpy` from memory another process writes would
+//! be a data race in Rust's eyes, and the optimiser may then read twice or assume stability.
+//! Volatile byte loops are opaque too, but reach a tenth of memcpy's bandwidth.
 //!
-//! On x86-64 it is inline assembly: `rep movsb` (microcoded, full bandwidth on every processor of the last
-//! decade), and for short lengths, where its start-up cost shows, a few 16-byte moves. String stores
-//! are not reordered with the stores around them, nor string loads with later loads, so the fences
-//! of the seqlock hold for it as they do for plain moves. Elsewhere relaxed atomic words do the same.
+//! On x86-64 it is inline assembly: `rep movsb` (microcoded, full bandwidth on every processor of
+//! the last decade), and for short lengths, where its start-up cost shows, a few 16-byte moves.
+//! String stores are not reordered with the stores around them, nor string loads with later loads,
+//! so the fences of the seqlock hold for it as they do for plain moves. Elsewhere relaxed atomic
+//! words do the same.
 
 /// Copies `len` bytes.
 ///
@@ -78,7 +79,8 @@ pub(crate) unsafe fn copy_bytes(to: *mut u8, from: *const u8, len: usize) {
     unsafe { copy_words(to, from, len) }
 }
 
-/// The portable copy: relaxed atomic words where both sides are aligned alike, relaxed atomic bytes elsewhere.
+/// The portable copy: relaxed atomic words where both sides are aligned alike, relaxed atomic bytes
+/// elsewhere.
 ///
 /// # Safety
 /// As [`copy_bytes`].
@@ -95,7 +97,8 @@ unsafe fn copy_words(to: *mut u8, from: *const u8, len: usize) {
     .min(len);
     let words = (len - head) / 8;
     let byte = |i: usize| {
-        // SAFETY: `i` is below `len`, and the caller promised `len` bytes on both sides; bytes are aligned.
+        // SAFETY: `i` is below `len`, and the caller promised `len` bytes on both sides; bytes are
+        // aligned.
         unsafe {
             let value = AtomicU8::from_ptr(from.cast_mut().add(i)).load(Relaxed);
             AtomicU8::from_ptr(to.add(i)).store(value, Relaxed);
@@ -104,7 +107,8 @@ unsafe fn copy_words(to: *mut u8, from: *const u8, len: usize) {
     (0..head).for_each(byte);
     for word in 0..words {
         let i = head + word * 8;
-        // SAFETY: eight bytes from `i` are below `len`; both sides are 8-aligned after `head` bytes.
+        // SAFETY: eight bytes from `i` are below `len`; both sides are 8-aligned after `head`
+        // bytes.
         unsafe {
             let value = AtomicU64::from_ptr(from.cast_mut().add(i).cast()).load(Relaxed);
             AtomicU64::from_ptr(to.add(i).cast()).store(value, Relaxed);

@@ -1,7 +1,9 @@
-//! A producer that laps its reader all the time. With the validation of [`Frame::copy_to`] no torn frame is ever
-//! accepted; with the validation taken out the same run finds torn frames, so it would have noticed.
+//! A producer that laps its reader all the time. With the validation of [`Frame::copy_to`] no torn
+//! frame is ever accepted; with the validation taken out the same run finds torn frames, so it
+//! would have noticed.
 //!
-//! On x86 this says nothing about the fences, which the processor does not need there: see the loom model.
+//! On x86 this says nothing about the fences, which the processor does not need there: see the loom
+//! model.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -123,7 +123,8 @@ pub enum Unusable {
     /// The lease below it ended, or another epoch took its place.
     #[error("the mapping was revoked: its lease ended or its epoch was superseded")]
     Revoked,
-    /// A region was truncated while mapped, or its file system was full when a sparse page was first touched.
+    /// A region was truncated while mapped, or its file system was full when a sparse page was
+    /// first touched.
     #[error(
         "the mapping is poisoned: a region was truncated while mapped or its file system is full"
     )]

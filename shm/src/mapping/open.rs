@@ -14,8 +14,8 @@ use crate::superblock::{self, CheckedSuperblock, ExpectedSuperblock};
 use crate::uri::ShmUri;
 
 impl Mapping {
-    /// Maps header ring and pools, and checks every superblock. All or nothing. May block on page faults: call it
-    /// on a worker thread.
+    /// Maps header ring and pools, and checks every superblock. All or nothing. May block on page
+    /// faults: call it on a worker thread.
     pub fn open(request: &MapRequest<'_>, allowed: &AllowedDirs) -> Result<Arc<Self>, MapError> {
         check_request(request)?;
         let opener = Opener {
@@ -57,8 +57,9 @@ impl Mapping {
         Ok(Arc::new(mapping))
     }
 
-    /// Reads all superblocks again and compares them with what was mapped, pid included. For each announce, off the
-    /// hot path; on an error, revoke and unmap. Notices a region truncated to nothing even when idle.
+    /// Reads all superblocks again and compares them with what was mapped, pid included. For each
+    /// announce, off the hot path; on an error, revoke and unmap. Notices a region truncated to
+    /// nothing even when idle.
     pub fn revalidate(&self) -> Result<(), RevalidateError> {
         self.check_usable()?;
         let regions = core::iter::once((WhichRegion::Header, &self.header, None)).chain(

@@ -11,9 +11,10 @@ use super::state::{Mark, Shared};
 use crate::mapping::Mapping;
 use crate::slot::store_header;
 
-/// A slot of the ring being written in place: fill [`payload_mut`](Self::payload_mut), then hand the claim to
-/// [`ProducerRing::commit`](super::ProducerRing::commit). Dropping it aborts the frame. `Send + Sync`: it may be filled on another
-/// thread, and outlives its ring, whose memory it keeps mapped.
+/// A slot of the ring being written in place: fill [`payload_mut`](Self::payload_mut), then hand
+/// the claim to [`ProducerRing::commit`](super::ProducerRing::commit). Dropping it aborts the
+/// frame. `Send + Sync`: it may be filled on another thread, and outlives its ring, whose memory it
+/// keeps mapped.
 #[must_use = "a dropped claim is an aborted frame"]
 pub struct Claim {
     shared: Arc<Shared>,
@@ -38,8 +39,8 @@ impl Claim {
         }
     }
 
-    /// The frame's sequence number. It is final once the claim is committed: an aborted newest claim gives its number to
-    /// the next.
+    /// The frame's sequence number. It is final once the claim is committed: an aborted newest
+    /// claim gives its number to the next.
     #[inline]
     #[must_use]
     pub fn seq(&self) -> Seq {
@@ -88,17 +89,19 @@ impl Claim {
         &self.shared.mapping
     }
 
-    /// The payload, to be written in place; it starts on a 64-byte boundary. Its initial contents are those of some
-    /// earlier frame, or zero.
+    /// The payload, to be written in place; it starts on a 64-byte boundary. Its initial contents
+    /// are those of some earlier frame, or zero.
     #[inline]
     #[must_use]
     pub fn payload_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the ring gives a slot to one claim at a time, which is this one, and it is borrowed exclusively.
+        // SAFETY: the ring gives a slot to one claim at a time, which is this one, and it is
+        // borrowed exclusively.
         unsafe { self.shared.payload_mut(self.seq, self.pool_index, self.len) }
     }
 
-    /// Replaces what the slot says about the frame and sets its length, up to [`capacity`](Self::capacity). For producers that learn
-    /// either only while filling the slot. Panics when `len` exceeds the capacity.
+    /// Replaces what the slot says about the frame and sets its length, up to
+    /// [`capacity`](Self::capacity). For producers that learn either only while filling the slot.
+    /// Panics when `len` exceeds the capacity.
     #[inline]
     pub fn rewrite(&mut self, meta: &FrameMeta, len: usize) {
         assert!(
@@ -117,7 +120,8 @@ impl Claim {
         store_header(&self.shared.mapping, index, &header);
     }
 
-    /// Records that progress was announced for this frame: its sequence number is then used up even if it is aborted.
+    /// Records that progress was announced for this frame: its sequence number is then used up even
+    /// if it is aborted.
     #[inline]
     pub fn progress_announced(&mut self) {
         self.progress_announced = true;

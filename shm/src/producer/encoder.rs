@@ -1,8 +1,8 @@
 //! Encoding slots, and not writing what a slot holds already.
 //!
-//! Most streams have one format: the tensor header, three of a slot's four cache lines, is then the same in
-//! every frame. It is encoded once and stored once per slot, so that a frame dirties one line of the header ring,
-//! and its readers fetch one.
+//! Most streams have one format: the tensor header, three of a slot's four cache lines, is then the
+//! same in every frame. It is encoded once and stored once per slot, so that a frame dirties one
+//! line of the header ring, and its readers fetch one.
 
 use tensorpool_codecs::slot::{HeaderSlot, SLOT_LEN};
 use tensorpool_codecs::wire::{SlotHeader, TensorHeader};

@@ -6,8 +6,9 @@ use tensorpool_codecs::types::Seq;
 
 use super::state::{Mark, Shared};
 
-/// The sequence numbers of the frames that became visible, in order; send a descriptor for each. They are visible
-/// whether or not this is iterated. Numbers left out belong to aborted frames. Allocates nothing.
+/// The sequence numbers of the frames that became visible, in order; send a descriptor for each.
+/// They are visible whether or not this is iterated. Numbers left out belong to aborted frames.
+/// Allocates nothing.
 #[derive(Clone, Debug)]
 #[must_use = "each released frame needs its descriptor"]
 pub struct Released<'r> {
@@ -31,7 +32,8 @@ impl Iterator for Released<'_> {
         while self.next < self.end {
             let seq = self.next;
             self.next = seq.next();
-            // Marks of settled slots stay until the slot is claimed again, which needs the ring this borrows.
+            // Marks of settled slots stay until the slot is claimed again, which needs the ring
+            // this borrows.
             if self.shared.mark(seq) == Mark::Visible {
                 return Some(seq);
             }

@@ -10,8 +10,8 @@ use super::{Claim, ClaimError, CommitError, FrameMeta, ProducerError, Released};
 use crate::mapping::{Access, Mapping};
 use crate::seqlock;
 
-/// The producer of one epoch of a stream. `Send`; one thread at a time uses it. Wait-free and without allocation
-/// once made.
+/// The producer of one epoch of a stream. `Send`; one thread at a time uses it. Wait-free and
+/// without allocation once made.
 #[derive(Debug)]
 pub struct ProducerRing {
     shared: Arc<Shared>,
@@ -24,7 +24,8 @@ pub struct ProducerRing {
 }
 
 impl ProducerRing {
-    /// Takes a mapping for writing, once and for all: sequence numbers start at 0, as the epoch is fresh.
+    /// Takes a mapping for writing, once and for all: sequence numbers start at 0, as the epoch is
+    /// fresh.
     pub fn new(mapping: Arc<Mapping>) -> Result<Self, ProducerError> {
         if mapping.access() == Access::ReadOnly {
             return Err(ProducerError::ReadOnly);
@@ -74,16 +75,16 @@ impl ProducerRing {
         self.limit
     }
 
-    /// Claims the next slot for `len` bytes in the smallest pool they fit. The slot reads as "being written" from now on,
-    /// with `meta` in it.
+    /// Claims the next slot for `len` bytes in the smallest pool they fit. The slot reads as "being
+    /// written" from now on, with `meta` in it.
     #[inline]
     pub fn claim(&mut self, meta: &FrameMeta, len: usize) -> Result<Claim, ClaimError> {
         let (seq, pool_index) = self.take(meta, len)?;
         Ok(Claim::new(Arc::clone(&self.shared), seq, pool_index, len))
     }
 
-    /// Commits a claim. Returns the frames that became visible: none if an older claim is open, several if this
-    /// one was the oldest. On an error the claim is aborted.
+    /// Commits a claim. Returns the frames that became visible: none if an older claim is open,
+    /// several if this one was the oldest. On an error the claim is aborted.
     #[inline]
     pub fn commit(&mut self, claim: Claim) -> Result<Released<'_>, CommitError> {
         let claimed = claim.epoch();
@@ -102,16 +103,16 @@ impl ProducerRing {
         Ok(self.release())
     }
 
-    /// Aborts a claim now, and makes visible what was held back for it. Dropping the claim does the same, with the effect
-    /// put off to the next call on this ring.
+    /// Aborts a claim now, and makes visible what was held back for it. Dropping the claim does the
+    /// same, with the effect put off to the next call on this ring.
     #[inline]
     pub fn abort(&mut self, claim: Claim) -> Released<'_> {
         drop(claim);
         self.release()
     }
 
-    /// Copies a whole frame into the next slot and commits it. Returns its sequence number, and the frames that became
-    /// visible, as [`commit`](Self::commit) does.
+    /// Copies a whole frame into the next slot and commits it. Returns its sequence number, and the
+    /// frames that became visible, as [`commit`](Self::commit) does.
     #[inline]
     pub fn publish(
         &mut self,
@@ -131,8 +132,9 @@ impl ProducerRing {
         Ok((seq, self.release()))
     }
 
-    /// Settles claims that were dropped elsewhere: returns the frames that were held back for them. Call it once per
-    /// duty cycle, and when [`claim`](Self::claim) says that too many are in flight.
+    /// Settles claims that were dropped elsewhere: returns the frames that were held back for them.
+    /// Call it once per duty cycle, and when [`claim`](Self::claim) says that too many are in
+    /// flight.
     #[inline]
     pub fn poll(&mut self) -> Released<'_> {
         self.release()
@@ -202,7 +204,8 @@ impl ProducerRing {
         }
     }
 
-    /// Takes back the numbers of the newest claims if they were aborted without anybody having heard of them.
+    /// Takes back the numbers of the newest claims if they were aborted without anybody having
+    /// heard of them.
     #[inline]
     fn give_back(&mut self) {
         while self.next > self.head {

@@ -1,7 +1,8 @@
-//! What the ring and its claims share: per slot, whether its claim is settled, and which tensor header it holds.
+//! What the ring and its claims share: per slot, whether its claim is settled, and which tensor
+//! header it holds.
 //!
-//! A claim may be dropped on any thread, so its end is told through an atomic; everything else of the
-//! ring belongs to the producer's thread.
+//! A claim may be dropped on any thread, so its end is told through an atomic; everything else of
+//! the ring belongs to the producer's thread.
 
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::Arc;
@@ -57,7 +58,8 @@ impl Shared {
 
     #[inline]
     pub(super) fn mark(&self, seq: Seq) -> Mark {
-        // Acquire: what the thread that dropped the claim did to the slot comes before what the ring does next.
+        // Acquire: what the thread that dropped the claim did to the slot comes before what the
+        // ring does next.
         match self.slots[self.index(seq) as usize]
             .mark
             .load(Ordering::Acquire)
@@ -96,14 +98,15 @@ impl Shared {
     /// The first `len` bytes of the payload slot of `seq`.
     ///
     /// # Safety
-    /// `seq` is claimed, and nothing else in this process uses its payload slot through this mapping while the slice
-    /// lives.
+    /// `seq` is claimed, and nothing else in this process uses its payload slot through this
+    /// mapping while the slice lives.
     ///
-    /// That makes the slice exclusive, which is what `&mut` means: a mapping has at most one ring ever; frames are
-    /// only made from read-only mappings, which lie at other addresses. Readers of those, in this process or another,
-    /// do not matter to whoever holds the slice, and what they read is their seqlock's business. Another *writer*
-    /// would matter: the driver grants one producer lease per stream, and a process that writes without one
-    /// is as far outside of Rust's model as one that writes to /proc/self/mem.
+    /// That makes the slice exclusive, which is what `&mut` means: a mapping has at most one ring
+    /// ever; frames are only made from read-only mappings, which lie at other addresses. Readers of
+    /// those, in this process or another, do not matter to whoever holds the slice, and what they
+    /// read is their seqlock's business. Another *writer* would matter: the driver grants one
+    /// producer lease per stream, and a process that writes without one is as far outside of Rust's
+    /// model as one that writes to /proc/self/mem.
     #[inline]
     #[allow(
         clippy::mut_from_ref,
@@ -111,8 +114,8 @@ impl Shared {
     )]
     pub(super) unsafe fn payload_mut(&self, seq: Seq, pool_index: usize, len: usize) -> &mut [u8] {
         let payload = self.mapping.pool(pool_index).payload(self.index(seq), len);
-        // SAFETY: mapped for writing (the ring refuses other mappings) for as long as `self` lives, `len` bytes; exclusive
-        // by the caller's promise, see above.
+        // SAFETY: mapped for writing (the ring refuses other mappings) for as long as `self` lives,
+        // `len` bytes; exclusive by the caller's promise, see above.
         unsafe { core::slice::from_raw_parts_mut(payload.as_ptr(), len) }
     }
 }

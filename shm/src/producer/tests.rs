@@ -252,8 +252,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the order of operations: frames come out in order, each once, each visible when it does, and none
-    /// that was aborted; the number of claims stays within its limit.
+    /// Whatever the order of operations: frames come out in order, each once, each visible when it
+    /// does, and none that was aborted; the number of claims stays within its limit.
     #[test]
     fn frames_come_out_once_and_in_order(steps in prop::collection::vec(step(), 1..120)) {
         let (_epoch, mut ring) = ring(8);

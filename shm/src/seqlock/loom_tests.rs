@@ -1,6 +1,8 @@
-//! The model: one slot of two guarded words, a writer that overwrites it, a reader that reads it once.
+//! The model: one slot of two guarded words, a writer that overwrites it, a reader that reads it
+//! once.
 //!
-//! Run with `RUSTFLAGS="--cfg loom" cargo nextest run -p tensorpool-shm --release --target-dir target/loom`.
+//! Run with `RUSTFLAGS="--cfg loom" cargo nextest run -p tensorpool-shm --release --target-dir
+//! target/loom`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -118,7 +120,8 @@ fn explore(variant: Variant, writes: u64) {
     });
 }
 
-/// The model must find a torn frame in this variant: a test that could not fail would prove nothing.
+/// The model must find a torn frame in this variant: a test that could not fail would prove
+/// nothing.
 fn must_be_caught(variant: Variant) {
     let found = catch_unwind(AssertUnwindSafe(|| explore(variant, 1)))
         .expect_err("the model checker accepted a seqlock that is known to be broken");

@@ -1,5 +1,6 @@
-//! The signal handler itself. Everything reached from [`on_sigbus`] is async-signal-safe: loads from static
-//! memory, an atomic store, `mmap`, `sigaction`. It allocates nothing, locks nothing and keeps `errno`.
+//! The signal handler itself. Everything reached from [`on_sigbus`] is async-signal-safe: loads
+//! from static memory, an atomic store, `mmap`, `sigaction`. It allocates nothing, locks nothing
+//! and keeps `errno`.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -64,7 +65,8 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
 
 /// Poisons the mapping and puts zero pages over it from the faulting page on.
 fn replace(found: Found, address: usize) -> bool {
-    // SAFETY: this thread is accessing the mapping, so whoever registered it is alive, and its status with it.
+    // SAFETY: this thread is accessing the mapping, so whoever registered it is alive, and its
+    // status with it.
     let status = unsafe { &*found.status };
     // First the flag, then the zeros: nobody can take them for data.
     status.set(Status::POISONED);
@@ -76,8 +78,9 @@ fn replace(found: Found, address: usize) -> bool {
         libc::PROT_READ
     };
     let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: whole pages of a mapping that is ours and alive; its owner will unmap whatever is there. Memory
-    // that others could write anyway becomes zeros, which is one of the values it could have had.
+    // SAFETY: whole pages of a mapping that is ours and alive; its owner will unmap whatever is
+    // there. Memory that others could write anyway becomes zeros, which is one of the values it
+    // could have had.
     let mapped = unsafe {
         libc::mmap(
             ptr::with_exposed_provenance_mut(from),
@@ -100,13 +103,15 @@ fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: never freed once set.
     let previous = unsafe { &*previous };
     match previous.sa_sigaction {
-        // The access would fault again for ever, or the signal was sent and must not get lost:
-        // the default action ends the process when the instruction is repeated or the signal raised again.
+        // The access would fault again for ever, or the signal was sent and must not get lost: the
+        // default action ends the process when the instruction is repeated or the signal raised
+        // again.
         libc::SIG_DFL | libc::SIG_IGN if is_fault(info) => restore_default(),
         libc::SIG_IGN => {}
         libc::SIG_DFL => {
             restore_default();
-            // SAFETY: raising a signal is async-signal-safe; it is blocked until this handler returns.
+            // SAFETY: raising a signal is async-signal-safe; it is blocked until this handler
+            // returns.
             unsafe { libc::raise(signal) };
         }
         handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {

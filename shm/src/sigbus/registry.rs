@@ -1,8 +1,9 @@
 //! The table of protected mappings: lock-free, of fixed capacity, readable from a signal handler.
 //!
-//! Entries are written by whoever maps and unmaps. The handler reads all of them, but only ever acts on one that
-//! covers the address its own thread is accessing, and whoever accesses a mapping keeps it alive: that entry
-//! cannot change meanwhile. The version word keeps it from acting on another one that is just changing.
+//! Entries are written by whoever maps and unmaps. The handler reads all of them, but only ever
+//! acts on one that covers the address its own thread is accessing, and whoever accesses a mapping
+//! keeps it alive: that entry cannot change meanwhile. The version word keeps it from acting on
+//! another one that is just changing.
 
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use super::Status;
 /// How many regions one process can protect at a time.
 pub const CAPACITY: usize = 16 * 1024;
 
-/// One protected mapping. `version` is even while the entry is free or being changed, so that a free table is all zero
-/// and takes no room in the binary.
+/// One protected mapping. `version` is even while the entry is free or being changed, so that a
+/// free table is all zero and takes no room in the binary.
 struct Entry {
     taken: AtomicBool,
     writable: AtomicBool,

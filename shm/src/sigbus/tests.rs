@@ -1,5 +1,5 @@
-//! Truncation under live mappings. Tests that end a process do so in a child: this test binary, started again
-//! with the name of one test and a variable that tells it which part to play.
+//! Truncation under live mappings. Tests that end a process do so in a child: this test binary,
+//! started again with the name of one test and a variable that tells it which part to play.
 
 use std::fs::OpenOptions;
 use std::os::unix::process::ExitStatusExt;
