@@ -61,8 +61,8 @@ pub enum SuperblockError {
     },
     /// Another epoch.
     #[error(
-        "superblock epoch is {found}, expected {expected}: the region belongs to another life of the \
-         stream"
+        "superblock epoch is {found}, expected {expected}: the region belongs to another life of \
+         the stream"
     )]
     Epoch {
         /// What was announced.

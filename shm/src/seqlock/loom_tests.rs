@@ -1,8 +1,8 @@
 //! The model: one slot of two guarded words, a writer that overwrites it, a reader that reads it
 //! once.
 //!
-//! Run with `RUSTFLAGS="--cfg loom" cargo nextest run -p tensorpool-shm --release --target-dir
-//! target/loom`.
+//! Run with `RUSTFLAGS="--cfg loom" cargo nextest run -p tensorpool-shm --lib --release
+//! --target-dir target/loom`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
