@@ -1,10 +1,15 @@
 //! Moves large tensors between processes at memory speed: agents, client conductor and client API.
 
+pub mod client;
 pub mod driver;
 
 /// Messages and plain types of the protocol.
 pub use tensorpool_codecs as codecs;
+/// The sans-IO cores the agents carry out.
+pub use tensorpool_protocol as protocol;
 /// Agents, runners, clocks and counters.
 pub use tensorpool_runtime as runtime;
+/// Regions, mappings and frames.
+pub use tensorpool_shm as shm;
 /// Channels, links and the media driver.
 pub use tensorpool_transport as transport;

@@ -31,8 +31,8 @@ impl SplitMix64 {
     }
 }
 
-/// Delays that double from a minimum to a maximum; each is shortened by up to half, never lengthened, so that the
-/// maximum is a promise.
+/// Delays that double from a minimum to a maximum; each is shortened by up to half, never
+/// lengthened, so that the maximum is a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     min_ns: u64,

@@ -1,6 +1,7 @@
 //! Who listens to a producer's stream, and how far the slowest has come.
 //!
-//! Fed from ConsumerHello (control stream) and QosConsumer (QoS stream). Bounded, forgets who went silent.
+//! Fed from ConsumerHello (control stream) and QosConsumer (QoS stream). Bounded, forgets who went
+//! silent.
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 
@@ -16,7 +17,8 @@ struct Consumer {
     heard: NanoTime,
     epoch: Epoch,
     last_seq_seen: u64,
-    /// When the last two reports of this epoch that said "0" arrived, see [`ConsumerTracker::all_saw`].
+    /// When the last two reports of this epoch that said "0" arrived, see
+    /// [`ConsumerTracker::all_saw`].
     zero_heard: [NanoTime; 2],
 }
 
@@ -57,7 +59,8 @@ impl ConsumerTracker {
         }
     }
 
-    /// A QosConsumer: the epoch it has mapped (0 = none) and the last sequence number it is done with.
+    /// A QosConsumer: the epoch it has mapped (0 = none) and the last sequence number it is done
+    /// with.
     pub fn on_qos(
         &mut self,
         now: NanoTime,
@@ -102,8 +105,9 @@ impl ConsumerTracker {
         self.of_epoch().count()
     }
 
-    /// The first sequence number that some consumer of the current epoch may still need: a lossless producer must not
-    /// overwrite it. `None` without consumers. A report of 0 is ambiguous and read as "needs 0".
+    /// The first sequence number that some consumer of the current epoch may still need: a lossless
+    /// producer must not overwrite it. `None` without consumers. A report of 0 is ambiguous and
+    /// read as "needs 0".
     #[must_use]
     pub fn floor(&self) -> Option<Seq> {
         let needed = self
@@ -115,8 +119,9 @@ impl ConsumerTracker {
         needed.min().map(Seq::new)
     }
 
-    /// Whether every consumer of the current epoch is done with `seq`, which was published at `published`; true without
-    /// consumers. A report of 0 cannot be told from "nothing yet", so for frame 0 two reports after it are asked for.
+    /// Whether every consumer of the current epoch is done with `seq`, which was published at
+    /// `published`; true without consumers. A report of 0 cannot be told from "nothing yet", so for
+    /// frame 0 two reports after it are asked for.
     #[must_use]
     pub fn all_saw(&self, seq: Seq, published: NanoTime) -> bool {
         self.of_epoch()

@@ -68,7 +68,8 @@ pub enum Adoption {
 /// Why a stream's source ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceEnd {
-    /// Its producer gave the lease back: the end of the stream. What it committed may still be read.
+    /// Its producer gave the lease back: the end of the stream. What it committed may still be
+    /// read.
     Detached,
     /// Its producer lost the lease: its frames are void.
     Lost(Option<LeaseRevokeReason>),
@@ -84,7 +85,8 @@ pub enum MappingAction {
         /// What to map.
         regions: Box<RegionSet>,
     },
-    /// Put the mapping of this ticket into use; one in use before is replaced and revoked then, not earlier.
+    /// Put the mapping of this ticket into use; one in use before is replaced and revoked then, not
+    /// earlier.
     Adopt {
         /// The request that made it.
         ticket: MapTicket,
@@ -105,7 +107,8 @@ pub enum MappingAction {
         /// Its epoch.
         epoch: Epoch,
     },
-    /// The source of this epoch ended. After `Detached` what was published is still delivered, then the end is told.
+    /// The source of this epoch ended. After `Detached` what was published is still delivered, then
+    /// the end is told.
     SourceEnded {
         /// The epoch, which may have been replaced already.
         epoch: Epoch,

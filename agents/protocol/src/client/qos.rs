@@ -1,5 +1,5 @@
-//! When a QosProducer, QosConsumer or ConsumerHello is due: once a second, at once after mapping, and for consumers
-//! also when they have got on, so that a lossless producer is released quickly.
+//! When a QosProducer, QosConsumer or ConsumerHello is due: once a second, at once after mapping,
+//! and for consumers also when they have got on, so that a lossless producer is released quickly.
 
 use tensorpool_codecs::types::{NanoTime, Seq};
 
@@ -72,6 +72,8 @@ pub struct ConsumerReporter {
     quarter_ring: u64,
     reported: Option<Seq>,
     sent_at: NanoTime,
+    /// "Frame 0 is done" reads like "nothing yet" and is said twice.
+    repeats_zero: bool,
 }
 
 impl ConsumerReporter {
@@ -83,6 +85,7 @@ impl ConsumerReporter {
             quarter_ring: 1,
             reported: None,
             sent_at: NanoTime::new(0),
+            repeats_zero: false,
         }
     }
 
@@ -91,6 +94,7 @@ impl ConsumerReporter {
         self.cadence.start(now);
         self.quarter_ring = u64::from(slot_count / 4).max(1);
         self.reported = None;
+        self.repeats_zero = false;
     }
 
     /// The mapping is gone; reports with epoch 0 go on, so that the consumer is not forgotten.
@@ -99,8 +103,8 @@ impl ConsumerReporter {
         self.reported = None;
     }
 
-    /// Whether a report is due: the period is over, a quarter of the ring was consumed since the last one, or the
-    /// consumer caught up with the producer.
+    /// Whether a report is due: the period is over, a quarter of the ring was consumed since the
+    /// last one, or the consumer caught up with the producer.
     #[must_use]
     pub fn is_due(&self, now: NanoTime, progress: ConsumerProgress) -> bool {
         if self.cadence.is_due(now) {
@@ -117,13 +121,15 @@ impl ConsumerReporter {
             None => last.get() + 1,
         };
         let caught_up = progress.idle && now.since_ns(self.sent_at) >= CAUGHT_UP_PERIOD_NS;
-        advanced >= self.quarter_ring || (advanced > 0 && caught_up)
+        advanced >= self.quarter_ring || ((advanced > 0 || self.repeats_zero) && caught_up)
     }
 
     /// A report with this progress went out.
     pub fn on_sent(&mut self, now: NanoTime, progress: ConsumerProgress) {
         self.cadence.on_sent(now);
         self.sent_at = now;
+        let zero = Some(Seq::new(0));
+        self.repeats_zero = progress.last_seq == zero && self.reported != zero;
         self.reported = progress.last_seq;
     }
 }
@@ -208,6 +214,12 @@ mod tests {
         assert!(reporter.is_due(at(2), done(0, true)));
         assert!(!reporter.is_due(at(2), done(0, false)), "still busy");
         reporter.on_sent(at(2), done(0, true));
+        assert!(!reporter.is_due(at(3), done(0, true)));
+        assert!(
+            reporter.is_due(at(4), done(0, true)),
+            "frame 0 is reported twice"
+        );
+        reporter.on_sent(at(4), done(0, true));
         assert!(!reporter.is_due(at(10), done(0, true)), "nothing new");
     }
 

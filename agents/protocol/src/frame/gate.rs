@@ -1,9 +1,11 @@
-//! The frame gate: is the slot a descriptor points at the frame it announces, and may this mapping still say so?
+//! The frame gate: is the slot a descriptor points at the frame it announces, and may this mapping
+//! still say so?
 //!
-//! The gate decides; it touches no memory. Its caller snapshots the slot between the two reads of the commit word
-//! (whose decoding has checked the embedded message header: what does not decode is [`DropCause::HeaderInvalid`])
-//! and asks three times, in this order: [`FrameGate::admit`] before anything is read, [`FrameGate::check`] with the
-//! snapshot, [`FrameGate::confirm`] with the second read, also after the application has looked at the payload.
+//! The gate decides; it touches no memory. Its caller snapshots the slot between the two reads of
+//! the commit word (whose decoding has checked the embedded message header: what does not decode is
+//! [`DropCause::HeaderInvalid`]) and asks three times, in this order: [`FrameGate::admit`] before
+//! anything is read, [`FrameGate::check`] with the snapshot, [`FrameGate::confirm`] with the second
+//! read, also after the application has looked at the payload.
 
 use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{Epoch, PoolId, Seq, StreamId};
@@ -32,7 +34,8 @@ pub struct MappingFacts<'a> {
     pub epoch: Epoch,
     /// Ring and pools.
     pub geometry: &'a StreamGeometry,
-    /// Set once the lease, the epoch or the driver is gone: a committed slot of a dead lease is no frame.
+    /// Set once the lease, the epoch or the driver is gone: a committed slot of a dead lease is no
+    /// frame.
     pub revoked: bool,
 }
 
@@ -128,8 +131,8 @@ pub enum Verdict<T> {
     Drop(DropCause),
 }
 
-/// The rules, in the order of Wire v1.2 §15: mapping, epoch, commit word, sequence, header, tensor, payload, commit
-/// word again.
+/// The rules, in the order of Wire v1.2 §15: mapping, epoch, commit word, sequence, header, tensor,
+/// payload, commit word again.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameGate;
 

@@ -1,4 +1,5 @@
-//! What became of every frame of a stream: delivered, or dropped for a counted cause. Over all epochs.
+//! What became of every frame of a stream: delivered, or dropped for a counted cause. Over all
+//! epochs.
 
 use tensorpool_codecs::types::Seq;
 
@@ -32,8 +33,8 @@ impl DropCounts {
             .sum()
     }
 
-    /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are accounted for in
-    /// their own epoch.
+    /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are
+    /// accounted for in their own epoch.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let all: u64 = self.0.iter().sum();
@@ -41,8 +42,8 @@ impl DropCounts {
     }
 }
 
-/// The account of a consumer: `sent = delivered + drops.lost()` over every frame of the epochs it was present in, from
-/// the first it was owed to the last it heard of.
+/// The account of a consumer: `sent = delivered + drops.lost()` over every frame of the epochs it
+/// was present in, from the first it was owed to the last it heard of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameLedger {
     tracker: Option<SeqTracker>,
@@ -62,7 +63,8 @@ impl FrameLedger {
         self.tracker = Some(SeqTracker::new(presence, max_outstanding_gap, slot_count));
     }
 
-    /// A descriptor of the mapped epoch arrived; `true` when its frame shall be looked at and then be reported to
+    /// A descriptor of the mapped epoch arrived; `true` when its frame shall be looked at and then
+    /// be reported to
     /// [`FrameLedger::on_delivered`] or [`FrameLedger::on_dropped`].
     #[inline]
     pub fn on_descriptor(&mut self, seq: Seq) -> bool {
@@ -101,7 +103,8 @@ impl FrameLedger {
         }
     }
 
-    /// The mapped epoch ended at `next_seq`: the missing tail is a gap. Gives its length. Idempotent.
+    /// The mapped epoch ended at `next_seq`: the missing tail is a gap. Gives its length.
+    /// Idempotent.
     pub fn on_end(&mut self, next_seq: Seq) -> u64 {
         let tail = self
             .tracker

@@ -1,7 +1,8 @@
-//! The data path: frame gate, sequence accounting, pool selection and tensor rules. No queues, no owned actions.
+//! The data path: frame gate, sequence accounting, pool selection and tensor rules. No queues, no
+//! owned actions.
 //!
-//! Everything here is called once per frame on an application's thread: plain values in, `Copy` values out, no
-//! allocation and no clock.
+//! Everything here is called once per frame on an application's thread: plain values in, `Copy`
+//! values out, no allocation and no clock.
 
 mod gate;
 mod ledger;

@@ -1,4 +1,5 @@
-//! Which payload pool a frame goes to, and which one a slot names. Lookups only: no allocation per frame.
+//! Which payload pool a frame goes to, and which one a slot names. Lookups only: no allocation per
+//! frame.
 
 use tensorpool_codecs::types::PoolId;
 use thiserror::Error;

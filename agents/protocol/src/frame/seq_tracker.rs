@@ -1,7 +1,7 @@
 //! Gap accounting of one epoch: which sequence numbers must have existed and never came.
 //!
-//! Counted at receipt of a descriptor, before any slot is read, so that the account does not depend on how the frame
-//! itself fares. What becomes of a received frame is the ledger's business.
+//! Counted at receipt of a descriptor, before any slot is read, so that the account does not depend
+//! on how the frame itself fares. What becomes of a received frame is the ledger's business.
 
 use tensorpool_codecs::types::Seq;
 
@@ -10,8 +10,8 @@ use tensorpool_codecs::types::Seq;
 pub enum Presence {
     /// It was there when the epoch began (a remap): frame 0 is expected.
     FromStart,
-    /// It came later, or cannot know: the account begins with the first frame, or earlier if the producer's position
-    /// was heard before it.
+    /// It came later, or cannot know: the account begins with the first frame, or earlier if the
+    /// producer's position was heard before it.
     Joined,
 }
 
@@ -32,7 +32,8 @@ pub enum SeqEvent {
     Regression,
 }
 
-/// Sequence account of one epoch. `seen()` = delivered + dropped by a cause + [`SeqTracker::missed`] at any time.
+/// Sequence account of one epoch. `seen()` = delivered + dropped by a cause +
+/// [`SeqTracker::missed`] at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeqTracker {
     max_gap: u64,
@@ -44,8 +45,8 @@ pub struct SeqTracker {
 }
 
 impl SeqTracker {
-    /// An account for an epoch with `slot_count` slots. `max_outstanding_gap` is capped by the slot count (more than a
-    /// ring cannot be caught up with); 0 turns resynchronising off.
+    /// An account for an epoch with `slot_count` slots. `max_outstanding_gap` is capped by the slot
+    /// count (more than a ring cannot be caught up with); 0 turns resynchronising off.
     #[must_use]
     pub fn new(presence: Presence, max_outstanding_gap: u64, slot_count: u32) -> Self {
         let max_gap = match max_outstanding_gap {
@@ -92,16 +93,17 @@ impl SeqTracker {
         SeqEvent::InOrder { missed }
     }
 
-    /// The producer's next sequence number was heard (QosProducer) after this epoch was mapped. Before the first frame
-    /// it tells where the account begins; afterwards it means nothing until the end.
+    /// The producer's next sequence number was heard (QosProducer) after this epoch was mapped.
+    /// Before the first frame it tells where the account begins; afterwards it means nothing until
+    /// the end.
     pub fn on_producer_position(&mut self, next_seq: Seq) {
         if self.next.is_none() && self.baseline.is_none() {
             self.baseline = Some(next_seq.get());
         }
     }
 
-    /// The epoch ended at `next_seq` (the producer's last position) and nothing more will come: what is missing behind
-    /// the last frame is lost. Gives that number. Idempotent.
+    /// The epoch ended at `next_seq` (the producer's last position) and nothing more will come:
+    /// what is missing behind the last frame is lost. Gives that number. Idempotent.
     pub fn on_end(&mut self, next_seq: Seq) -> u64 {
         let Some(expected) = self.next.or(self.baseline) else {
             return 0;

@@ -1,7 +1,8 @@
 //! What a tensor may look like: dims, strides and how absent strides are inferred.
 //!
-//! Used by the reading side (a slot's tensor header becomes a [`TensorLayout`] or a drop) and by the writing side
-//! (what an application asks for becomes a header with explicit strides). All arithmetic is checked u64.
+//! Used by the reading side (a slot's tensor header becomes a [`TensorLayout`] or a drop) and by
+//! the writing side (what an application asks for becomes a header with explicit strides). All
+//! arithmetic is checked u64.
 
 use tensorpool_codecs::wire::{Dtype, MajorOrder, ProgressUnit, TensorHeader};
 use thiserror::Error;
@@ -19,7 +20,8 @@ const EMPTY: TensorHeader = TensorHeader {
     strides: [0; MAX_DIMS],
 };
 
-/// Bytes per element. Bits count as one byte each: packing eight to a byte is the application's business.
+/// Bytes per element. Bits count as one byte each: packing eight to a byte is the application's
+/// business.
 #[must_use]
 pub const fn element_len(dtype: Dtype) -> u64 {
     match dtype {
@@ -108,8 +110,8 @@ pub struct TensorLayout {
 impl TensorLayout {
     /// Checks a header found in a slot (Wire v1.2 §8.2, §15.4).
     ///
-    /// A stride of 0 is inferred from the axes inside it; an explicit stride must be at least their extent. A dimension
-    /// of 0 is legal and counts as 1 in stride products.
+    /// A stride of 0 is inferred from the axes inside it; an explicit stride must be at least their
+    /// extent. A dimension of 0 is legal and counts as 1 in stride products.
     ///
     /// # Errors
     /// The first rule that is broken, in the order dims, types, strides, progress.
@@ -337,7 +339,8 @@ fn progress_axis_stride(unit: ProgressUnit, strides: &[u64]) -> u64 {
     }
 }
 
-/// Rows count axis 0 and columns axis 1 whatever the major order; without a unit the stride field is not looked at.
+/// Rows count axis 0 and columns axis 1 whatever the major order; without a unit the stride field
+/// is not looked at.
 fn check_progress(unit: ProgressUnit, found: u32, strides: &[u64]) -> Result<(), TensorError> {
     let expected = progress_axis_stride(unit, strides);
     let fits = unit == ProgressUnit::None || (expected != 0 && expected == u64::from(found));

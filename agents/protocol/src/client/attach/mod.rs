@@ -1,6 +1,7 @@
 //! One lease of one stream: ask, keep, lose, ask again, give back (Driver Model v1.0 §3-§5, §9).
 //!
-//! Sans-IO: told the time and decoded messages, it answers with at most one pending [`ControlRequest`] (peek, send,
+//! Sans-IO: told the time and decoded messages, it answers with at most one pending
+//! [`ControlRequest`] (peek, send,
 //! [`AttachClient::on_request_sent`]) and with [`AttachEvent`]s, which the owner drains after every input.
 //! Mapping memory is the mapping core's business.
 
@@ -118,7 +119,8 @@ impl AttachClient {
         }
     }
 
-    /// Gives the lease back and waits for the answer, a short while; without a lease closes at once. Idempotent.
+    /// Gives the lease back and waits for the answer, a short while; without a lease closes at
+    /// once. Idempotent.
     pub fn close(&mut self, now: NanoTime) {
         self.advance(now);
         match &self.state {
@@ -159,8 +161,8 @@ impl AttachClient {
         self.link_up = false;
     }
 
-    /// A response of a driver to anybody. Only the one to the outstanding attempt counts: what comes after an OK or
-    /// belongs to an older attempt is ignored.
+    /// A response of a driver to anybody. Only the one to the outstanding attempt counts: what
+    /// comes after an OK or belongs to an older attempt is ignored.
     pub fn on_attach_response(&mut self, now: NanoTime, response: &AttachResponse) {
         self.advance(now);
         match &self.state {
@@ -213,7 +215,8 @@ impl AttachClient {
         }
     }
 
-    /// A lease of anybody was revoked. Ours is recognised by lease and client id, and consumed once.
+    /// A lease of anybody was revoked. Ours is recognised by lease and client id, and consumed
+    /// once.
     pub fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
         self.advance(now);
         if revoked.client_id != self.client_id {
@@ -288,7 +291,8 @@ impl AttachClient {
         self.check_invariants();
     }
 
-    /// When [`AttachClient::on_timeout`] or [`AttachClient::peek_request`] has something to do next.
+    /// When [`AttachClient::on_timeout`] or [`AttachClient::peek_request`] has something to do
+    /// next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<NanoTime> {
         let send = |at: NanoTime| self.link_up.then_some(at);
@@ -336,7 +340,8 @@ impl AttachClient {
         }
     }
 
-    /// The peeked request went out at `now`. A keepalive that went out moves the local expiry; one that did not, does not.
+    /// The peeked request went out at `now`. A keepalive that went out moves the local expiry; one
+    /// that did not, does not.
     pub fn on_request_sent(&mut self, now: NanoTime) {
         self.advance(now);
         let now = self.now;

@@ -84,7 +84,8 @@ impl AttachClient {
         }
     }
 
-    /// Before the first lease a refusal is final, unless it is known to pass; afterwards it is tried for ever.
+    /// Before the first lease a refusal is final, unless it is known to pass; afterwards it is
+    /// tried for ever.
     pub(super) fn on_refused(&mut self, error: AttachError) {
         let passes =
             matches!(&error, AttachError::Rejected { message, .. } if message.contains(DRAINING));
@@ -152,7 +153,8 @@ impl AttachClient {
             Some((holder, epoch)) => (holder, Some(epoch)),
             None => (None, None),
         };
-        // Epochs are monotonic nanoseconds at the grant; one that lies ahead of us is no such clock.
+        // Epochs are monotonic nanoseconds at the grant; one that lies ahead of us is no such
+        // clock.
         let age = epoch.map(|epoch| self.now.get().checked_sub(epoch.get()));
         AttachError::ProducerHeld {
             stream_id: self.config.stream_id,

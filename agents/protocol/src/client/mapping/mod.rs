@@ -1,7 +1,9 @@
-//! Which epoch of a stream is mapped, when it is replaced, and when it is void (Wire v1.2 §7, §10.1, §15).
+//! Which epoch of a stream is mapped, when it is replaced, and when it is void (Wire v1.2 §7,
+//! §10.1, §15).
 //!
-//! Sans-IO: a worker maps. The core asks for it with [`MappingAction::Map`] and is told the outcome. Its owner drains
-//! the actions after every input. Whether a lease is held is the attach core's business.
+//! Sans-IO: a worker maps. The core asks for it with [`MappingAction::Map`] and is told the
+//! outcome. Its owner drains the actions after every input. Whether a lease is held is the attach
+//! core's business.
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, StreamId};
 
@@ -124,9 +126,9 @@ impl MappingCore {
 
     /// An announce of any stream. Ignored by producers and without a lease.
     ///
-    /// Accepted are fresh announces from after the join: a higher epoch is mapped and then takes over, the same epoch
-    /// changes nothing unless its regions changed, a lower one is ignored unless the mapped one is stale and the lower
-    /// one was announced twice in a row.
+    /// Accepted are fresh announces from after the join: a higher epoch is mapped and then takes
+    /// over, the same epoch changes nothing unless its regions changed, a lower one is ignored
+    /// unless the mapped one is stale and the lower one was announced twice in a row.
     pub fn on_announce(&mut self, now: NanoTime, realtime_now: NanoTime, announce: &Announce) {
         self.advance(now);
         if !self.attached
@@ -156,7 +158,8 @@ impl MappingCore {
         }
     }
 
-    /// A lease of anybody was revoked. If it is that of our stream's producer, its epoch has ended. Told once.
+    /// A lease of anybody was revoked. If it is that of our stream's producer, its epoch has ended.
+    /// Told once.
     pub fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
         self.advance(now);
         let of_source = revoked.role.known() == Some(Role::Producer)
@@ -238,8 +241,8 @@ impl MappingCore {
 
     /// What the superblock of the mapped header ring says. 0 means unknown, for both.
     ///
-    /// Another process id than before means that somebody else took the memory over: it is mapped anew. Activity older
-    /// than three periods is told once as [`MappingAction::SourceStale`].
+    /// Another process id than before means that somebody else took the memory over: it is mapped
+    /// anew. Activity older than three periods is told once as [`MappingAction::SourceStale`].
     pub fn on_superblock(&mut self, now: NanoTime, epoch: Epoch, activity: NanoTime, pid: u64) {
         self.advance(now);
         let (State::Mapped(mapped) | State::Remapping(mapped, _)) = &mut self.state else {
@@ -260,7 +263,16 @@ impl MappingCore {
         }
         if changed {
             self.stats.pid_changes += 1;
-            self.remap_after_pid_change();
+            self.remap_in_place();
+        }
+    }
+
+    /// The mapping of `epoch` turned out to be unusable, as when a region was truncated: it is
+    /// void, and mapped anew once that is possible.
+    pub fn on_unusable(&mut self, now: NanoTime, epoch: Epoch) {
+        self.advance(now);
+        if self.mapped_epoch() == Some(epoch) {
+            self.remap_in_place();
         }
     }
 

@@ -36,7 +36,8 @@ impl MappingCore {
         }
     }
 
-    /// Idempotent unless the regions changed, or somebody else took over an epoch whose producer had ended.
+    /// Idempotent unless the regions changed, or somebody else took over an epoch whose producer
+    /// had ended.
     fn on_same_epoch(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
         if let Some(ended) = self.ended.filter(|ended| ended.epoch == regions.epoch) {
             if producer_id.is_some_and(|id| id != ended.producer_id) {
@@ -62,7 +63,8 @@ impl MappingCore {
         }
     }
 
-    /// A lower epoch may be the truth after a reboot of the host, but only if what is mapped is dead.
+    /// A lower epoch may be the truth after a reboot of the host, but only if what is mapped is
+    /// dead.
     fn on_lower_epoch(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
         self.stats.announces_lower_epoch += 1;
         let stale = match &self.state {
@@ -175,7 +177,8 @@ impl MappingCore {
         }
     }
 
-    pub(super) fn remap_after_pid_change(&mut self) {
+    /// The mapping in use is void, its regions are still wanted unless newer ones are.
+    pub(super) fn remap_in_place(&mut self) {
         let (State::Mapped(mapped) | State::Remapping(mapped, _)) = &self.state else {
             return;
         };

@@ -425,6 +425,19 @@ fn another_process_behind_the_region_means_mapping_anew() {
 }
 
 #[test]
+fn an_unusable_mapping_is_voided_and_mapped_anew() {
+    let mut core = mapped(5);
+    core.on_unusable(at(10), Epoch::new(4));
+    assert_eq!(actions(&mut core), [], "that one is not in use");
+    core.on_unusable(at(10), Epoch::new(5));
+    assert!(matches!(
+        actions(&mut core)[..],
+        [MappingAction::Revoke { .. }, MappingAction::Map { .. }]
+    ));
+    assert_eq!(core.mapped_epoch(), None);
+}
+
+#[test]
 fn an_activity_of_zero_is_unknown_and_staleness_is_told_once() {
     let mut core = mapped(5);
     core.on_superblock(at(9_000), Epoch::new(5), NanoTime::new(0), 1);

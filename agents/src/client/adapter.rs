@@ -1,0 +1,311 @@
+//! Decodes what arrives on control, announce and QoS streams into plain inputs. Decides nothing;
+//! anything that is not ours, or not whole, is counted and skipped.
+
+use tensorpool_codecs::DecodeError;
+use tensorpool_codecs::driver::{
+    self, ShmAttachResponseView, ShmDetachResponse, ShmDriverShutdown, ShmLeaseRevoked,
+};
+use tensorpool_codecs::gate::{GateError, Message, gate};
+use tensorpool_codecs::types::{
+    ClientId, CorrelationId, Epoch, LeaseId, NanoTime, NodeId, PoolId, Seq, StreamId,
+};
+use tensorpool_codecs::wire::{self, ConsumerHello, QosConsumer, QosProducer, ShmPoolAnnounceView};
+use tensorpool_protocol::client::{
+    Announce, AttachResponse, ClockDomain, DetachResponse, DriverShutdown, LeaseRevoked, RawPool,
+    RawRegions,
+};
+use tensorpool_protocol::common::{
+    EnumField, LeaseRevokeReason, ResponseCode, Role, ShutdownReason,
+};
+
+/// A message a client has use for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Inbound {
+    AttachResponse(Box<AttachResponse>),
+    DetachResponse(DetachResponse),
+    LeaseRevoked(LeaseRevoked),
+    DriverShutdown(DriverShutdown),
+    Announce(Box<Announce>),
+    Hello {
+        stream_id: StreamId,
+        consumer_id: ClientId,
+    },
+    ConsumerReport {
+        stream_id: StreamId,
+        consumer_id: ClientId,
+        epoch: Epoch,
+        last_seq: Seq,
+    },
+    ProducerReport {
+        stream_id: StreamId,
+        epoch: Epoch,
+        next_seq: Seq,
+    },
+}
+
+/// What a client's subscriptions have brought that it has no use for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AdapterStats {
+    /// Messages of no interest, among them all of other peers and our own.
+    pub(super) ignored: u64,
+    /// Messages that claim to be ours and do not decode.
+    pub(super) malformed: u64,
+}
+
+/// The input a message is; `None` for one of no interest.
+pub(super) fn decode(bytes: &[u8], stats: &mut AdapterStats) -> Option<Inbound> {
+    let message = match gate(bytes) {
+        Ok(gated) => gated.message,
+        Err(GateError::TooShort { .. }) => {
+            stats.malformed += 1;
+            return None;
+        }
+        Err(_) => {
+            stats.ignored += 1;
+            return None;
+        }
+    };
+    let decoded = match message {
+        Message::Driver(template) => decode_driver(template, bytes),
+        Message::Wire(template) => decode_wire(template, bytes),
+        Message::Bridge(_)
+        | Message::Merge(_)
+        | Message::TraceLink(_)
+        | Message::Discovery(_)
+        | Message::Event(_) => Ok(None),
+    };
+    match decoded {
+        Ok(Some(inbound)) => Some(inbound),
+        Ok(None) => {
+            stats.ignored += 1;
+            None
+        }
+        Err(_) => {
+            stats.malformed += 1;
+            None
+        }
+    }
+}
+
+fn decode_driver(template: driver::Template, bytes: &[u8]) -> Result<Option<Inbound>, DecodeError> {
+    use driver::Template;
+    Ok(Some(match template {
+        Template::ShmAttachResponse => {
+            let view = ShmAttachResponseView::decode(bytes)?;
+            Inbound::AttachResponse(Box::new(attach_response(&view)))
+        }
+        Template::ShmDetachResponse => {
+            let response = ShmDetachResponse::decode(bytes)?;
+            Inbound::DetachResponse(DetachResponse {
+                correlation_id: CorrelationId::new(response.correlation_id),
+                code: ResponseCode::from_wire(response.code.to_wire()),
+            })
+        }
+        Template::ShmLeaseRevoked => {
+            let revoked = ShmLeaseRevoked::decode(bytes)?;
+            Inbound::LeaseRevoked(LeaseRevoked {
+                lease_id: LeaseId::new(revoked.lease_id),
+                stream_id: StreamId::new(revoked.stream_id),
+                client_id: ClientId::new(revoked.client_id),
+                role: EnumField::<Role>::from_wire(revoked.role.to_wire()),
+                reason: EnumField::<LeaseRevokeReason>::from_wire(revoked.reason.to_wire()),
+            })
+        }
+        Template::ShmDriverShutdown => {
+            let notice = ShmDriverShutdown::decode(bytes)?;
+            Inbound::DriverShutdown(DriverShutdown {
+                timestamp: NanoTime::new(notice.timestamp_ns),
+                reason: EnumField::<ShutdownReason>::from_wire(notice.reason.to_wire()),
+            })
+        }
+        Template::ShmAttachRequest
+        | Template::ShmDetachRequest
+        | Template::ShmLeaseKeepalive
+        | Template::ShmDriverShutdownRequest => return Ok(None),
+    }))
+}
+
+fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>, DecodeError> {
+    use wire::Template;
+    Ok(Some(match template {
+        Template::ShmPoolAnnounce => {
+            let view = ShmPoolAnnounceView::decode(bytes)?;
+            Inbound::Announce(Box::new(announce(&view)))
+        }
+        Template::ConsumerHello => {
+            let hello = ConsumerHello::decode(bytes)?;
+            Inbound::Hello {
+                stream_id: StreamId::new(hello.stream_id),
+                consumer_id: ClientId::new(hello.consumer_id),
+            }
+        }
+        Template::QosConsumer => {
+            let qos = QosConsumer::decode(bytes)?;
+            Inbound::ConsumerReport {
+                stream_id: StreamId::new(qos.stream_id),
+                consumer_id: ClientId::new(qos.consumer_id),
+                epoch: Epoch::new(qos.epoch),
+                last_seq: Seq::new(qos.last_seq_seen),
+            }
+        }
+        Template::QosProducer => {
+            let qos = QosProducer::decode(bytes)?;
+            Inbound::ProducerReport {
+                stream_id: StreamId::new(qos.stream_id),
+                epoch: Epoch::new(qos.epoch),
+                next_seq: Seq::new(qos.current_seq),
+            }
+        }
+        Template::ConsumerConfig
+        | Template::FrameDescriptor
+        | Template::FrameProgress
+        | Template::TensorHeader
+        | Template::DataSourceAnnounce
+        | Template::DataSourceMeta
+        | Template::ControlResponse
+        | Template::MetaBlobAnnounce
+        | Template::MetaBlobChunk
+        | Template::MetaBlobComplete => return Ok(None),
+    }))
+}
+
+fn attach_response(view: &ShmAttachResponseView<'_>) -> AttachResponse {
+    AttachResponse {
+        correlation_id: CorrelationId::new(view.correlation_id),
+        code: ResponseCode::from_wire(view.code.to_wire()),
+        lease_id: view.lease_id.map(LeaseId::new),
+        stream_id: view.stream_id.map(StreamId::new),
+        epoch: view.epoch.map(Epoch::new),
+        layout_version: view.layout_version,
+        node_id: view.node_id.map(NodeId::new),
+        regions: RawRegions {
+            header_slot_count: view.header_nslots,
+            header_slot_bytes: view.header_slot_bytes,
+            header_uri: text(view.header_region_uri),
+            pools: view
+                .payload_pools
+                .iter()
+                .map(|pool| RawPool {
+                    pool_id: PoolId::new(pool.pool_id),
+                    slot_count: pool.pool_nslots,
+                    stride_bytes: pool.stride_bytes,
+                    uri: text(pool.region_uri),
+                })
+                .collect(),
+        },
+        error_message: text(view.error_message),
+    }
+}
+
+fn announce(view: &ShmPoolAnnounceView<'_>) -> Announce {
+    Announce {
+        stream_id: StreamId::new(view.stream_id),
+        producer_id: Some(ClientId::new(view.producer_id)).filter(|id| id.get() != 0),
+        epoch: Epoch::new(view.epoch),
+        timestamp: NanoTime::new(view.announce_timestamp_ns),
+        clock_domain: Some(match view.announce_clock_domain {
+            wire::ClockDomain::Monotonic => ClockDomain::Monotonic,
+            wire::ClockDomain::RealtimeSynced => ClockDomain::RealtimeSynced,
+        }),
+        layout_version: view.layout_version,
+        regions: RawRegions {
+            header_slot_count: Some(view.header_nslots),
+            header_slot_bytes: Some(view.header_slot_bytes),
+            header_uri: text(view.header_region_uri),
+            pools: view
+                .payload_pools
+                .iter()
+                .map(|pool| RawPool {
+                    pool_id: PoolId::new(pool.pool_id),
+                    slot_count: pool.pool_nslots,
+                    stride_bytes: pool.stride_bytes,
+                    uri: text(pool.region_uri),
+                })
+                .collect(),
+        },
+    }
+}
+
+/// Region URIs are parsed strictly later; here nothing is lost but what could not be a path of
+/// ours.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_schemas_and_short_messages_are_counted_and_skipped() {
+        let mut stats = AdapterStats::default();
+        assert_eq!(decode(&[1, 2, 3], &mut stats), None);
+        assert_eq!(
+            decode(&[8, 0, 1, 0, 0x0f, 0x27, 1, 0, 0, 0], &mut stats),
+            None
+        );
+        let mut truncated = [0u8; 20];
+        truncated[..8].copy_from_slice(&[28, 0, 6, 0, 0x84, 3, 1, 0]);
+        assert_eq!(decode(&truncated, &mut stats), None);
+        assert_eq!(
+            stats,
+            AdapterStats {
+                ignored: 1,
+                malformed: 2
+            }
+        );
+    }
+
+    #[test]
+    fn a_producer_report_becomes_its_input() {
+        let qos = QosProducer {
+            stream_id: 7,
+            producer_id: 8,
+            epoch: 9,
+            current_seq: 10,
+            watermark: None,
+        };
+        let mut bytes = [0; 64];
+        let len = qos.encode(&mut bytes).unwrap();
+        let expected = Inbound::ProducerReport {
+            stream_id: StreamId::new(7),
+            epoch: Epoch::new(9),
+            next_seq: Seq::new(10),
+        };
+        assert_eq!(
+            decode(&bytes[..len], &mut AdapterStats::default()),
+            Some(expected)
+        );
+    }
+
+    #[test]
+    fn an_announce_without_a_producer_says_so() {
+        let message = wire::ShmPoolAnnounce {
+            stream_id: 1,
+            producer_id: 0,
+            epoch: 2,
+            announce_timestamp_ns: 3,
+            announce_clock_domain: wire::ClockDomain::Monotonic,
+            layout_version: 1,
+            header_nslots: 8,
+            header_slot_bytes: 256,
+            payload_pools: &[wire::ShmPoolAnnouncePayloadPool {
+                pool_id: 4,
+                pool_nslots: 8,
+                stride_bytes: 64,
+                region_uri: b"shm:file?path=/p",
+            }],
+            header_region_uri: b"shm:file?path=/h",
+        };
+        let mut bytes = [0; 256];
+        let len = message.encode(&mut bytes).unwrap();
+        match decode(&bytes[..len], &mut AdapterStats::default()) {
+            Some(Inbound::Announce(announce)) => {
+                assert_eq!(announce.producer_id, None);
+                assert_eq!(announce.regions.pools[0].uri, "shm:file?path=/p");
+                assert_eq!(announce.regions.header_slot_count, Some(8));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

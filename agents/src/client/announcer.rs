@@ -1,0 +1,222 @@
+//! Tells consumers of frames that became visible: one descriptor each, in order. Application's
+//! thread only.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+use tensorpool_codecs::types::{Epoch, MetaVersion, Seq, StreamId, TraceId};
+use tensorpool_codecs::wire::FrameDescriptor;
+use tensorpool_runtime::clock::monotonic_ns;
+use tensorpool_shm::producer::Released;
+use tensorpool_transport::{Offer, Publication};
+
+use super::meta::FrameMeta;
+use super::shared::ProducerShared;
+use super::stats::ProducerCounters;
+
+pub(super) const DESCRIPTOR_LEN: usize = FrameDescriptor::ENCODED_LEN;
+
+/// How often a descriptor is tried while the log is being rotated.
+const ADMIN_ACTION_TRIES: u32 = 3;
+
+/// What became of the announcement of a frame. The frame itself is committed in any case, and its
+/// sequence number used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Announced {
+    /// Consumers are told.
+    Sent,
+    /// Nobody subscribes.
+    NotConnected,
+    /// A subscriber of the descriptor stream is a window behind and holds all others up: nobody is
+    /// told of this frame, and consumers count it as a gap.
+    BackPressured,
+    /// The media driver is gone: nobody is told until it is back.
+    LinkDown,
+    /// An older claim is still open: the frame becomes visible with that one's commit.
+    HeldBack,
+    /// Lossless: consumers will be told, later.
+    Queued,
+    /// Aeron refused; see the counters.
+    Failed,
+}
+
+/// What consumers are told beyond the sequence number, kept per slot until the frame becomes
+/// visible.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    meta_version: Option<MetaVersion>,
+    trace_id: Option<TraceId>,
+}
+
+impl Said {
+    #[inline]
+    pub(super) fn of(meta: &FrameMeta) -> Self {
+        Self {
+            meta_version: meta.meta_version,
+            trace_id: meta.trace_id,
+        }
+    }
+}
+
+/// The epoch frames are told of in, and what is to be said of each slot's frame.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) stream_id: StreamId,
+    pub(super) epoch: Epoch,
+    said: Box<[Said]>,
+}
+
+impl Telling {
+    pub(super) fn new(stream_id: StreamId, epoch: Epoch, slot_count: u32) -> Self {
+        let said = vec![Said::default(); slot_count as usize].into_boxed_slice();
+        Self {
+            stream_id,
+            epoch,
+            said,
+        }
+    }
+
+    #[inline]
+    pub(super) fn say(&mut self, seq: Seq, said: Said) {
+        let index = seq.slot_index(self.said.len() as u32) as usize;
+        self.said[index] = said;
+    }
+
+    #[inline]
+    fn descriptor(&self, seq: Seq, published_ns: u64) -> [u8; DESCRIPTOR_LEN] {
+        let said = &self.said[seq.slot_index(self.said.len() as u32) as usize];
+        let mut bytes = [0; DESCRIPTOR_LEN];
+        FrameDescriptor {
+            stream_id: self.stream_id.get(),
+            epoch: self.epoch.get(),
+            seq: seq.get(),
+            timestamp_ns: Some(published_ns),
+            meta_version: said.meta_version.map(MetaVersion::get),
+            trace_id: said.trace_id.map(TraceId::get),
+        }
+        .encode_into(&mut bytes);
+        bytes
+    }
+}
+
+/// The descriptor publication of one producer.
+#[derive(Debug)]
+pub(super) struct Announcer {
+    pub(super) publication: Publication,
+    /// Lossless: descriptors that are still to be sent, oldest first.
+    pub(super) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
+    pub(super) counters: ProducerCounters,
+    lossless: bool,
+}
+
+impl Announcer {
+    pub(super) fn new(publication: Publication, lossless: bool) -> Self {
+        let (unsent, counters) = (VecDeque::new(), ProducerCounters::default());
+        Self {
+            publication,
+            unsent,
+            counters,
+            lossless,
+        }
+    }
+
+    pub(super) fn is_live(&mut self) -> bool {
+        self.publication.is_live()
+    }
+
+    /// A new epoch: what was not sent belongs to the old one and is of no use.
+    pub(super) fn begin_epoch(&mut self, slot_count: u32) {
+        self.unsent.clear();
+        if self.lossless {
+            self.unsent.reserve(slot_count as usize);
+        }
+    }
+
+    /// Sends the descriptors of the frames that became visible. Gives what became of the last one.
+    #[inline]
+    pub(super) fn announce(
+        &mut self,
+        shared: &ProducerShared,
+        telling: &Telling,
+        released: Released<'_>,
+    ) -> Announced {
+        let mut announced = Announced::HeldBack;
+        for seq in released {
+            let published_ns = monotonic_ns().get();
+            // In this order: who sees the sequence number sees a time that is not older.
+            shared.published_ns.store(published_ns, Ordering::Release);
+            shared.next_seq.set(seq.next().get());
+            self.counters.frames_published.increment();
+            announced = self.send(shared, &telling.descriptor(seq, published_ns));
+        }
+        announced
+    }
+
+    /// Lossless: sends what was held back. True when nothing is.
+    pub(super) fn flush(&mut self, shared: &ProducerShared) -> bool {
+        while let Some(descriptor) = self.unsent.front() {
+            let offer = self.publication.offer(descriptor);
+            if !self.is_settled(shared, offer) {
+                self.count(offer);
+                return false;
+            }
+            self.unsent.pop_front();
+        }
+        true
+    }
+
+    #[inline]
+    fn send(&mut self, shared: &ProducerShared, descriptor: &[u8; DESCRIPTOR_LEN]) -> Announced {
+        if !self.unsent.is_empty() {
+            self.unsent.push_back(*descriptor);
+            return Announced::Queued;
+        }
+        let mut offer = self.publication.offer(descriptor);
+        for _ in 1..ADMIN_ACTION_TRIES {
+            if offer != Offer::AdminAction {
+                break;
+            }
+            offer = self.publication.offer(descriptor);
+        }
+        if offer.is_sent() {
+            return Announced::Sent;
+        }
+        self.count(offer);
+        if self.lossless && !self.is_settled(shared, offer) {
+            self.unsent.push_back(*descriptor);
+            return Announced::Queued;
+        }
+        match offer {
+            Offer::Sent { .. } => Announced::Sent,
+            Offer::NotConnected => Announced::NotConnected,
+            Offer::BackPressured | Offer::AdminAction => Announced::BackPressured,
+            Offer::LinkDown | Offer::Closed => Announced::LinkDown,
+            Offer::MaxPositionExceeded | Offer::TooLong | Offer::Failed(_) => Announced::Failed,
+        }
+    }
+
+    /// Whether trying again is of no use. Nobody subscribed is an answer only while no consumer is
+    /// known to be there.
+    fn is_settled(&self, shared: &ProducerShared, offer: Offer) -> bool {
+        match offer {
+            Offer::Sent { .. } => true,
+            Offer::NotConnected => shared.mapped_consumers.load(Ordering::Relaxed) == 0,
+            _ => false,
+        }
+    }
+
+    #[cold]
+    fn count(&self, offer: Offer) {
+        let counters = &self.counters;
+        match offer {
+            Offer::Sent { .. } => {}
+            Offer::NotConnected => counters.not_connected.increment(),
+            Offer::BackPressured => counters.backpressured.increment(),
+            Offer::AdminAction => counters.admin_action.increment(),
+            Offer::Closed | Offer::LinkDown => counters.closed.increment(),
+            Offer::MaxPositionExceeded => counters.max_position_exceeded.increment(),
+            Offer::TooLong | Offer::Failed(_) => counters.errors.increment(),
+        }
+    }
+}

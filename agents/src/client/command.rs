@@ -1,0 +1,33 @@
+//! What applications ask of the conductor. Rare, so an unbounded channel; never per frame.
+
+use std::sync::Weak;
+
+use crossbeam_channel::Sender;
+use tensorpool_protocol::client::AttachConfig;
+
+use super::consumer::Consumer;
+use super::error::OpenError;
+use super::producer::Producer;
+use super::session::CloseProducer;
+use super::worker::SessionId;
+
+/// A request for a new session.
+pub(super) struct Open<T> {
+    pub(super) attach: AttachConfig,
+    /// Gone when nobody waits any more.
+    pub(super) waiting: Weak<()>,
+    pub(super) reply: Sender<Result<T, OpenError>>,
+}
+
+pub(super) enum Command {
+    OpenProducer {
+        open: Box<Open<Producer>>,
+        lossless: bool,
+    },
+    OpenConsumer {
+        open: Box<Open<Consumer>>,
+        max_outstanding_gap: u64,
+    },
+    CloseProducer(SessionId, Box<CloseProducer>),
+    CloseConsumer(SessionId),
+}

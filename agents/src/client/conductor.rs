@@ -1,0 +1,420 @@
+//! The ClientConductor: owns the link to Aeron and all control-plane state of a client.
+//!
+//! ```text
+//!  application threads                conductor's thread                      driver, other clients
+//!  Producer ── descriptors ────────────────────────────────────────────────▶ 1100
+//!  Consumer ◀─ descriptors ───────────────────────────────────────────────── 1100
+//!     │  ▲  few shared words     ┌─ Session (attach + mapping core) ─┐
+//!     │  └── notices (SPSC) ◀────┤  one per producer and consumer    ├──▶ 1000 control, 1200 QoS
+//!     └───── commands ─────────▶ └───────────────────────────────────┘◀── 1000, 1001 announce, 1200
+//!                                     ▲ mapped regions │ regions to map
+//!                                     └── map worker ◀─┘
+//! ```
+//! It never touches a frame. Decisions are the cores'; decoding is `adapter`'s, encoding `proxy`'s.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use tensorpool_codecs::types::NanoTime;
+use tensorpool_protocol::client::ConsumerTracker;
+use tensorpool_runtime::clock::{CachedNanoClock, ClockSource, realtime_ns};
+use tensorpool_runtime::{Agent, AgentError};
+use tensorpool_shm::mapping::Mapping;
+use tensorpool_transport::{
+    Link, LinkConfig, LinkEvent, PublicationOptions, Subscription, SubscriptionOptions,
+};
+
+use super::adapter::{self, AdapterStats};
+use super::command::{Command, Open};
+use super::config::{ClientConfig, nanos};
+use super::consumer::{Consumer, ConsumerSetup};
+use super::error::ConnectError;
+use super::producer::{Producer, ProducerSetup};
+use super::proxy::Proxy;
+use super::session::{
+    ConsumerParts, ConsumerSide, Context, ProducerParts, ProducerSide, Session, SessionConfig, Side,
+};
+use super::shared::{ConsumerShared, Mailbox, ProducerShared};
+use super::worker::{MapWorker, SessionId};
+use crate::driver::Endpoint;
+
+/// Messages taken from one subscription at a time.
+const FRAGMENT_LIMIT: usize = 64;
+/// Polls of the QoS stream per cycle; consumers of fast lossless streams report often.
+const QOS_POLLS: usize = 16;
+/// How long closing waits for leases to be given back.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The agent of a client. Built on its own thread: the link it owns cannot leave it.
+pub(super) struct ClientConductor {
+    config: ClientConfig,
+    clock: CachedNanoClock,
+    link: Link,
+    proxy: Proxy,
+    control: Subscription,
+    announces: Subscription,
+    reports: Subscription,
+    worker: MapWorker,
+    sessions: Vec<Session>,
+    commands: Receiver<Command>,
+    /// Given to handles.
+    command_sender: Sender<Command>,
+    retired: Vec<Arc<Mapping>>,
+    next_session: u64,
+    was_up: bool,
+    /// Since when the announce subscription is there.
+    has_joined: bool,
+    inbound: AdapterStats,
+}
+
+impl ClientConductor {
+    pub(super) fn new(
+        config: ClientConfig,
+        worker: MapWorker,
+        commands: Receiver<Command>,
+        command_sender: Sender<Command>,
+    ) -> Result<Self, ConnectError> {
+        let mut link = Link::new(LinkConfig {
+            client_name: config.name.clone(),
+            ..LinkConfig::for_dir(&config.aeron_dir)
+        })?;
+        let mut publication = |endpoint: &Endpoint| {
+            let options = PublicationOptions::default();
+            link.add_publication(&endpoint.channel, endpoint.stream_id, options)
+        };
+        let proxy = Proxy::new(publication(&config.control), publication(&config.qos));
+        let mut subscription = |endpoint: &Endpoint| {
+            let options = SubscriptionOptions::UNTETHERED;
+            link.add_subscription(&endpoint.channel, endpoint.stream_id, options)
+        };
+        let control = subscription(&config.control);
+        let announces = subscription(&config.announce);
+        let reports = subscription(&config.qos);
+        Ok(Self {
+            clock: CachedNanoClock::new(ClockSource::Monotonic),
+            link,
+            proxy,
+            control,
+            announces,
+            reports,
+            worker,
+            sessions: Vec::new(),
+            commands,
+            command_sender,
+            retired: Vec::new(),
+            next_session: 0,
+            was_up: false,
+            has_joined: false,
+            inbound: AdapterStats::default(),
+            config,
+        })
+    }
+
+    fn cycle(&mut self) -> usize {
+        let now = self.clock.update();
+        let mut work = self.link.do_work(now);
+        work += self.take_link_events(now);
+        work += self.take_commands(now);
+        // Results first: what ended in this cycle is told before what replaces it is put into use.
+        work += self.take_map_results(now);
+        work += self.take_messages(now);
+        work += self.drive_sessions(now);
+        self.let_go_of_retired();
+        work
+    }
+
+    fn take_link_events(&mut self, now: NanoTime) -> usize {
+        let mut count = 0;
+        while let Some(event) = self.link.poll_event() {
+            count += 1;
+            match event {
+                LinkEvent::Up { .. } => {
+                    for session in &mut self.sessions {
+                        session.on_link_up(now, self.was_up);
+                    }
+                    self.was_up = true;
+                }
+                LinkEvent::Lost { reason } => {
+                    for session in &mut self.sessions {
+                        session.on_link_lost(now, &reason);
+                    }
+                }
+                // The link tries again by itself and keeps the last error.
+                _ => {}
+            }
+        }
+        let joined = self.announces.is_live();
+        if joined && !self.has_joined {
+            for session in &mut self.sessions {
+                session.on_joined(now);
+            }
+        }
+        self.has_joined = joined;
+        count
+    }
+
+    fn take_commands(&mut self, now: NanoTime) -> usize {
+        let mut count = 0;
+        while let Ok(command) = self.commands.try_recv() {
+            count += 1;
+            match command {
+                Command::OpenProducer { open, lossless } => {
+                    self.open_producer(now, *open, lossless)
+                }
+                Command::OpenConsumer {
+                    open,
+                    max_outstanding_gap,
+                } => {
+                    self.open_consumer(now, *open, max_outstanding_gap);
+                }
+                Command::CloseProducer(id, close) => {
+                    if let Some(session) = self.session(id) {
+                        session.close_producer(now, *close);
+                    }
+                }
+                Command::CloseConsumer(id) => {
+                    if let Some(session) = self.session(id) {
+                        session.close_consumer();
+                    }
+                }
+            }
+        }
+        count
+    }
+
+    fn open_producer(&mut self, now: NanoTime, open: Open<Producer>, lossless: bool) {
+        let (mailbox, notices) = Mailbox::new();
+        let (id, shared) = (self.take_id(), Arc::new(ProducerShared::default()));
+        let endpoint = &self.config.descriptor;
+        let publication = self.link.add_publication(
+            &endpoint.channel,
+            endpoint.stream_id,
+            PublicationOptions::default(),
+        );
+        let handle = Producer::new(ProducerSetup {
+            id,
+            stream_id: open.attach.stream_id,
+            shared: Arc::clone(&shared),
+            notices,
+            publication,
+            commands: self.command_sender.clone(),
+            lossless,
+        });
+        let tracker = ConsumerTracker::new(open.attach.stream_id);
+        let parts = ProducerParts {
+            handle,
+            reply: open.reply,
+        };
+        let side = Side::Producer(Box::new(ProducerSide::new(shared, parts, tracker)));
+        let config = self.session_config(id, open.attach, open.waiting);
+        self.add_session(Session::new(config, mailbox, side, now), now);
+    }
+
+    fn open_consumer(&mut self, now: NanoTime, open: Open<Consumer>, max_outstanding_gap: u64) {
+        let (mailbox, notices) = Mailbox::new();
+        let (id, shared) = (self.take_id(), Arc::new(ConsumerShared::default()));
+        let endpoint = &self.config.descriptor;
+        let subscription = self.link.add_subscription(
+            &endpoint.channel,
+            endpoint.stream_id,
+            SubscriptionOptions::UNTETHERED,
+        );
+        let handle = Consumer::new(ConsumerSetup {
+            id,
+            stream_id: open.attach.stream_id,
+            shared: Arc::clone(&shared),
+            notices,
+            subscription,
+            commands: self.command_sender.clone(),
+            max_outstanding_gap,
+        });
+        let parts = ConsumerParts {
+            handle,
+            reply: open.reply,
+        };
+        let side = Side::Consumer(Box::new(ConsumerSide::new(shared, parts)));
+        let config = self.session_config(id, open.attach, open.waiting);
+        self.add_session(Session::new(config, mailbox, side, now), now);
+    }
+
+    fn session_config(
+        &self,
+        id: SessionId,
+        attach: tensorpool_protocol::client::AttachConfig,
+        waiting: std::sync::Weak<()>,
+    ) -> SessionConfig {
+        let announce_period_ns = nanos(self.config.announce_period);
+        SessionConfig {
+            id,
+            attach,
+            announce_period_ns,
+            waiting,
+        }
+    }
+
+    fn add_session(&mut self, mut session: Session, now: NanoTime) {
+        if self.link.is_up() {
+            session.on_link_up(now, false);
+        }
+        if self.has_joined {
+            session.on_joined(now);
+        }
+        self.sessions.push(session);
+    }
+
+    /// Not while the end of a source waits to be told: what replaces it comes after it.
+    fn take_map_results(&mut self, now: NanoTime) -> usize {
+        if self.sessions.iter().any(Session::has_ended_source) {
+            return 0;
+        }
+        let mut count = 0;
+        while let Some(result) = self.worker.poll() {
+            count += 1;
+            let (sessions, mut ctx) = self.split(now);
+            match sessions
+                .iter_mut()
+                .find(|session| session.id() == result.session)
+            {
+                Some(session) => session.on_map_result(&mut ctx, result),
+                None => ctx.retired.extend(result.outcome.ok()),
+            }
+        }
+        count
+    }
+
+    /// Announces before control: a driver revokes before it announces what follows, so that a cycle
+    /// that has seen the announce has seen the revoke. QoS last: a producer reports its end before
+    /// it detaches.
+    fn take_messages(&mut self, now: NanoTime) -> usize {
+        let realtime = realtime_ns();
+        let mut count = 0;
+        for source in [Source::Announces, Source::Control] {
+            count += self.poll_source(source, now, realtime);
+        }
+        let mut is_drained = false;
+        for _ in 0..QOS_POLLS {
+            let fragments = self.poll_source(Source::Reports, now, realtime);
+            count += fragments;
+            is_drained = fragments < FRAGMENT_LIMIT;
+            if is_drained {
+                break;
+            }
+        }
+        if is_drained {
+            for session in &mut self.sessions {
+                session.on_reports_drained();
+            }
+        }
+        count
+    }
+
+    fn poll_source(&mut self, source: Source, now: NanoTime, realtime: NanoTime) -> usize {
+        let subscription = match source {
+            Source::Announces => &mut self.announces,
+            Source::Control => &mut self.control,
+            Source::Reports => &mut self.reports,
+        };
+        let mut ctx = Context {
+            now,
+            realtime,
+            worker: &self.worker,
+            proxy: &mut self.proxy,
+            can_ask: false,
+            retired: &mut self.retired,
+            link: &self.link,
+        };
+        let (sessions, stats) = (&mut self.sessions, &mut self.inbound);
+        subscription.poll(FRAGMENT_LIMIT, |bytes, _| {
+            if let Some(message) = adapter::decode(bytes, stats) {
+                for session in sessions.iter_mut() {
+                    session.on_message(&mut ctx, &message);
+                }
+            }
+        })
+    }
+
+    fn drive_sessions(&mut self, now: NanoTime) -> usize {
+        let can_ask = self.control.is_live() && self.announces.is_live();
+        let (sessions, mut ctx) = self.split(now);
+        ctx.can_ask = can_ask;
+        let mut work = 0;
+        for session in sessions.iter_mut() {
+            work += session.do_work(&mut ctx);
+        }
+        sessions.retain(|session| !session.is_done());
+        work
+    }
+
+    /// Unmaps on the worker what nobody refers to any more.
+    fn let_go_of_retired(&mut self) {
+        let mut index = 0;
+        while index < self.retired.len() {
+            if Arc::strong_count(&self.retired[index]) == 1 {
+                self.worker.unmap(self.retired.swap_remove(index));
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn split(&mut self, now: NanoTime) -> (&mut Vec<Session>, Context<'_>) {
+        let ctx = Context {
+            now,
+            realtime: NanoTime::new(0),
+            worker: &self.worker,
+            proxy: &mut self.proxy,
+            can_ask: false,
+            retired: &mut self.retired,
+            link: &self.link,
+        };
+        (&mut self.sessions, ctx)
+    }
+
+    fn session(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.id() == id)
+    }
+
+    fn take_id(&mut self) -> SessionId {
+        self.next_session += 1;
+        SessionId(self.next_session)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Announces,
+    Control,
+    Reports,
+}
+
+impl Agent for ClientConductor {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn do_work(&mut self) -> Result<usize, AgentError> {
+        Ok(self.cycle())
+    }
+
+    /// Gives all leases back, waiting a short while for the driver.
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        // Handles that were dropped just before may still want to linger.
+        let now = self.clock.update();
+        self.take_commands(now);
+        for session in &mut self.sessions {
+            session.close_now(now);
+        }
+        let started = Instant::now();
+        while !self.sessions.is_empty() && self.link.is_up() && started.elapsed() < CLOSE_TIMEOUT {
+            if self.cycle() == 0 {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+        for session in &mut self.sessions {
+            session.abandon();
+        }
+        self.sessions.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,378 @@
+//! What applications open: a client with a conductor of its own, or one they drive themselves, and
+//! the builders of producers and consumers.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded, unbounded};
+use tensorpool_codecs::types::{ClientId, NodeId, StreamId};
+use tensorpool_protocol::client::AttachConfig;
+use tensorpool_protocol::common::{HugepagesPolicy, PublishMode, Role};
+use tensorpool_runtime::{
+    Agent, AgentError, AgentInvoker, AgentRunner, InvokerContext, RunnerConfig,
+    errors::DistinctErrorLog,
+};
+use tensorpool_shm::allowed::AllowedDirs;
+
+use super::command::{Command, Open};
+use super::conductor::ClientConductor;
+use super::config::{ClientConfig, nanos};
+use super::consumer::Consumer;
+use super::error::{ConnectError, OpenError};
+use super::pending::Pending;
+use super::producer::Producer;
+use super::worker::MapWorker;
+
+/// Frames a consumer may miss in a row before it starts over behind the gap.
+const MAX_OUTSTANDING_GAP: u64 = 256;
+
+/// A client whose conductor runs on a thread of its own, so that leases live while the application
+/// computes or blocks.
+///
+/// `Send + Sync`; producers and consumers opened from it are used on any thread and may outlive it,
+/// after which they fail as closed. Dropping it gives all leases back and waits for that, a short
+/// while.
+#[derive(Debug)]
+pub struct Client {
+    opener: Opener,
+    runner: AgentRunner,
+    close_timeout: Duration,
+}
+
+/// A client driven by the application: call [`InvokedClient::invoke`] at least every few
+/// milliseconds, also while waiting. Not `Send`; lives on the thread it was made on. It is an
+/// [`Agent`] as well, to be composed with others.
+pub struct InvokedClient {
+    opener: Opener,
+    invoker: AgentInvoker<ClientConductor>,
+}
+
+impl Client {
+    /// Starts the client's threads. That there is no media driver or driver yet is no error: opens
+    /// wait for them.
+    ///
+    /// # Errors
+    /// When the configuration cannot work, or a thread cannot be started.
+    pub fn connect(config: ClientConfig) -> Result<Self, ConnectError> {
+        let (opener, conductor) = prepare(&config)?;
+        let runner_config = RunnerConfig {
+            name: config.name.clone(),
+            idle: config.idle,
+            core: config.core,
+            context: InvokerContext::new(DistinctErrorLog::default()),
+        };
+        let runner = AgentRunner::spawn(runner_config, move |_| {
+            conductor
+                .build()
+                .map_err(|error| AgentError::terminate("client-conductor", error))
+        });
+        let runner = runner.map_err(|error| ConnectError::Thread {
+            name: config.name.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            opener,
+            runner,
+            close_timeout: config.close_timeout,
+        })
+    }
+
+    /// A producer of this stream, to be configured and opened.
+    pub fn producer(&self, stream_id: StreamId) -> ProducerBuilder {
+        self.opener.producer(stream_id)
+    }
+
+    /// A consumer of this stream, to be configured and opened.
+    pub fn consumer(&self, stream_id: StreamId) -> ConsumerBuilder {
+        self.opener.consumer(stream_id)
+    }
+
+    /// Faults of the conductor.
+    #[must_use]
+    pub fn errors(&self) -> &DistinctErrorLog {
+        self.runner.errors()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // A conductor that is stuck is left to itself; its leases expire.
+        let _stuck = self.runner.close(self.close_timeout);
+    }
+}
+
+impl InvokedClient {
+    /// Makes the client on this thread. That there is no media driver or driver yet is no error.
+    ///
+    /// # Errors
+    /// When the configuration cannot work, or the mapping thread cannot be started.
+    pub fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
+        let (opener, conductor) = prepare(config)?;
+        let context = InvokerContext::new(DistinctErrorLog::default());
+        let mut invoker = AgentInvoker::new(conductor.build()?, context);
+        invoker.start().map_err(|error| ConnectError::Thread {
+            name: config.name.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { opener, invoker })
+    }
+
+    /// One duty cycle of the conductor; gives the work done.
+    pub fn invoke(&mut self) -> usize {
+        self.invoker.invoke()
+    }
+
+    /// Waits for an answer while driving the conductor.
+    ///
+    /// # Errors
+    /// What went wrong, or [`OpenError::TimedOut`].
+    pub fn wait<T>(&mut self, pending: Pending<T>, timeout: Duration) -> Result<T, OpenError> {
+        pending.wait_driving(timeout, || {
+            if self.invoker.invoke() == 0 {
+                std::thread::yield_now();
+            }
+        })
+    }
+
+    /// A producer of this stream, to be configured and opened.
+    pub fn producer(&self, stream_id: StreamId) -> ProducerBuilder {
+        self.opener.producer(stream_id)
+    }
+
+    /// A consumer of this stream, to be configured and opened.
+    pub fn consumer(&self, stream_id: StreamId) -> ConsumerBuilder {
+        self.opener.consumer(stream_id)
+    }
+}
+
+impl Agent for InvokedClient {
+    fn name(&self) -> &str {
+        self.invoker.agent().name()
+    }
+
+    fn do_work(&mut self) -> Result<usize, AgentError> {
+        Ok(self.invoker.invoke())
+    }
+
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        self.invoker.close()
+    }
+}
+
+impl Drop for InvokedClient {
+    fn drop(&mut self) {
+        // The conductor reports nothing that could be done about it here.
+        let _closed = self.invoker.close();
+    }
+}
+
+impl fmt::Debug for InvokedClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvokedClient")
+            .field("state", &self.invoker.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends opens to the conductor.
+#[derive(Clone, Debug)]
+struct Opener {
+    commands: Sender<Command>,
+    base: AttachConfig,
+}
+
+impl Opener {
+    fn producer(&self, stream_id: StreamId) -> ProducerBuilder {
+        ProducerBuilder {
+            opener: self.clone(),
+            attach: self.attach(stream_id, Role::Producer),
+            lossless: false,
+        }
+    }
+
+    fn consumer(&self, stream_id: StreamId) -> ConsumerBuilder {
+        let attach = self.attach(stream_id, Role::Consumer);
+        ConsumerBuilder {
+            opener: self.clone(),
+            attach,
+            max_outstanding_gap: MAX_OUTSTANDING_GAP,
+        }
+    }
+
+    /// Seeds are random: ids of two processes must differ, and so must their retries.
+    fn attach(&self, stream_id: StreamId, role: Role) -> AttachConfig {
+        let seed = RandomState::new().hash_one(stream_id);
+        AttachConfig {
+            stream_id,
+            role,
+            seed,
+            ..self.base.clone()
+        }
+    }
+
+    fn open<T>(
+        &self,
+        attach: AttachConfig,
+        command: impl FnOnce(Box<Open<T>>) -> Command,
+    ) -> Pending<T> {
+        let (reply, receiver) = bounded(1);
+        let waiting = Arc::new(());
+        let open = Open {
+            attach,
+            waiting: Arc::downgrade(&waiting),
+            reply,
+        };
+        // Without a conductor the reply is dropped, which the pending answer reports.
+        let _gone = self.commands.send(command(Box::new(open)));
+        Pending::new(receiver, Some(waiting))
+    }
+}
+
+macro_rules! attach_options {
+    () => {
+        /// A fixed client id, unique over all leases of the driver; `None` or 0 picks a free one.
+        pub fn client_id(mut self, id: Option<ClientId>) -> Self {
+            self.attach.client_id = id.filter(|id| id.get() != 0);
+            self
+        }
+
+        /// Whether the driver may create the stream; by default it must exist.
+        pub fn publish_mode(mut self, mode: PublishMode) -> Self {
+            self.attach.publish_mode = mode;
+            self
+        }
+
+        /// The page size wanted; by default whatever the driver uses.
+        pub fn hugepages(mut self, policy: HugepagesPolicy) -> Self {
+            self.attach.hugepages = policy;
+            self
+        }
+
+        /// The node id wanted, for trace ids.
+        pub fn desired_node_id(mut self, id: Option<NodeId>) -> Self {
+            self.attach.desired_node_id = id;
+            self
+        }
+
+        /// How long the driver is asked before the open fails; by default the client's.
+        pub fn attach_timeout(mut self, timeout: Duration) -> Self {
+            self.attach.attach_timeout_ns = nanos(timeout);
+            self
+        }
+    };
+}
+
+/// How to open a producer.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened before open or wait"]
+pub struct ProducerBuilder {
+    opener: Opener,
+    attach: AttachConfig,
+    lossless: bool,
+}
+
+impl ProducerBuilder {
+    attach_options!();
+
+    /// Paces on the consumers: an offer that would overwrite what one of them still needs answers
+    /// [`OfferError::Paced`](crate::client::OfferError::Paced) instead. Consumers that died hold it up for 5 s.
+    pub fn lossless(mut self, lossless: bool) -> Self {
+        self.lossless = lossless;
+        self
+    }
+
+    /// Asks the conductor; does not block.
+    pub fn open(self) -> Pending<Producer> {
+        let lossless = self.lossless;
+        self.opener
+            .open(self.attach, |open| Command::OpenProducer { open, lossless })
+    }
+
+    /// Opens and waits. Not with an [`InvokedClient`] of this thread.
+    ///
+    /// # Errors
+    /// What went wrong, or [`OpenError::TimedOut`].
+    pub fn wait(self, timeout: Duration) -> Result<Producer, OpenError> {
+        self.open().wait(timeout)
+    }
+}
+
+/// How to open a consumer.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened before open or wait"]
+pub struct ConsumerBuilder {
+    opener: Opener,
+    attach: AttachConfig,
+    max_outstanding_gap: u64,
+}
+
+impl ConsumerBuilder {
+    attach_options!();
+
+    /// Frames it may miss in a row before it drops one more and starts over behind the gap; at most
+    /// the slots of the ring, 256 by default, 0 turns it off. Missed frames are counted either way.
+    pub fn max_outstanding_gap(mut self, frames: u64) -> Self {
+        self.max_outstanding_gap = frames;
+        self
+    }
+
+    /// Asks the conductor; does not block.
+    pub fn open(self) -> Pending<Consumer> {
+        let max_outstanding_gap = self.max_outstanding_gap;
+        self.opener.open(self.attach, |open| Command::OpenConsumer {
+            open,
+            max_outstanding_gap,
+        })
+    }
+
+    /// Opens and waits. Not with an [`InvokedClient`] of this thread.
+    ///
+    /// # Errors
+    /// What went wrong, or [`OpenError::TimedOut`].
+    pub fn wait(self, timeout: Duration) -> Result<Consumer, OpenError> {
+        self.open().wait(timeout)
+    }
+}
+
+/// Everything a conductor is made of that may come from another thread.
+struct Preparation {
+    config: ClientConfig,
+    worker: MapWorker,
+    commands: crossbeam_channel::Receiver<Command>,
+    sender: Sender<Command>,
+}
+
+impl Preparation {
+    fn build(self) -> Result<ClientConductor, ConnectError> {
+        ClientConductor::new(self.config, self.worker, self.commands, self.sender)
+    }
+}
+
+fn prepare(config: &ClientConfig) -> Result<(Opener, Preparation), ConnectError> {
+    let allowed = AllowedDirs::new(&config.allowed_base_dirs)?;
+    let worker = MapWorker::start(&config.name, allowed, config.prefault)?;
+    let (sender, commands) = unbounded();
+    let base = AttachConfig {
+        keepalive_interval_ns: nanos(config.keepalive_interval),
+        lease_grace_intervals: config.lease_grace_intervals,
+        announce_period_ns: nanos(config.announce_period),
+        attach_timeout_ns: nanos(config.attach_timeout),
+        detach_timeout_ns: nanos(config.detach_timeout),
+        ..AttachConfig::new(StreamId::new(0), Role::Consumer, 0)
+    };
+    let opener = Opener {
+        commands: sender.clone(),
+        base,
+    };
+    Ok((
+        opener,
+        Preparation {
+            config: config.clone(),
+            worker,
+            commands,
+            sender,
+        },
+    ))
+}

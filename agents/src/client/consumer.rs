@@ -1,0 +1,340 @@
+//! The consumer: turns descriptors into validated frames, on the application's own thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
+use tensorpool_protocol::client::{Adoption, SourceEnd};
+use tensorpool_protocol::common::StreamGeometry;
+use tensorpool_protocol::frame::{FrameLedger, Presence};
+use tensorpool_shm::mapping::Mapping;
+use tensorpool_transport::Subscription;
+
+use super::command::Command;
+use super::error::PollError;
+use super::event::{Event, FinalCounts};
+use super::frame::Frame;
+use super::reader::Reader;
+use super::shared::{Adopted, ConsumerShared, Notice};
+use super::stats::ConsumerStats;
+use super::worker::SessionId;
+
+/// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
+/// catches up.
+const SKIP_LIMIT: usize = 4096;
+
+/// What is read at the moment.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) geometry: Arc<StreamGeometry>,
+    pub(super) stream_id: StreamId,
+    pub(super) epoch: Epoch,
+}
+
+/// A source that ended and whose last frames are still to be read.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    epoch: Epoch,
+    end_seq: Option<Seq>,
+    end: SourceEnd,
+}
+
+/// A handle on one stream, for reading. `Send`; one thread at a time uses it.
+///
+/// Polls go straight to the subscription and to shared memory: no lock, no allocation, no other
+/// thread. Lease, epochs and reports are the conductor's; what it has to tell is taken up by
+/// [`Consumer::poll`] and [`Consumer::events`]. A new epoch, and the end of a stream, take effect
+/// when they are taken up: keep polling. Dropping it gives the lease back.
+#[derive(Debug)]
+pub struct Consumer {
+    id: SessionId,
+    stream_id: StreamId,
+    shared: Arc<ConsumerShared>,
+    notices: rtrb::Consumer<Notice>,
+    subscription: Subscription,
+    commands: Sender<Command>,
+    max_outstanding_gap: u64,
+    current: Option<Current>,
+    client_id: Option<ClientId>,
+    ending: Option<Ending>,
+    events: VecDeque<Event>,
+    ledger: FrameLedger,
+    remaps: u64,
+}
+
+pub(super) struct ConsumerSetup {
+    pub(super) id: SessionId,
+    pub(super) stream_id: StreamId,
+    pub(super) shared: Arc<ConsumerShared>,
+    pub(super) notices: rtrb::Consumer<Notice>,
+    pub(super) subscription: Subscription,
+    pub(super) commands: Sender<Command>,
+    pub(super) max_outstanding_gap: u64,
+}
+
+impl Consumer {
+    pub(super) fn new(setup: ConsumerSetup) -> Self {
+        Self {
+            id: setup.id,
+            stream_id: setup.stream_id,
+            shared: setup.shared,
+            notices: setup.notices,
+            subscription: setup.subscription,
+            commands: setup.commands,
+            max_outstanding_gap: setup.max_outstanding_gap,
+            current: None,
+            client_id: None,
+            ending: None,
+            events: VecDeque::new(),
+            ledger: FrameLedger::default(),
+            remaps: 0,
+        }
+    }
+
+    /// Whether its subscription is registered and its first epoch is there. Conductor's thread,
+    /// before it is handed over.
+    pub(super) fn is_ready(&mut self) -> bool {
+        if !self.subscription.is_live() {
+            return false;
+        }
+        self.take_notices();
+        self.current.is_some()
+    }
+
+    /// Delivers up to `limit` frames that are there, in order, and gives their number. Never
+    /// blocks. Frames that were lost are counted and skipped; they do not count against the limit.
+    ///
+    /// # Errors
+    /// When nothing will ever come.
+    pub fn poll(
+        &mut self,
+        mut on_frame: impl FnMut(&Frame<'_>),
+        limit: usize,
+    ) -> Result<usize, PollError> {
+        self.take_notices();
+        let (mut delivered, mut budget) = (0, limit.saturating_add(SKIP_LIMIT));
+        let mut idle = false;
+        while delivered < limit && budget > 0 && !idle {
+            let mut reader = Reader {
+                stream_id: self.stream_id,
+                current: self.current.as_ref(),
+                ledger: &mut self.ledger,
+                shared: &self.shared,
+                delivered: 0,
+            };
+            let fragments = self
+                .subscription
+                .poll((limit - delivered).min(budget), |bytes, _| {
+                    reader.on_descriptor(bytes, &mut on_frame);
+                });
+            delivered += reader.delivered;
+            budget -= fragments.min(budget);
+            idle = fragments == 0;
+        }
+        self.report(idle);
+        if self.ending.is_some() {
+            self.go_on_ending(idle);
+        }
+        if delivered == 0 && self.shared.closed.load(Ordering::Acquire) && self.notices.is_empty() {
+            return Err(PollError::ClientClosed);
+        }
+        Ok(delivered)
+    }
+
+    /// What happened since the last call. See [`Event`].
+    pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.take_notices();
+        self.events.drain(..)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> ConsumerStats {
+        ConsumerStats::new(self.ledger, self.remaps)
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream_id(&self) -> StreamId {
+        self.stream_id
+    }
+
+    /// The epoch being read; `None` before the first and while the lease is lost.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.current
+            .as_ref()
+            .filter(|current| !current.mapping.is_revoked())
+            .map(|current| current.epoch)
+    }
+
+    /// The last frame accounted for in this epoch.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<Seq> {
+        self.ledger.last_seq()
+    }
+
+    /// The client id of its lease.
+    #[must_use]
+    pub fn client_id(&self) -> Option<ClientId> {
+        self.client_id
+    }
+
+    /// Slots of the ring: a frame is overwritten by the one that many later.
+    #[must_use]
+    pub fn slot_count(&self) -> Option<u32> {
+        self.current
+            .as_ref()
+            .map(|current| current.geometry.slot_count())
+    }
+
+    /// Publications of the descriptor stream it hears at the moment, of whatever stream.
+    pub fn publication_count(&mut self) -> usize {
+        self.subscription.image_count()
+    }
+
+    /// Takes up what the conductor has to tell, up to the end of a source that is still to be read
+    /// to its end.
+    #[inline]
+    fn take_notices(&mut self) {
+        while self.ending.is_none() {
+            let Ok(notice) = self.notices.pop() else {
+                return;
+            };
+            self.on_notice(notice);
+        }
+    }
+
+    #[cold]
+    fn on_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Adopt(adopted) => self.adopt(adopted),
+            Notice::Event(event) => self.events.push_back(event),
+            Notice::Ended {
+                epoch,
+                end_seq,
+                end,
+            } => {
+                self.ending = Some(Ending {
+                    epoch,
+                    end_seq,
+                    end,
+                });
+                let reads_it = self
+                    .current
+                    .as_ref()
+                    .is_some_and(|current| current.epoch == epoch);
+                if !reads_it {
+                    self.go_on_ending(true);
+                }
+            }
+        }
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        let Adopted {
+            mapping,
+            geometry,
+            adoption,
+            client_id,
+            ..
+        } = adopted;
+        let epoch = mapping.epoch();
+        self.stream_id = mapping.stream();
+        self.client_id = Some(client_id);
+        let presence = match adoption {
+            Adoption::First | Adoption::OlderEpoch { .. } => Some(Presence::Joined),
+            Adoption::NewEpoch { .. } => Some(Presence::FromStart),
+            Adoption::SameEpoch => None,
+        };
+        if let Some(presence) = presence {
+            let slot_count = geometry.slot_count();
+            self.ledger
+                .begin_epoch(presence, self.max_outstanding_gap, slot_count);
+        }
+        let done = self.ledger.last_seq().map_or(0, |last| last.get() + 1);
+        let stream_id = mapping.stream();
+        let old = self.current.replace(Current {
+            mapping,
+            geometry,
+            stream_id,
+            epoch,
+        });
+        let event = match old {
+            None => Event::Mapped { epoch },
+            Some(old) => {
+                old.mapping.revoke();
+                self.remaps += u64::from(old.epoch != epoch);
+                Event::Remapped {
+                    old: old.epoch,
+                    new: epoch,
+                }
+            }
+        };
+        self.events.push_back(event);
+        // From now on the conductor reports this epoch, and a waiting producer counts us.
+        self.shared.done.begin(epoch, done);
+    }
+
+    /// What the conductor puts into reports. Progress itself was noted frame by frame.
+    #[inline]
+    fn report(&mut self, idle: bool) {
+        let drops = self.ledger.drops();
+        let gap = drops.get(tensorpool_protocol::frame::DropCause::Gap);
+        self.shared.drops_gap.store(gap, Ordering::Relaxed);
+        self.shared
+            .drops_late
+            .store(drops.late(), Ordering::Relaxed);
+        self.shared.idle.store(idle, Ordering::Relaxed);
+    }
+
+    /// A source that ended is told of once nothing more can come of it: all descriptors it sent
+    /// were in the log before its end was known, so an empty poll, or its last frame, is the end.
+    fn go_on_ending(&mut self, idle: bool) {
+        let Some(ending) = self.ending else {
+            return;
+        };
+        let current = self
+            .current
+            .as_ref()
+            .filter(|current| current.epoch == ending.epoch);
+        let next = self.ledger.last_seq().map_or(0, |last| last.get() + 1);
+        let complete = ending.end_seq.is_some_and(|end| next >= end.get());
+        if current.is_some() && !idle && !complete {
+            return;
+        }
+        self.ending = None;
+        let mut tail = 0;
+        if let Some(current) = current {
+            current.mapping.revoke();
+            tail = ending.end_seq.map_or(0, |end| self.ledger.on_end(end));
+        }
+        let counts = FinalCounts {
+            end_seq: ending.end_seq,
+            seen: self.ledger.seen(),
+            delivered: self.ledger.delivered(),
+            lost: self.ledger.drops().lost(),
+            tail,
+        };
+        let epoch = ending.epoch;
+        self.events.push_back(match ending.end {
+            SourceEnd::Detached => Event::EndOfStream { epoch, counts },
+            SourceEnd::Lost(reason) => Event::SourceLost {
+                epoch,
+                reason,
+                counts,
+            },
+        });
+        self.take_notices();
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // Without a conductor the lease has ended with it.
+        let _gone = self.commands.send(Command::CloseConsumer(self.id));
+    }
+}

@@ -1,0 +1,111 @@
+//! What a producer or consumer tells its application beside frames.
+
+use std::time::Duration;
+
+use tensorpool_codecs::types::{Epoch, NanoTime, Seq};
+use tensorpool_protocol::client::{AttachError, LossReason};
+use tensorpool_protocol::common::LeaseRevokeReason;
+use tensorpool_transport::LostReason;
+
+/// The account of an epoch that ended, as [`Stats`](crate::client::ConsumerStats) counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalCounts {
+    /// The producer's last position, if it was heard: frames were 0 up to, but not including it.
+    pub end_seq: Option<Seq>,
+    /// Frames of all epochs this consumer was owed.
+    pub seen: u64,
+    /// Of those, delivered intact.
+    pub delivered: u64,
+    /// Of those, lost, whatever the cause. `seen = delivered + lost`.
+    pub lost: u64,
+    /// Of those, the ones lost behind the last frame received.
+    pub tail: u64,
+}
+
+/// What happened, in order.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The first epoch is in use.
+    Mapped {
+        /// Which.
+        epoch: Epoch,
+    },
+    /// Another epoch is in use: the producer was restarted, or the driver.
+    Remapped {
+        /// The epoch before; the same when it was mapped anew after a loss.
+        old: Epoch,
+        /// The epoch now; sequence numbers start at 0.
+        new: Epoch,
+    },
+    /// The driver is gone or going: frames are invalid, publishing stops, a new lease is being
+    /// asked for.
+    DriverLost {
+        /// How that was noticed.
+        reason: LossReason,
+    },
+    /// A driver granted a lease again; [`Event::Remapped`] follows when its memory is mapped.
+    DriverBack {
+        /// When it was lost.
+        lost_at: NanoTime,
+    },
+    /// The lease ended though the driver is there: expired, revoked, superseded. A new one is being
+    /// asked for.
+    LeaseLost {
+        /// Why.
+        reason: LossReason,
+    },
+    /// A lease is held again.
+    LeaseBack {
+        /// When it was lost.
+        lost_at: NanoTime,
+    },
+    /// Attaching again failed; the next attempt follows.
+    Retrying {
+        /// Why.
+        error: AttachError,
+        /// How long until the next attempt.
+        delay: Duration,
+    },
+    /// Regions could not be mapped; the next attempt follows.
+    MapFailed {
+        /// Their epoch.
+        epoch: Epoch,
+        /// Why, for people.
+        error: String,
+        /// How long until the next attempt.
+        delay: Duration,
+    },
+    /// Consumers: the producer closed its stream, and everything it published was delivered or
+    /// counted.
+    EndOfStream {
+        /// The epoch that ended.
+        epoch: Epoch,
+        /// The account.
+        counts: FinalCounts,
+    },
+    /// Consumers: the producer lost its lease, as by dying. What it had published and was not read
+    /// is lost.
+    SourceLost {
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why the driver ended the lease.
+        reason: Option<LeaseRevokeReason>,
+        /// The account.
+        counts: FinalCounts,
+    },
+    /// Consumers: the producer shows no activity although the driver announces its stream.
+    SourceStale {
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// The media driver is gone. Leases survive that for a short while.
+    LinkLost {
+        /// How that was noticed.
+        reason: LostReason,
+    },
+    /// A media driver is connected again.
+    LinkUp,
+    /// Nothing more will come: the conductor has ended.
+    Closed,
+}

@@ -1,0 +1,70 @@
+//! The client: publish and consume frames from an application's own threads.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tensorpool::client::{Client, ClientConfig, FrameMeta};
+//! use tensorpool::codecs::types::StreamId;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ClientConfig::default())?;
+//! let wait = Duration::from_secs(5);
+//! let mut producer = client.producer(StreamId::new(10_000)).wait(wait)?;
+//! let mut consumer = client.consumer(StreamId::new(10_000)).wait(wait)?;
+//! producer.wait_consumers(1, wait)?;
+//!
+//! producer.offer(&FrameMeta::bytes(5)?, b"hello")?;
+//! let mut claim = producer.claim(&FrameMeta::bytes(5)?, 5)?;
+//! claim.payload_mut().copy_from_slice(b"there");
+//! producer.commit(claim)?;
+//!
+//! consumer.poll(|frame| println!("{} bytes in frame {}", frame.len(), frame.seq()), 10)?;
+//! for event in consumer.events() {
+//!     println!("{event:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Data calls ([`Producer::offer`], [`Consumer::poll`]) run on the caller's thread straight on
+//! shared memory and Aeron: no hop, no lock, no allocation. Everything else is the conductor's:
+//! leases, epochs, reports, losses and their repair. See [`ClientConfig`] for what a client costs.
+
+mod adapter;
+mod announcer;
+mod command;
+mod conductor;
+mod config;
+mod connection;
+mod consumer;
+mod error;
+mod event;
+mod frame;
+mod meta;
+mod pending;
+mod producer;
+mod proxy;
+mod reader;
+mod session;
+mod shared;
+mod stats;
+mod worker;
+
+pub use announcer::Announced;
+pub use config::ClientConfig;
+pub use connection::{Client, ConsumerBuilder, InvokedClient, ProducerBuilder};
+pub use consumer::Consumer;
+pub use error::{ConnectError, MetaError, OfferError, OpenError, PollError};
+pub use event::{Event, FinalCounts};
+pub use frame::{Frame, FrameInfo, RetainedFrame};
+pub use meta::FrameMeta;
+pub use pending::Pending;
+pub use producer::{CloseReport, Offered, Producer};
+pub use stats::{ConsumerStats, ProducerStats};
+
+pub use crate::driver::Endpoint;
+pub use tensorpool_protocol::client::{AttachError, LossReason};
+pub use tensorpool_protocol::common::{HugepagesPolicy, LeaseRevokeReason, PublishMode};
+pub use tensorpool_protocol::frame::{DropCause, TensorLayout};
+pub use tensorpool_shm::frame::{CopyError, Overwritten};
+pub use tensorpool_shm::producer::Claim;
+pub use tensorpool_shm::view::FrameView;

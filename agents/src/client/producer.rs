@@ -1,0 +1,443 @@
+//! The producer: writes frames into shared memory and tells of them, on the application's own
+//! thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
+use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
+use tensorpool_runtime::IdleStrategy;
+use tensorpool_runtime::clock::monotonic_ns;
+use tensorpool_shm::mapping::Unusable;
+use tensorpool_shm::producer::{Claim, ClaimError, ProducerRing};
+use tensorpool_transport::Publication;
+
+use super::announcer::{Announced, Announcer, Said, Telling};
+use super::command::Command;
+use super::config::nanos;
+use super::error::{OfferError, OpenError};
+use super::event::Event;
+use super::meta::FrameMeta;
+use super::pending::Pending;
+use super::session::CloseProducer;
+use super::shared::{Adopted, Notice, ProducerShared};
+use super::stats::ProducerStats;
+use super::worker::SessionId;
+
+/// A frame that was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// Its sequence number.
+    pub seq: Seq,
+    /// What became of the last descriptor this call sent: its own, unless it is held back.
+    pub announced: Announced,
+}
+
+/// How a close went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseReport {
+    /// Whether all consumers that were there have seen the last frame.
+    pub all_seen: bool,
+    /// Descriptors that never got out.
+    pub unsent: usize,
+}
+
+/// What is written at the moment.
+#[derive(Debug)]
+struct Current {
+    ring: ProducerRing,
+    telling: Telling,
+    client_id: ClientId,
+    node_id: Option<NodeId>,
+}
+
+/// A handle on one stream, for writing. `Send`; one thread at a time uses it.
+///
+/// Offers and claims go straight to shared memory and the publication: no lock, no allocation, no
+/// other thread. Lease, epochs and reports are the conductor's; what it has to tell is taken up by
+/// every call, and by [`Producer::events`]. Dropping it gives the lease back without waiting;
+/// [`Producer::close`] waits for consumers.
+#[derive(Debug)]
+pub struct Producer {
+    id: SessionId,
+    stream_id: StreamId,
+    shared: Arc<ProducerShared>,
+    notices: rtrb::Consumer<Notice>,
+    announcer: Option<Announcer>,
+    commands: Sender<Command>,
+    current: Option<Current>,
+    events: VecDeque<Event>,
+    lossless: bool,
+}
+
+pub(super) struct ProducerSetup {
+    pub(super) id: SessionId,
+    pub(super) stream_id: StreamId,
+    pub(super) shared: Arc<ProducerShared>,
+    pub(super) notices: rtrb::Consumer<Notice>,
+    pub(super) publication: Publication,
+    pub(super) commands: Sender<Command>,
+    pub(super) lossless: bool,
+}
+
+impl Producer {
+    pub(super) fn new(setup: ProducerSetup) -> Self {
+        let announcer = Announcer::new(setup.publication, setup.lossless);
+        Self {
+            id: setup.id,
+            stream_id: setup.stream_id,
+            shared: setup.shared,
+            notices: setup.notices,
+            announcer: Some(announcer),
+            commands: setup.commands,
+            current: None,
+            events: VecDeque::new(),
+            lossless: setup.lossless,
+        }
+    }
+
+    /// Whether its publication is registered and its first epoch is there. Conductor's thread,
+    /// before it is handed over.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.take_notices();
+        self.current.is_some() && self.announcer.as_mut().is_some_and(Announcer::is_live)
+    }
+
+    /// Copies a frame into the next slot, commits it and tells consumers. Never blocks.
+    ///
+    /// # Errors
+    /// When nothing was written; no sequence number is used then.
+    #[inline]
+    pub fn offer(&mut self, meta: &FrameMeta, payload: &[u8]) -> Result<Offered, OfferError> {
+        self.make_ready()?;
+        let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
+            return Err(self.closed_or(OfferError::NotAttached));
+        };
+        let (seq, released) = match current
+            .ring
+            .publish(&meta.slot_meta(monotonic_ns()), payload)
+        {
+            Ok(published) => published,
+            Err(error) => return Err(self.claim_error(error)),
+        };
+        current.telling.say(seq, Said::of(meta));
+        let announced = announcer.announce(&self.shared, &current.telling, released);
+        Ok(Offered { seq, announced })
+    }
+
+    /// Claims the next slot, to be filled in place and [committed](Producer::commit). Several may
+    /// be in flight, up to half the ring; they become visible in the order they were claimed. A
+    /// dropped claim is an aborted frame.
+    ///
+    /// # Errors
+    /// When there is no slot; no sequence number is used then.
+    #[inline]
+    pub fn claim(&mut self, meta: &FrameMeta, len: usize) -> Result<Claim, OfferError> {
+        self.make_ready()?;
+        let Some(current) = &mut self.current else {
+            return Err(self.closed_or(OfferError::NotAttached));
+        };
+        match current.ring.claim(&meta.slot_meta(monotonic_ns()), len) {
+            Ok(claim) => {
+                current.telling.say(claim.seq(), Said::of(meta));
+                Ok(claim)
+            }
+            Err(error) => Err(self.claim_error(error)),
+        }
+    }
+
+    /// Commits a claim and tells consumers of it, and of what was held back for it.
+    ///
+    /// # Errors
+    /// [`OfferError::Stale`] when its epoch ended meanwhile: the claim is aborted, the frame lost.
+    #[inline]
+    pub fn commit(&mut self, claim: Claim) -> Result<Offered, OfferError> {
+        self.take_notices();
+        let (claimed, seq) = (claim.epoch(), claim.seq());
+        let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
+            return Err(OfferError::Stale { claimed });
+        };
+        let Ok(released) = current.ring.commit(claim) else {
+            return Err(OfferError::Stale { claimed });
+        };
+        let announced = announcer.announce(&self.shared, &current.telling, released);
+        Ok(Offered { seq, announced })
+    }
+
+    /// Takes up what the conductor has to tell, and sends what was held back. To be called now and
+    /// then by a producer that does not offer.
+    pub fn poll(&mut self) {
+        self.take_notices();
+        self.release_held();
+        if let Some(announcer) = &mut self.announcer {
+            announcer.flush(&self.shared);
+        }
+    }
+
+    /// What happened since the last call. See [`Event`].
+    pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.take_notices();
+        self.events.drain(..)
+    }
+
+    /// Consumers that have mapped the current epoch: those the next frame can reach.
+    #[must_use]
+    pub fn consumers(&self) -> usize {
+        self.shared.mapped_consumers.load(Ordering::Relaxed) as usize
+    }
+
+    /// Waits until so many consumers have mapped the current epoch. Blocks.
+    ///
+    /// # Errors
+    /// [`OfferError::TimedOut`], [`OfferError::ClientClosed`].
+    pub fn wait_consumers(&mut self, count: usize, timeout: Duration) -> Result<(), OfferError> {
+        self.wait_until(timeout, |producer| {
+            producer.poll();
+            producer.consumers() >= count
+        })
+    }
+
+    /// Waits until a lease is held and, if lossless, the next frame overwrites nothing that a
+    /// consumer still needs. Blocks.
+    ///
+    /// # Errors
+    /// [`OfferError::TimedOut`], [`OfferError::ClientClosed`].
+    pub fn wait_room(&mut self, timeout: Duration) -> Result<(), OfferError> {
+        self.wait_until(timeout, |producer| {
+            producer.poll();
+            producer.has_room()
+        })
+    }
+
+    /// Whether a lease is held and the next offer would not be [paced](OfferError::Paced).
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.live().is_some_and(|current| !self.is_paced(current))
+    }
+
+    /// Gives the lease back, after waiting up to `linger` for all consumers to have seen the last
+    /// frame. The conductor does that; poll or wait for the result, or drop it.
+    pub fn close(mut self, linger: Duration) -> Pending<CloseReport> {
+        self.poll();
+        let (reply, receiver) = bounded(1);
+        self.leave(nanos(linger), Some(reply));
+        Pending::new(receiver, None)
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream_id(&self) -> StreamId {
+        self.current
+            .as_ref()
+            .map_or(self.stream_id, |current| current.ring.mapping().stream())
+    }
+
+    /// The epoch being written; `None` before the first and while the lease is lost.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.live().map(|current| current.telling.epoch)
+    }
+
+    /// The sequence number of the next frame.
+    #[must_use]
+    pub fn next_seq(&self) -> Option<Seq> {
+        self.live().map(|current| current.ring.next_seq())
+    }
+
+    /// The client id of its lease.
+    #[must_use]
+    pub fn client_id(&self) -> Option<ClientId> {
+        self.current.as_ref().map(|current| current.client_id)
+    }
+
+    /// The node id for trace ids, if the driver hands them out.
+    #[must_use]
+    pub fn node_id(&self) -> Option<NodeId> {
+        self.current.as_ref().and_then(|current| current.node_id)
+    }
+
+    /// Slots of the ring; frames that far apart share a slot.
+    #[must_use]
+    pub fn slot_count(&self) -> Option<u32> {
+        self.current
+            .as_ref()
+            .map(|current| current.ring.mapping().slot_count())
+    }
+
+    /// The longest payload a frame can carry.
+    #[must_use]
+    pub fn max_payload_len(&self) -> Option<u32> {
+        let mapping = self.current.as_ref()?.ring.mapping();
+        mapping.pools().map(|(_, stride)| stride).max()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> ProducerStats {
+        self.announcer
+            .as_ref()
+            .map(|announcer| announcer.counters.stats())
+            .unwrap_or_default()
+    }
+
+    fn live(&self) -> Option<&Current> {
+        self.current
+            .as_ref()
+            .filter(|current| !current.ring.mapping().is_revoked())
+    }
+
+    #[inline]
+    fn make_ready(&mut self) -> Result<(), OfferError> {
+        self.take_notices();
+        if self.lossless {
+            self.make_ready_lossless()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn make_ready_lossless(&mut self) -> Result<(), OfferError> {
+        if let Some(announcer) = &mut self.announcer
+            && !announcer.unsent.is_empty()
+        {
+            announcer.flush(&self.shared);
+        }
+        if self.has_room() {
+            Ok(())
+        } else {
+            Err(self.closed_or(OfferError::Paced))
+        }
+    }
+
+    /// Whether a consumer may still need what the next frame would overwrite.
+    fn is_paced(&self, current: &Current) -> bool {
+        if !self.lossless {
+            return false;
+        }
+        let unsent = self
+            .announcer
+            .as_ref()
+            .map_or(0, |announcer| announcer.unsent.len());
+        // A limit of another epoch says nothing about this one: wait for the conductor.
+        let limit = self.shared.limit.of(current.telling.epoch).unwrap_or(0);
+        unsent > 0 || current.ring.next_seq().get() >= limit
+    }
+
+    /// Tells of frames that were held back for claims dropped since.
+    fn release_held(&mut self) {
+        if let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) {
+            let released = current.ring.poll();
+            announcer.announce(&self.shared, &current.telling, released);
+        }
+    }
+
+    #[inline]
+    fn take_notices(&mut self) {
+        while let Ok(notice) = self.notices.pop() {
+            self.on_notice(notice);
+        }
+    }
+
+    #[cold]
+    fn on_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Adopt(adopted) => self.adopt(adopted),
+            Notice::Event(event) => self.events.push_back(event),
+            // Producers are not told of other producers' ends.
+            Notice::Ended { .. } => {}
+        }
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        let epoch = adopted.mapping.epoch();
+        let slot_count = adopted.mapping.slot_count();
+        // A mapping made for a producer is writable and has no other ring; if it were not, the
+        // lease is of no use.
+        let Ok(ring) = ProducerRing::new(adopted.mapping) else {
+            return;
+        };
+        let old = self.current.replace(Current {
+            telling: Telling::new(ring.mapping().stream(), epoch, slot_count),
+            ring,
+            client_id: adopted.client_id,
+            node_id: adopted.node_id,
+        });
+        if let Some(announcer) = &mut self.announcer {
+            announcer.begin_epoch(slot_count);
+        }
+        self.shared.next_seq.begin(epoch, 0);
+        self.events.push_back(match old {
+            None => Event::Mapped { epoch },
+            Some(old) => Event::Remapped {
+                old: old.telling.epoch,
+                new: epoch,
+            },
+        });
+    }
+
+    fn claim_error(&self, error: ClaimError) -> OfferError {
+        self.closed_or(match error {
+            ClaimError::NoFittingPool { len, largest } => {
+                OfferError::NoFittingPool { len, largest }
+            }
+            ClaimError::TooManyClaims { limit } => OfferError::TooManyClaims { limit },
+            ClaimError::Unusable(Unusable::Poisoned) => OfferError::Poisoned,
+            _ => OfferError::NotAttached,
+        })
+    }
+
+    fn closed_or(&self, error: OfferError) -> OfferError {
+        if self.shared.closed.load(Ordering::Acquire) {
+            OfferError::ClientClosed
+        } else {
+            error
+        }
+    }
+
+    fn wait_until(
+        &mut self,
+        timeout: Duration,
+        mut is_done: impl FnMut(&mut Self) -> bool,
+    ) -> Result<(), OfferError> {
+        let (started, mut idler) = (Instant::now(), IdleStrategy::default().idler());
+        while !is_done(self) {
+            if self.shared.closed.load(Ordering::Acquire) {
+                return Err(OfferError::ClientClosed);
+            }
+            if started.elapsed() >= timeout {
+                return Err(OfferError::TimedOut { waited: timeout });
+            }
+            idler.idle(0);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, linger_ns: u64, reply: Option<Sender<Result<CloseReport, OpenError>>>) {
+        let Some(Announcer {
+            publication,
+            unsent,
+            ..
+        }) = self.announcer.take()
+        else {
+            return;
+        };
+        let close = CloseProducer {
+            publication,
+            unsent,
+            linger_ns,
+            reply,
+        };
+        // Without a conductor the lease has ended with it.
+        let _gone = self
+            .commands
+            .send(Command::CloseProducer(self.id, Box::new(close)));
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.leave(0, None);
+    }
+}

@@ -1,0 +1,153 @@
+//! Encodes what the cores want to say and offers it. Decides nothing; what was not sent is offered
+//! again by its core.
+
+use tensorpool_codecs::EncodeError;
+use tensorpool_codecs::driver::{
+    HugepagesPolicy, PublishMode, Role, ShmAttachRequest, ShmDetachRequest, ShmLeaseKeepalive,
+};
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
+use tensorpool_codecs::wire::{ConsumerHello, Mode, QosConsumer, QosProducer};
+use tensorpool_protocol::client::ControlRequest;
+use tensorpool_protocol::common;
+use tensorpool_transport::{Offer, Publication};
+
+const BUFFER_LEN: usize = 256;
+
+/// The client's own publications. Conductor's thread only.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    control: Publication,
+    qos: Publication,
+    buffer: [u8; BUFFER_LEN],
+}
+
+/// What a consumer reports.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConsumerReport {
+    pub(super) stream_id: StreamId,
+    pub(super) client_id: ClientId,
+    /// The epoch in use, 0 for none.
+    pub(super) epoch: Epoch,
+    pub(super) last_seq: Seq,
+    pub(super) drops_gap: u64,
+    pub(super) drops_late: u64,
+}
+
+impl Proxy {
+    pub(super) fn new(control: Publication, qos: Publication) -> Self {
+        Self {
+            control,
+            qos,
+            buffer: [0; BUFFER_LEN],
+        }
+    }
+
+    /// A request of an attach core.
+    pub(super) fn send_request(&mut self, now: NanoTime, request: &ControlRequest) -> Offer {
+        let encoded = match request {
+            ControlRequest::Attach(attach) => ShmAttachRequest {
+                correlation_id: attach.correlation_id.get(),
+                stream_id: attach.stream_id.get(),
+                client_id: attach.client_id.get(),
+                role: role_of(attach.role),
+                expected_layout_version: attach.expected_layout_version,
+                publish_mode: PublishMode::from_wire(attach.publish_mode.to_wire()),
+                require_hugepages: HugepagesPolicy::from_wire(attach.hugepages.to_wire()),
+                desired_node_id: attach.desired_node_id.map(|id| id.get()),
+            }
+            .encode(&mut self.buffer),
+            ControlRequest::Keepalive(keepalive) => ShmLeaseKeepalive {
+                lease_id: keepalive.lease_id.get(),
+                stream_id: keepalive.stream_id.get(),
+                client_id: keepalive.client_id.get(),
+                role: role_of(keepalive.role),
+                client_timestamp_ns: now.get(),
+            }
+            .encode(&mut self.buffer),
+            ControlRequest::Detach(detach) => ShmDetachRequest {
+                correlation_id: detach.correlation_id.get(),
+                lease_id: detach.lease_id.get(),
+                stream_id: detach.stream_id.get(),
+                client_id: detach.client_id.get(),
+                role: role_of(detach.role),
+            }
+            .encode(&mut self.buffer),
+        };
+        offer(&mut self.control, &self.buffer, encoded)
+    }
+
+    /// Says that a consumer is there, and what it can do: map shared memory, nothing else so far.
+    pub(super) fn send_hello(&mut self, stream_id: StreamId, client_id: ClientId) -> Offer {
+        let hello = ConsumerHello {
+            stream_id: stream_id.get(),
+            consumer_id: client_id.get(),
+            supports_shm: true,
+            supports_progress: false,
+            mode: Mode::Stream,
+            max_rate_hz: 0,
+            expected_layout_version: common::LAYOUT_VERSION,
+            progress_interval_us: None,
+            progress_bytes_delta: None,
+            progress_major_delta_units: None,
+            descriptor_stream_id: 0,
+            control_stream_id: 0,
+            descriptor_channel: &[],
+            control_channel: &[],
+        };
+        let encoded = hello.encode(&mut self.buffer);
+        offer(&mut self.control, &self.buffer, encoded)
+    }
+
+    /// How far a consumer has come.
+    pub(super) fn send_consumer_report(&mut self, report: &ConsumerReport) -> Offer {
+        let qos = QosConsumer {
+            stream_id: report.stream_id.get(),
+            consumer_id: report.client_id.get(),
+            epoch: report.epoch.get(),
+            last_seq_seen: report.last_seq.get(),
+            drops_gap: report.drops_gap,
+            drops_late: report.drops_late,
+            mode: Some(Mode::Stream),
+        };
+        let encoded = qos.encode(&mut self.buffer);
+        offer(&mut self.qos, &self.buffer, encoded)
+    }
+
+    /// Where a producer stands: the next frame it will write.
+    pub(super) fn send_producer_report(
+        &mut self,
+        stream_id: StreamId,
+        client_id: ClientId,
+        epoch: Epoch,
+        next_seq: u64,
+    ) -> Offer {
+        let qos = QosProducer {
+            stream_id: stream_id.get(),
+            producer_id: client_id.get(),
+            epoch: epoch.get(),
+            current_seq: next_seq,
+            watermark: None,
+        };
+        let encoded = qos.encode(&mut self.buffer);
+        offer(&mut self.qos, &self.buffer, encoded)
+    }
+}
+
+fn role_of(role: common::Role) -> Role {
+    match role {
+        common::Role::Producer => Role::Producer,
+        common::Role::Consumer => Role::Consumer,
+    }
+}
+
+/// Every message above is smaller than the buffer, so encoding it cannot fail.
+fn offer(
+    publication: &mut Publication,
+    buffer: &[u8],
+    encoded: Result<usize, EncodeError>,
+) -> Offer {
+    match encoded {
+        Ok(len) => publication.offer(&buffer[..len]),
+        Err(error) => unreachable!("a fixed message did not fit its buffer: {error}"),
+    }
+}

@@ -1,0 +1,148 @@
+//! From a descriptor to a frame in the application's hands. The hot path of a consumer.
+
+use std::sync::Arc;
+
+use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
+use tensorpool_codecs::wire::FrameDescriptor;
+use tensorpool_protocol::frame::{
+    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, Verdict,
+};
+use tensorpool_shm::slot::SlotError;
+
+use super::consumer::Current;
+use super::frame::{Frame, Told};
+use super::shared::ConsumerShared;
+
+/// One poll's worth of reading.
+pub(super) struct Reader<'c> {
+    pub(super) stream_id: StreamId,
+    pub(super) current: Option<&'c Current>,
+    pub(super) ledger: &'c mut FrameLedger,
+    pub(super) shared: &'c Arc<ConsumerShared>,
+    pub(super) delivered: usize,
+}
+
+impl Reader<'_> {
+    /// Judges the frame a descriptor points at, counts it, and delivers it if it is one.
+    #[inline]
+    pub(super) fn on_descriptor(&mut self, bytes: &[u8], on_frame: &mut impl FnMut(&Frame<'_>)) {
+        let Ok(message) = FrameDescriptor::decode(bytes) else {
+            return;
+        };
+        let descriptor = Descriptor {
+            stream_id: StreamId::new(message.stream_id),
+            epoch: Epoch::new(message.epoch),
+            seq: Seq::new(message.seq),
+        };
+        if descriptor.stream_id != self.stream_id {
+            return;
+        }
+        let Some(current) = self.current else {
+            self.ledger.on_dropped(DropCause::EpochMismatch);
+            return;
+        };
+        let facts = MappingFacts {
+            stream_id: current.stream_id,
+            epoch: current.epoch,
+            geometry: &current.geometry,
+            revoked: current.mapping.is_revoked(),
+        };
+        match FrameGate::admit(&descriptor, &facts) {
+            Verdict::Foreign => return,
+            Verdict::Drop(DropCause::EpochMismatch) => {
+                self.ledger.on_dropped(DropCause::EpochMismatch);
+                return;
+            }
+            Verdict::Drop(cause) => {
+                if self.take_account(descriptor.seq) {
+                    self.ledger.on_dropped(cause);
+                }
+            }
+            Verdict::Accept(_) => {
+                if self.take_account(descriptor.seq) {
+                    let told = told(&message);
+                    match Self::deliver(current, &facts, &descriptor, &told, on_frame) {
+                        Ok(()) => {
+                            self.delivered += 1;
+                            self.ledger.on_delivered();
+                        }
+                        Err(cause) => self.ledger.on_dropped(cause),
+                    }
+                }
+            }
+        }
+        // After the callback: a lossless producer may overwrite the slot from now on.
+        if let Some(last) = self.ledger.last_seq() {
+            self.shared.done.set(last.get() + 1);
+        }
+    }
+
+    /// Counts a descriptor at its receipt, before its slot is looked at.
+    #[inline]
+    fn take_account(&mut self, seq: Seq) -> bool {
+        if self.ledger.last_seq().is_none() {
+            self.learn_position();
+        }
+        self.ledger.on_descriptor(seq)
+    }
+
+    /// Before the first frame: what the producer said about its position tells where our account
+    /// begins.
+    #[cold]
+    fn learn_position(&mut self) {
+        let epoch = self.current.map(|current| current.epoch);
+        if let Some(next_seq) = epoch.and_then(|epoch| self.shared.producer_position.of(epoch)) {
+            self.ledger.on_producer_position(Seq::new(next_seq));
+        }
+    }
+
+    #[inline]
+    fn deliver(
+        current: &Current,
+        facts: &MappingFacts<'_>,
+        descriptor: &Descriptor,
+        told: &Told,
+        on_frame: &mut impl FnMut(&Frame<'_>),
+    ) -> Result<(), DropCause> {
+        let slot = current
+            .mapping
+            .read_slot(descriptor.seq)
+            .map_err(|error| cause_of(&error))?;
+        let plan = match FrameGate::check(descriptor, slot.header(), facts) {
+            Verdict::Accept(plan) => plan,
+            Verdict::Drop(cause) => return Err(cause),
+            Verdict::Foreign => return Err(DropCause::EpochMismatch),
+        };
+        let frame = tensorpool_shm::frame::Frame::new(&current.mapping, &slot)
+            .map_err(|_| DropCause::PayloadInvalid)?;
+        let frame = Frame::new(frame, &plan, descriptor.epoch, told);
+        on_frame(&frame);
+        if frame.is_torn() {
+            Err(DropCause::Changed)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn told(message: &FrameDescriptor) -> Told {
+    Told {
+        published: message.timestamp_ns.map(NanoTime::new),
+        meta_version: message.meta_version.map(MetaVersion::new),
+        trace_id: message.trace_id.map(TraceId::new),
+    }
+}
+
+/// Which counter a slot without a frame belongs to. Uncommitted goes before the wrong frame.
+#[cold]
+fn cause_of(error: &SlotError) -> DropCause {
+    match error {
+        SlotError::Uncommitted { .. } => DropCause::Odd,
+        SlotError::OtherSeq { found, .. } if !found.is_committed() => DropCause::Odd,
+        SlotError::OtherSeq { .. } => DropCause::FrameIdMismatch,
+        SlotError::Changed { .. } => DropCause::Changed,
+        SlotError::Malformed { .. } => DropCause::HeaderInvalid,
+        SlotError::Unusable(_) => DropCause::Revoked,
+        _ => DropCause::PayloadInvalid,
+    }
+}

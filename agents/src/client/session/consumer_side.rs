@@ -1,0 +1,177 @@
+//! What only a consumer's session has: hellos, reports, and how far its producer has come.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use tensorpool_codecs::types::{Epoch, NanoTime, Seq, StreamId};
+use tensorpool_protocol::client::{Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
+use tensorpool_transport::Offer;
+
+use super::{Context, Facts};
+use crate::client::adapter::Inbound;
+use crate::client::consumer::Consumer;
+use crate::client::error::OpenError;
+use crate::client::proxy::ConsumerReport;
+use crate::client::shared::ConsumerShared;
+
+/// Epochs whose producer's position is remembered: the one in use, its successors, and one that
+/// ended.
+const POSITIONS: usize = 4;
+
+/// A handle that waits to be handed over, and who waits for it.
+pub(crate) struct ConsumerParts {
+    pub(crate) handle: Consumer,
+    pub(crate) reply: Sender<Result<Consumer, OpenError>>,
+}
+
+pub(crate) struct ConsumerSide {
+    shared: Arc<ConsumerShared>,
+    parts: Option<ConsumerParts>,
+    hello: Cadence,
+    reporter: ConsumerReporter,
+    positions: [(Epoch, Seq); POSITIONS],
+    next_position: usize,
+    draining: Option<Epoch>,
+    reported_epoch: Epoch,
+    pub(super) is_closing: bool,
+}
+
+impl ConsumerSide {
+    pub(crate) fn new(shared: Arc<ConsumerShared>, parts: ConsumerParts) -> Self {
+        Self {
+            shared,
+            parts: Some(parts),
+            hello: Cadence::new(REPORT_PERIOD_NS),
+            reporter: ConsumerReporter::new(),
+            positions: [(Epoch::new(0), Seq::new(0)); POSITIONS],
+            next_position: 0,
+            draining: None,
+            reported_epoch: Epoch::new(0),
+            is_closing: false,
+        }
+    }
+
+    pub(super) fn on_mapped(&mut self, now: NanoTime, slot_count: u32) {
+        self.hello.start(now);
+        self.reporter.on_mapped(now, slot_count);
+    }
+
+    pub(super) fn on_unmapped(&mut self, now: NanoTime) {
+        self.reporter.on_unmapped(now);
+    }
+
+    /// The producer of this epoch closed it in order: it is read to its end.
+    pub(super) fn begin_drain(&mut self, epoch: Epoch) {
+        self.draining = Some(epoch);
+    }
+
+    pub(super) fn drains(&self, epoch: Epoch) -> bool {
+        self.draining == Some(epoch)
+    }
+
+    pub(super) fn on_report(&mut self, message: &Inbound, ours: Option<StreamId>) {
+        let Inbound::ProducerReport {
+            stream_id,
+            epoch,
+            next_seq,
+        } = *message
+        else {
+            return;
+        };
+        if Some(stream_id) != ours || epoch.get() == 0 {
+            return;
+        }
+        match self.positions.iter_mut().find(|(of, _)| *of == epoch) {
+            Some((_, position)) => *position = (*position).max(next_seq),
+            None => {
+                self.positions[self.next_position] = (epoch, next_seq);
+                self.next_position = (self.next_position + 1) % POSITIONS;
+            }
+        }
+        if self.shared.producer_position.of(epoch).is_none() {
+            self.shared.producer_position.begin(epoch, next_seq.get());
+        }
+    }
+
+    pub(super) fn position_of(&self, epoch: Epoch) -> Option<Seq> {
+        self.positions
+            .iter()
+            .find(|(of, _)| *of == epoch)
+            .map(|(_, position)| *position)
+    }
+
+    pub(super) fn do_work(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
+        let Some(stream_id) = facts.stream_id else {
+            return 0;
+        };
+        let mut work = 0;
+        if self.hello.is_due(ctx.now)
+            && is_settled(ctx.proxy.send_hello(stream_id, facts.client_id))
+        {
+            self.hello.on_sent(ctx.now);
+            work += 1;
+        }
+        let (epoch, progress) = self.progress(facts);
+        // A producer that waits for its consumers learns at once that the handle has taken up an
+        // epoch.
+        if self.reporter.is_due(ctx.now, progress) || epoch != self.reported_epoch {
+            let report = ConsumerReport {
+                stream_id,
+                client_id: facts.client_id,
+                epoch,
+                last_seq: progress.last_seq.unwrap_or_default(),
+                drops_gap: self.shared.drops_gap.load(Ordering::Relaxed),
+                drops_late: self.shared.drops_late.load(Ordering::Relaxed),
+            };
+            if is_settled(ctx.proxy.send_consumer_report(&report)) {
+                self.reporter.on_sent(ctx.now, progress);
+                self.reported_epoch = epoch;
+                work += 1;
+            }
+        }
+        work
+    }
+
+    /// What the handle has in use, if that is still what is mapped; epoch 0 otherwise.
+    fn progress(&self, facts: &Facts) -> (Epoch, ConsumerProgress) {
+        const NOTHING: ConsumerProgress = ConsumerProgress {
+            last_seq: None,
+            idle: false,
+        };
+        match (self.shared.progress(), facts.mapped) {
+            (Some((epoch, progress)), Some((mapped, _))) if epoch == mapped => (epoch, progress),
+            _ => (Epoch::new(0), NOTHING),
+        }
+    }
+
+    /// Gives the handle to whoever waits for it, once its subscription is registered; then says at
+    /// once that it is there.
+    pub(super) fn hand_over(&mut self, now: NanoTime) -> bool {
+        let ready = self
+            .parts
+            .as_mut()
+            .is_some_and(|parts| parts.handle.is_ready());
+        if ready && let Some(parts) = self.parts.take() {
+            // A handle nobody takes is dropped, which closes it.
+            let _unclaimed = parts.reply.send(Ok(parts.handle));
+            self.hello.start(now);
+        }
+        ready
+    }
+
+    pub(super) fn fail_open(&mut self, error: OpenError) {
+        if let Some(parts) = self.parts.take() {
+            let _unclaimed = parts.reply.send(Err(error));
+        }
+    }
+
+    pub(super) fn abandon(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+}
+
+/// Sent, or nobody is there to hear it: both mean that the next one is due a period later.
+fn is_settled(offer: Offer) -> bool {
+    offer.is_sent() || offer == Offer::NotConnected
+}

@@ -1,0 +1,573 @@
+//! The conductor's half of one producer or consumer: drives its attach and mapping cores and
+//! carries out what they decide. Conductor's thread only; the other half is the handle on the
+//! application's thread.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, NodeId, StreamId};
+use tensorpool_protocol::client::{
+    Adoption, AttachClient, AttachConfig, AttachError, AttachEvent, Cadence, Grant, LossReason,
+    MapTicket, MappingAction, MappingConfig, MappingCore, SourceEnd,
+};
+use tensorpool_protocol::common::{Role, StreamGeometry};
+use tensorpool_shm::mapping::{MapError, Mapping};
+use tensorpool_transport::{Link, LinkState, LostReason};
+
+use super::adapter::Inbound;
+use super::error::OpenError;
+use super::event::Event;
+use super::proxy::Proxy;
+use super::shared::{Adopted, Mailbox, Notice};
+use super::worker::{MapResult, MapWorker, SessionId};
+
+mod consumer_side;
+mod producer_side;
+
+pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
+pub(super) use producer_side::{CloseProducer, ProducerParts, ProducerSide};
+
+/// Times a first mapping is tried before the open fails.
+const MAX_FIRST_MAP_TRIES: u32 = 3;
+
+/// What a session acts with.
+pub(super) struct Context<'a> {
+    pub(super) now: NanoTime,
+    pub(super) realtime: NanoTime,
+    pub(super) worker: &'a MapWorker,
+    pub(super) proxy: &'a mut Proxy,
+    /// Whether our own subscriptions are there, so that answers are not missed.
+    pub(super) can_ask: bool,
+    /// Mappings on their way out; unmapped once nobody refers to them.
+    pub(super) retired: &'a mut Vec<Arc<Mapping>>,
+    pub(super) link: &'a Link,
+}
+
+/// What only producers or only consumers have.
+pub(super) enum Side {
+    Producer(Box<ProducerSide>),
+    Consumer(Box<ConsumerSide>),
+}
+
+/// What an open asks for.
+pub(super) struct SessionConfig {
+    pub(super) id: SessionId,
+    pub(super) attach: AttachConfig,
+    pub(super) announce_period_ns: u64,
+    /// Gone when nobody waits for the open any more.
+    pub(super) waiting: Weak<()>,
+}
+
+pub(super) struct Session {
+    id: SessionId,
+    role: Role,
+    attach: AttachClient,
+    mapping: MappingCore,
+    mailbox: Mailbox,
+    side: Side,
+    /// The mapping the core has put into use.
+    current: Option<Arc<Mapping>>,
+    /// What is being mapped.
+    wanted: Option<(MapTicket, Arc<StreamGeometry>)>,
+    /// What was mapped and waits for the core's word.
+    arrived: Option<(MapTicket, Arc<Mapping>)>,
+    grant: Option<(ClientId, Option<NodeId>)>,
+    lost: Option<(LossReason, NanoTime)>,
+    /// Sources that ended; told when the producer's last report was surely read.
+    ended: Vec<(Epoch, SourceEnd)>,
+    /// Refresh of, or look at, the superblocks.
+    checkup: Cadence,
+    map_error: Option<MapError>,
+    map_failures: u32,
+    opening: Option<Weak<()>>,
+    done: bool,
+}
+
+impl Session {
+    pub(super) fn new(config: SessionConfig, mailbox: Mailbox, side: Side, now: NanoTime) -> Self {
+        let role = config.attach.role;
+        let mapping = MappingConfig {
+            announce_period_ns: config.announce_period_ns,
+            ..MappingConfig::new(role, config.attach.seed)
+        };
+        let mut attach = AttachClient::new(config.attach);
+        attach.open(now);
+        Self {
+            id: config.id,
+            role,
+            attach,
+            mapping: MappingCore::new(mapping),
+            mailbox,
+            side,
+            current: None,
+            wanted: None,
+            arrived: None,
+            grant: None,
+            lost: None,
+            ended: Vec::new(),
+            checkup: Cadence::new(config.announce_period_ns),
+            map_error: None,
+            map_failures: 0,
+            opening: Some(config.waiting),
+            done: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Whether it may be removed.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Whether the end of a source waits for the QoS stream to be read to its end.
+    pub(super) fn has_ended_source(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    pub(super) fn on_link_up(&mut self, now: NanoTime, again: bool) {
+        self.attach.on_link_up(now);
+        if again {
+            self.mailbox.post(Notice::Event(Event::LinkUp));
+        }
+    }
+
+    pub(super) fn on_link_lost(&mut self, now: NanoTime, reason: &LostReason) {
+        self.attach.on_link_lost(now);
+        self.mailbox.post(Notice::Event(Event::LinkLost {
+            reason: reason.clone(),
+        }));
+    }
+
+    /// The announce subscription became available.
+    pub(super) fn on_joined(&mut self, now: NanoTime) {
+        self.mapping.on_joined(now);
+    }
+
+    pub(super) fn on_message(&mut self, ctx: &mut Context<'_>, message: &Inbound) {
+        let now = ctx.now;
+        match message {
+            Inbound::AttachResponse(response) => self.attach.on_attach_response(now, response),
+            Inbound::DetachResponse(response) => self.attach.on_detach_response(now, response),
+            Inbound::LeaseRevoked(revoked) => {
+                self.attach.on_lease_revoked(now, revoked);
+                self.settle(ctx);
+                self.mapping.on_lease_revoked(now, revoked);
+            }
+            Inbound::DriverShutdown(notice) => self.attach.on_driver_shutdown(now, *notice),
+            Inbound::Announce(announce) => {
+                self.attach.on_announce(now, announce);
+                self.settle(ctx);
+                self.mapping.on_announce(now, ctx.realtime, announce);
+            }
+            Inbound::Hello { .. }
+            | Inbound::ConsumerReport { .. }
+            | Inbound::ProducerReport { .. } => {
+                match &mut self.side {
+                    Side::Producer(side) => side.on_report(now, message),
+                    Side::Consumer(side) => side.on_report(message, self.attach.stream_id()),
+                }
+                return;
+            }
+        }
+        self.settle(ctx);
+    }
+
+    pub(super) fn on_map_result(&mut self, ctx: &mut Context<'_>, result: MapResult) {
+        let ticket = result.ticket;
+        match result.outcome {
+            Ok(mapping) => {
+                self.arrived = Some((ticket, mapping));
+                self.map_error = None;
+                self.mapping.on_mapped(ctx.now, ticket);
+            }
+            Err(error) => {
+                self.map_error = Some(error);
+                self.map_failures += 1;
+                self.mapping.on_map_failed(ctx.now, ticket);
+            }
+        }
+        self.settle(ctx);
+    }
+
+    /// One duty cycle: timers, checks, and whatever is due to be sent. Gives the work done.
+    pub(super) fn do_work(&mut self, ctx: &mut Context<'_>) -> usize {
+        self.mailbox.flush();
+        self.attach.on_timeout(ctx.now);
+        self.settle(ctx);
+        self.mapping.on_timeout(ctx.now);
+        self.settle(ctx);
+        let mut work = self.check_up(ctx);
+        if ctx.can_ask {
+            work += self.send_request(ctx);
+        }
+        let facts = Facts {
+            stream_id: self.attach.stream_id(),
+            client_id: self.attach.client_id(),
+            mapped: self
+                .current
+                .as_ref()
+                .map(|mapping| (mapping.epoch(), mapping.slot_count())),
+        };
+        work += match &mut self.side {
+            Side::Producer(side) => side.do_work(ctx, &facts) + side.send_final_report(ctx, &facts),
+            Side::Consumer(side) => side.do_work(ctx, &facts),
+        };
+        work += self.progress_opening(ctx);
+        self.progress_closing(ctx);
+        work
+    }
+
+    /// The QoS stream was read to its end: tell of the sources that ended, with where they ended.
+    pub(super) fn on_reports_drained(&mut self) {
+        for (epoch, end) in self.ended.drain(..) {
+            let end_seq = match &self.side {
+                Side::Consumer(side) => side.position_of(epoch),
+                Side::Producer(_) => None,
+            };
+            self.mailbox.post(Notice::Ended {
+                epoch,
+                end_seq,
+                end,
+            });
+        }
+    }
+
+    /// The application is done with it: what was published is seen to its end, then the lease goes
+    /// back.
+    pub(super) fn close_producer(&mut self, now: NanoTime, close: CloseProducer) {
+        self.opening = None;
+        if let Side::Producer(side) = &mut self.side {
+            side.begin_close(now, close);
+        }
+    }
+
+    /// The application is done with it.
+    pub(super) fn close_consumer(&mut self) {
+        self.opening = None;
+        if let Side::Consumer(side) = &mut self.side {
+            side.is_closing = true;
+        }
+    }
+
+    /// The client is being closed: no lingering.
+    pub(super) fn close_now(&mut self, now: NanoTime) {
+        match &mut self.side {
+            Side::Producer(side) => side.hurry(now),
+            Side::Consumer(side) => side.is_closing = true,
+        }
+        if self.opening.take().is_some() {
+            self.fail_open(OpenError::ClientClosed);
+        }
+    }
+
+    /// The session or its conductor ends: the handle learns that nothing more will come.
+    pub(super) fn abandon(&mut self) {
+        if let Some(mapping) = self.current.take() {
+            mapping.revoke();
+        }
+        self.mailbox.post(Notice::Event(Event::Closed));
+        match &self.side {
+            Side::Producer(side) => side.abandon(),
+            Side::Consumer(side) => side.abandon(),
+        }
+    }
+
+    fn send_request(&mut self, ctx: &mut Context<'_>) -> usize {
+        let Some(request) = self.attach.peek_request() else {
+            return 0;
+        };
+        if !ctx.proxy.send_request(ctx.now, &request).is_sent() {
+            return 0;
+        }
+        self.attach.on_request_sent(ctx.now);
+        1
+    }
+
+    /// Carries out everything the cores decided since.
+    fn settle(&mut self, ctx: &mut Context<'_>) {
+        loop {
+            if let Some(event) = self.attach.poll_event() {
+                self.on_attach_event(ctx, event);
+            } else {
+                self.settle_mapping(ctx);
+                return;
+            }
+        }
+    }
+
+    fn settle_mapping(&mut self, ctx: &mut Context<'_>) {
+        while let Some(action) = self.mapping.poll_action() {
+            self.on_mapping_action(ctx, action);
+        }
+    }
+
+    fn on_attach_event(&mut self, ctx: &mut Context<'_>, event: AttachEvent) {
+        match event {
+            AttachEvent::Attached(grant) => self.on_granted(ctx, &grant),
+            AttachEvent::Lost(reason) => {
+                self.lost = Some((reason, ctx.now));
+                self.mapping.on_lost(ctx.now);
+                // Void first, told then: who knows of the loss cannot use the mapping any more.
+                self.settle_mapping(ctx);
+                self.tell(if is_driver_loss(reason) {
+                    Event::DriverLost { reason }
+                } else {
+                    Event::LeaseLost { reason }
+                });
+            }
+            AttachEvent::Retrying { error, delay_ns } => {
+                if self.opening.is_none() {
+                    self.tell(Event::Retrying {
+                        error,
+                        delay: Duration::from_nanos(delay_ns),
+                    });
+                }
+            }
+            AttachEvent::Failed(error) => {
+                let error = open_error(error, ctx.link);
+                self.opening = None;
+                self.fail_open(error);
+                self.done = true;
+            }
+            AttachEvent::Closed => {
+                self.mapping.on_lost(ctx.now);
+                self.done = true;
+            }
+        }
+    }
+
+    fn on_granted(&mut self, ctx: &mut Context<'_>, grant: &Grant) {
+        self.grant = Some((grant.client_id, grant.node_id));
+        if let Side::Producer(side) = &mut self.side {
+            side.on_granted(ctx.now, grant);
+        }
+        if let Some((reason, lost_at)) = self.lost.take() {
+            self.tell(if is_driver_loss(reason) {
+                Event::DriverBack { lost_at }
+            } else {
+                Event::LeaseBack { lost_at }
+            });
+        }
+        self.mapping.on_granted(ctx.now, &grant.regions);
+    }
+
+    fn on_mapping_action(&mut self, ctx: &mut Context<'_>, action: MappingAction) {
+        match action {
+            MappingAction::Map { ticket, regions } => {
+                self.wanted = Some((ticket, Arc::new(regions.geometry.clone())));
+                ctx.worker.map(self.id, ticket, regions, self.role);
+            }
+            MappingAction::Adopt {
+                ticket, adoption, ..
+            } => {
+                let arrived = self.arrived.take().filter(|(of, _)| *of == ticket);
+                let wanted = self.wanted.take().filter(|(of, _)| *of == ticket);
+                if let (Some((_, mapping)), Some((_, geometry))) = (arrived, wanted) {
+                    self.adopt(ctx, mapping, geometry, adoption);
+                }
+            }
+            MappingAction::Discard { ticket } => {
+                if let Some((_, mapping)) = self.arrived.take_if(|(of, _)| *of == ticket) {
+                    ctx.retired.push(mapping);
+                }
+            }
+            MappingAction::Revoke { .. } => self.revoke(ctx),
+            MappingAction::SourceEnded { epoch, end, .. } => {
+                if let (Side::Consumer(side), SourceEnd::Detached) = (&mut self.side, end) {
+                    side.begin_drain(epoch);
+                }
+                self.ended.push((epoch, end));
+            }
+            MappingAction::SourceStale { epoch } => self.tell(Event::SourceStale { epoch }),
+            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(epoch, delay_ns),
+        }
+    }
+
+    /// The new mapping goes to the handle. The old one is void from now on, unless its producer
+    /// closed it in order: then the handle still delivers what is there, and revokes it when it
+    /// goes on.
+    fn adopt(
+        &mut self,
+        ctx: &mut Context<'_>,
+        mapping: Arc<Mapping>,
+        geometry: Arc<StreamGeometry>,
+        adoption: Adoption,
+    ) {
+        self.map_failures = 0;
+        if let Some(old) = self.current.replace(Arc::clone(&mapping)) {
+            let drains = matches!(&self.side, Side::Consumer(side) if side.drains(old.epoch()));
+            if !drains {
+                old.revoke();
+            }
+            ctx.retired.push(old);
+        }
+        self.checkup.start(ctx.now);
+        match &mut self.side {
+            Side::Producer(side) => side.on_mapped(ctx.now),
+            Side::Consumer(side) => side.on_mapped(ctx.now, mapping.slot_count()),
+        }
+        let (client_id, node_id) = self.grant.unwrap_or((self.attach.client_id(), None));
+        self.mailbox.post(Notice::Adopt(Adopted {
+            mapping,
+            geometry,
+            adoption,
+            client_id,
+            node_id,
+        }));
+    }
+
+    fn revoke(&mut self, ctx: &mut Context<'_>) {
+        if let Some(mapping) = self.current.take() {
+            mapping.revoke();
+            ctx.retired.push(mapping);
+        }
+        self.checkup.stop();
+        match &mut self.side {
+            Side::Producer(side) => side.on_unmapped(),
+            Side::Consumer(side) => side.on_unmapped(ctx.now),
+        }
+    }
+
+    fn on_map_retry(&mut self, epoch: Epoch, delay_ns: u64) {
+        if self.opening.is_some() && self.map_failures >= MAX_FIRST_MAP_TRIES {
+            if let Some(error) = self.map_error.take() {
+                self.opening = None;
+                self.fail_open(OpenError::Map(error));
+                self.side.close();
+            }
+            return;
+        }
+        let error = self
+            .map_error
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        self.tell(Event::MapFailed {
+            epoch,
+            error,
+            delay: Duration::from_nanos(delay_ns),
+        });
+    }
+
+    /// Once per announce period: a producer shows that it lives, a consumer looks whether its
+    /// mapping still is what it was.
+    fn check_up(&mut self, ctx: &mut Context<'_>) -> usize {
+        if !self.checkup.is_due(ctx.now) {
+            return 0;
+        }
+        self.checkup.on_sent(ctx.now);
+        let Some(mapping) = &self.current else {
+            return 0;
+        };
+        let epoch = mapping.epoch();
+        let sound = match self.role {
+            Role::Producer => mapping.refresh_activity(ctx.now),
+            Role::Consumer => {
+                let (activity, pid) = (mapping.activity(), mapping.current_pid());
+                let sound = mapping.revalidate().is_ok() || pid != mapping.pid();
+                self.mapping.on_superblock(ctx.now, epoch, activity, pid);
+                sound
+            }
+        };
+        if !sound {
+            self.mapping.on_unusable(ctx.now, epoch);
+        }
+        self.settle(ctx);
+        1
+    }
+
+    /// Hands the handle over once it can be used: mapped, and its descriptor stream registered.
+    fn progress_opening(&mut self, ctx: &mut Context<'_>) -> usize {
+        let Some(waiting) = &self.opening else {
+            return 0;
+        };
+        if waiting.strong_count() == 0 {
+            self.opening = None;
+            self.side.close();
+            return 1;
+        }
+        if self.current.is_none() {
+            return 0;
+        }
+        let opened = match &mut self.side {
+            Side::Producer(side) => side.hand_over(),
+            Side::Consumer(side) => side.hand_over(ctx.now),
+        };
+        if opened {
+            self.opening = None;
+        }
+        usize::from(opened)
+    }
+
+    fn progress_closing(&mut self, ctx: &mut Context<'_>) {
+        let give_back = match &mut self.side {
+            Side::Producer(side) => side.wants_detach(ctx, self.attach.is_attached()),
+            Side::Consumer(side) => side.is_closing,
+        };
+        if give_back && !self.attach.is_closed() {
+            self.attach.close(ctx.now);
+            self.settle(ctx);
+        }
+        if self.done {
+            self.settle(ctx);
+            self.revoke(ctx);
+            if let Side::Producer(side) = &mut self.side {
+                side.finish_close();
+            }
+            self.abandon();
+        }
+    }
+
+    fn fail_open(&mut self, error: OpenError) {
+        match &mut self.side {
+            Side::Producer(side) => side.fail_open(error),
+            Side::Consumer(side) => side.fail_open(error),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.mailbox.post(Notice::Event(event));
+    }
+}
+
+impl Side {
+    /// Nobody wants it any more.
+    fn close(&mut self) {
+        match self {
+            Self::Producer(side) => side.hurry(NanoTime::new(0)),
+            Self::Consumer(side) => side.is_closing = true,
+        }
+    }
+}
+
+/// What the sides need to know of the session.
+pub(super) struct Facts {
+    pub(super) stream_id: Option<StreamId>,
+    pub(super) client_id: ClientId,
+    pub(super) mapped: Option<(Epoch, u32)>,
+}
+
+/// Without a media driver nobody could answer: say that instead.
+fn open_error(error: AttachError, link: &Link) -> OpenError {
+    match (error, link.state()) {
+        (AttachError::NoAnswer { .. }, LinkState::Connecting(reason)) => OpenError::NoMediaDriver {
+            dir: link.dir().display().to_string(),
+            reason: reason.to_string(),
+        },
+        (AttachError::NoAnswer { .. }, LinkState::Lost(reason)) => OpenError::NoMediaDriver {
+            dir: link.dir().display().to_string(),
+            reason: reason.to_string(),
+        },
+        (error, _) => OpenError::Attach(error),
+    }
+}
+
+fn is_driver_loss(reason: LossReason) -> bool {
+    matches!(
+        reason,
+        LossReason::DriverLost | LossReason::DriverShutdown(_)
+    )
+}

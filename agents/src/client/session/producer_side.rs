@@ -1,0 +1,275 @@
+//! What only a producer's session has: its consumers, its reports, its way out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use tensorpool_codecs::types::{Epoch, NanoTime, Seq};
+use tensorpool_protocol::client::{Cadence, ConsumerTracker, Grant, REPORT_PERIOD_NS};
+use tensorpool_transport::{Offer, Publication};
+
+use super::{Context, Facts};
+use crate::client::adapter::Inbound;
+use crate::client::announcer::DESCRIPTOR_LEN;
+use crate::client::error::OpenError;
+use crate::client::producer::{CloseReport, Producer};
+use crate::client::shared::ProducerShared;
+
+/// For this long into an epoch a lossless producer waits for everybody who is known to listen to
+/// map it.
+const EPOCH_HOLD_NS: u64 = 5_000_000_000;
+/// How long a final report is tried before the lease goes back without it.
+const FINAL_REPORT_NS: u64 = 200_000_000;
+
+/// A handle that waits to be handed over, and who waits for it.
+pub(crate) struct ProducerParts {
+    pub(crate) handle: Producer,
+    pub(crate) reply: Sender<Result<Producer, OpenError>>,
+}
+
+/// What a closing handle leaves behind.
+pub(crate) struct CloseProducer {
+    pub(crate) publication: Publication,
+    /// Descriptors that did not get out, oldest first.
+    pub(crate) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
+    pub(crate) linger_ns: u64,
+    pub(crate) reply: Option<Sender<Result<CloseReport, OpenError>>>,
+}
+
+enum Closing {
+    /// Descriptors are sent, then consumers are waited for.
+    Linger(NanoTime),
+    /// The last report is sent.
+    FinalReport(NanoTime),
+    /// The lease goes back.
+    Detach,
+}
+
+pub(crate) struct ProducerSide {
+    shared: Arc<ProducerShared>,
+    parts: Option<ProducerParts>,
+    tracker: ConsumerTracker,
+    epoch: Option<(Epoch, NanoTime)>,
+    reports: Cadence,
+    slot_count: u32,
+    closing: Option<Closing>,
+    left: Option<CloseProducer>,
+    all_seen: bool,
+}
+
+impl ProducerSide {
+    pub(crate) fn new(
+        shared: Arc<ProducerShared>,
+        parts: ProducerParts,
+        tracker: ConsumerTracker,
+    ) -> Self {
+        Self {
+            shared,
+            parts: Some(parts),
+            tracker,
+            epoch: None,
+            reports: Cadence::new(REPORT_PERIOD_NS),
+            slot_count: 0,
+            closing: None,
+            left: None,
+            all_seen: false,
+        }
+    }
+
+    pub(super) fn on_granted(&mut self, now: NanoTime, grant: &Grant) {
+        let regions = &grant.regions;
+        self.tracker.begin_epoch(regions.stream_id, regions.epoch);
+        self.slot_count = regions.geometry.slot_count();
+        self.epoch = Some((regions.epoch, now));
+        self.shared.limit.begin(regions.epoch, 0);
+    }
+
+    pub(super) fn on_mapped(&mut self, now: NanoTime) {
+        self.reports.start(now);
+    }
+
+    pub(super) fn on_unmapped(&mut self) {
+        self.reports.stop();
+    }
+
+    pub(super) fn on_report(&mut self, now: NanoTime, message: &Inbound) {
+        match *message {
+            Inbound::Hello {
+                stream_id,
+                consumer_id,
+            } => {
+                self.tracker.on_hello(now, stream_id, consumer_id);
+            }
+            Inbound::ConsumerReport {
+                stream_id,
+                consumer_id,
+                epoch,
+                last_seq,
+            } => {
+                self.tracker
+                    .on_qos(now, stream_id, consumer_id, epoch, last_seq);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn do_work(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
+        self.tracker.on_timeout(ctx.now);
+        let (mapped, listening) = (self.tracker.mapped(), self.tracker.listening());
+        self.shared
+            .mapped_consumers
+            .store(mapped as u64, Ordering::Relaxed);
+        self.shared
+            .listening_consumers
+            .store(listening as u64, Ordering::Relaxed);
+        if let Some((epoch, since)) = self.epoch {
+            let hold = mapped < listening && ctx.now.since_ns(since) < EPOCH_HOLD_NS;
+            self.shared.limit.set(match self.tracker.floor() {
+                _ if hold => 0,
+                Some(floor) => floor.get().saturating_add(u64::from(self.slot_count)),
+                None => u64::MAX,
+            });
+            debug_assert!(self.shared.limit.of(epoch).is_some());
+        }
+        if self.closing.is_some() || !self.reports.is_due(ctx.now) {
+            return 0;
+        }
+        let work = self.send_report(ctx, facts);
+        if work > 0 {
+            self.reports.on_sent(ctx.now);
+        }
+        work
+    }
+
+    fn send_report(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
+        let (Some((epoch, _)), Some(stream_id)) = (facts.mapped, facts.stream_id) else {
+            return 0;
+        };
+        // Before the handle has taken the epoch up nothing was written in it.
+        let next_seq = self.shared.next_seq.of(epoch).unwrap_or(0);
+        let offer = ctx
+            .proxy
+            .send_producer_report(stream_id, facts.client_id, epoch, next_seq);
+        usize::from(offer.is_sent() || offer == Offer::NotConnected)
+    }
+
+    /// Gives the handle to whoever waits for it, once its publication is registered.
+    pub(super) fn hand_over(&mut self) -> bool {
+        let ready = self
+            .parts
+            .as_mut()
+            .is_some_and(|parts| parts.handle.is_ready());
+        if ready && let Some(parts) = self.parts.take() {
+            // A handle nobody takes is dropped, which closes it.
+            let _unclaimed = parts.reply.send(Ok(parts.handle));
+        }
+        ready
+    }
+
+    pub(super) fn fail_open(&mut self, error: OpenError) {
+        if let Some(parts) = self.parts.take() {
+            let _unclaimed = parts.reply.send(Err(error));
+        }
+    }
+
+    pub(super) fn begin_close(&mut self, now: NanoTime, close: CloseProducer) {
+        if self.closing.is_none() {
+            self.closing = Some(Closing::Linger(now.after_ns(close.linger_ns)));
+            self.left = Some(close);
+        }
+    }
+
+    /// Closes without lingering.
+    pub(super) fn hurry(&mut self, now: NanoTime) {
+        if !matches!(
+            self.closing,
+            Some(Closing::FinalReport(_) | Closing::Detach)
+        ) {
+            self.closing = Some(Closing::Linger(now));
+        }
+    }
+
+    /// Goes on with closing; true when the lease may go back.
+    pub(super) fn wants_detach(&mut self, ctx: &mut Context<'_>, attached: bool) -> bool {
+        let now = ctx.now;
+        match self.closing {
+            None => return false,
+            Some(Closing::Linger(until)) => {
+                let sent = self.send_left();
+                self.all_seen = sent && self.has_all_seen();
+                if self.all_seen || now >= until || !attached {
+                    self.closing = Some(Closing::FinalReport(now.after_ns(FINAL_REPORT_NS)));
+                    // Due now: consumers compute the tail of the stream from it.
+                    self.reports.start(now);
+                }
+            }
+            Some(Closing::FinalReport(until)) => {
+                if now >= until || !attached || !self.reports.is_due(now) {
+                    self.closing = Some(Closing::Detach);
+                }
+            }
+            Some(Closing::Detach) => {}
+        }
+        matches!(self.closing, Some(Closing::Detach))
+    }
+
+    /// The last report of a closing producer.
+    pub(super) fn send_final_report(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
+        let due = matches!(self.closing, Some(Closing::FinalReport(_)));
+        if !due || !self.reports.is_due(ctx.now) {
+            return 0;
+        }
+        let sent = self.send_report(ctx, facts);
+        if sent > 0 {
+            self.reports.on_sent(ctx.now);
+        }
+        sent
+    }
+
+    pub(super) fn finish_close(&mut self) {
+        if let Some(left) = self.left.take()
+            && let Some(reply) = left.reply
+        {
+            let report = CloseReport {
+                all_seen: self.all_seen,
+                unsent: left.unsent.len(),
+            };
+            let _unclaimed = reply.send(Ok(report));
+        }
+    }
+
+    pub(super) fn abandon(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether everything that was held back is out.
+    fn send_left(&mut self) -> bool {
+        let Some(left) = &mut self.left else {
+            return true;
+        };
+        while let Some(descriptor) = left.unsent.front() {
+            if !left.publication.offer(descriptor).is_sent() {
+                return false;
+            }
+            left.unsent.pop_front();
+        }
+        true
+    }
+
+    fn has_all_seen(&self) -> bool {
+        let Some((epoch, _)) = self.epoch else {
+            return true;
+        };
+        let published = NanoTime::new(self.shared.published_ns.load(Ordering::Acquire));
+        match self
+            .shared
+            .next_seq
+            .of(epoch)
+            .and_then(|next| next.checked_sub(1))
+        {
+            Some(last) => self.tracker.all_saw(Seq::new(last), published),
+            None => true,
+        }
+    }
+}

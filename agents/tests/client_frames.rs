@@ -1,0 +1,512 @@
+//! Frames through real clients, a real driver and a real media driver, all in this process.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tensorpool::client::{
+    Announced, Client, ClientConfig, Consumer, DropCause, Event, FinalCounts, FrameMeta,
+    InvokedClient, OfferError, OpenError, Producer,
+};
+use tensorpool::codecs::types::{ClientId, Seq, StreamId, TraceId};
+use tensorpool::codecs::wire::Dtype;
+use tensorpool::driver::{DriverAgent, DriverConfig, DriverSetup};
+use tensorpool::runtime::{AgentError, AgentRunner, RunnerConfig};
+use tensorpool::transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
+
+const STREAM: StreamId = StreamId::new(10_000);
+const WAIT: Duration = Duration::from_secs(10);
+const SLOTS: u32 = 8;
+
+/// A media driver and a driver in a directory of their own.
+struct World {
+    driver: Option<AgentRunner>,
+    media: Option<EmbeddedMediaDriver>,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("tp-client-")
+            .tempdir_in("/dev/shm")
+            .unwrap();
+        std::fs::create_dir(dir.path().join("pools")).unwrap();
+        let media = EmbeddedMediaDriver::start(MediaDriverConfig {
+            dir: dir.path().join("aeron"),
+            ..MediaDriverConfig::default()
+        });
+        let mut world = Self {
+            driver: None,
+            media: Some(media.unwrap()),
+            dir,
+        };
+        world.start_driver();
+        world
+    }
+
+    fn aeron_dir(&self) -> PathBuf {
+        self.dir.path().join("aeron")
+    }
+
+    fn start_driver(&mut self) {
+        let mut config = DriverConfig {
+            aeron_dir: self.aeron_dir(),
+            base_dir: self.dir.path().join("pools"),
+            ..DriverConfig::default()
+        };
+        config
+            .add_stream(STREAM, SLOTS, &[(1, 1024), (2, 64 << 10)])
+            .unwrap();
+        let setup = DriverSetup::prepare(config).unwrap();
+        let runner = AgentRunner::spawn(RunnerConfig::new("driver"), move |_| {
+            DriverAgent::new(setup).map_err(|error| AgentError::terminate("driver", error))
+        });
+        self.driver = Some(runner.unwrap());
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        ClientConfig {
+            allowed_base_dirs: vec![self.dir.path().join("pools")],
+            ..ClientConfig::for_dir(self.aeron_dir())
+        }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.client_config()).unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.driver = None;
+        self.media = None;
+    }
+}
+
+/// Polls until `done` says so, or fails with what the consumer knows.
+fn poll_until(
+    consumer: &mut Consumer,
+    frames: &mut Vec<(u64, Vec<u8>)>,
+    mut done: impl FnMut(&Consumer, &[(u64, Vec<u8>)]) -> bool,
+) {
+    let started = Instant::now();
+    while !done(consumer, frames) {
+        let result = consumer.poll(
+            |frame| {
+                let mut bytes = vec![0; frame.len()];
+                if frame.copy_to(&mut bytes).is_ok() {
+                    frames.push((frame.seq().get(), bytes));
+                }
+            },
+            16,
+        );
+        if result.unwrap() == 0 {
+            std::thread::yield_now();
+        }
+        assert!(
+            started.elapsed() < WAIT,
+            "{:?} {:?}",
+            consumer.stats(),
+            consumer.epoch()
+        );
+    }
+}
+
+fn wait_event<T>(
+    consumer: &mut Consumer,
+    frames: &mut Vec<(u64, Vec<u8>)>,
+    mut find: impl FnMut(&Event) -> Option<T>,
+) -> T {
+    let mut found = None;
+    let started = Instant::now();
+    while found.is_none() {
+        let before = frames.len();
+        poll_until(consumer, frames, |_, _| true);
+        let _ = consumer
+            .poll(
+                |frame| {
+                    let mut bytes = vec![0; frame.len()];
+                    if frame.copy_to(&mut bytes).is_ok() {
+                        frames.push((frame.seq().get(), bytes));
+                    }
+                },
+                16,
+            )
+            .unwrap();
+        found = consumer.events().find_map(|event| find(&event));
+        assert!(
+            started.elapsed() < WAIT,
+            "no such event; {:?}",
+            consumer.stats()
+        );
+        if frames.len() == before {
+            std::thread::yield_now();
+        }
+    }
+    found.unwrap()
+}
+
+fn wait_producer_event<T>(producer: &mut Producer, mut find: impl FnMut(&Event) -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = producer.events().find_map(|event| find(&event)) {
+            return found;
+        }
+        assert!(started.elapsed() < WAIT, "no such event");
+        std::thread::yield_now();
+    }
+}
+
+fn payload(seq: u64, len: usize) -> Vec<u8> {
+    (0..len).map(|i| (seq as usize * 31 + i) as u8).collect()
+}
+
+#[test]
+fn frames_reach_two_consumers_by_copy_and_in_place() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+    let mut consumers: Vec<Consumer> = (0..2)
+        .map(|_| client.consumer(STREAM).wait(WAIT).unwrap())
+        .collect();
+    producer.wait_consumers(2, WAIT).unwrap();
+    assert_eq!(producer.slot_count(), Some(SLOTS));
+    let mut received = [Vec::new(), Vec::new()];
+    let count = u64::from(4 * SLOTS);
+    for seq in 0..count {
+        let len = if seq % 2 == 0 { 100 } else { 5_000 };
+        let mut meta = FrameMeta::new(Dtype::Uint8, &[len as u64]).unwrap();
+        meta.trace_id = Some(TraceId::new(seq + 1));
+        let bytes = payload(seq, len);
+        while !producer.has_room() {
+            producer.poll();
+            for (consumer, frames) in consumers.iter_mut().zip(&mut received) {
+                poll_until(consumer, frames, |_, _| true);
+                drain(consumer, frames);
+            }
+        }
+        let offered = if seq % 3 == 0 {
+            let mut claim = producer.claim(&meta, len).unwrap();
+            assert_eq!(claim.payload_mut().as_ptr() as usize % 64, 0);
+            claim.payload_mut().copy_from_slice(&bytes);
+            producer.commit(claim).unwrap()
+        } else {
+            producer.offer(&meta, &bytes).unwrap()
+        };
+        assert_eq!(
+            (offered.seq, offered.announced),
+            (Seq::new(seq), Announced::Sent)
+        );
+    }
+    for (consumer, frames) in consumers.iter_mut().zip(&mut received) {
+        poll_until(consumer, frames, |_, frames| frames.len() as u64 == count);
+        for (index, (seq, bytes)) in frames.iter().enumerate() {
+            assert_eq!(*seq, index as u64);
+            assert_eq!(*bytes, payload(*seq, bytes.len()));
+        }
+        assert_eq!(
+            (consumer.stats().delivered(), consumer.stats().lost()),
+            (count, 0)
+        );
+    }
+}
+
+fn drain(consumer: &mut Consumer, frames: &mut Vec<(u64, Vec<u8>)>) {
+    let poll = consumer.poll(
+        |frame| {
+            let mut bytes = vec![0; frame.len()];
+            frame.copy_to(&mut bytes).unwrap();
+            frames.push((frame.seq().get(), bytes));
+        },
+        16,
+    );
+    poll.unwrap();
+}
+
+#[test]
+fn a_slow_consumer_loses_frames_and_counts_every_one_of_them() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(600).unwrap();
+    let mut frames = Vec::new();
+    const COUNT: u64 = 5_000;
+    for seq in 0..COUNT {
+        producer.offer(&meta, &payload(seq, 600)).unwrap();
+        if seq % 37 == 0 {
+            poll_until(&mut consumer, &mut frames, |_, _| true);
+            let _ = consumer
+                .poll(
+                    |frame| {
+                        let mut bytes = vec![0; frame.len()];
+                        if frame.copy_to(&mut bytes).is_ok() {
+                            frames.push((frame.seq().get(), bytes));
+                        }
+                    },
+                    2,
+                )
+                .unwrap();
+        }
+    }
+    let closing = producer.close(Duration::ZERO);
+    let counts: FinalCounts = wait_event(&mut consumer, &mut frames, |event| match event {
+        Event::EndOfStream { counts, .. } => Some(*counts),
+        _ => None,
+    });
+    closing.wait(WAIT).unwrap();
+    for (seq, bytes) in &frames {
+        assert_eq!(*bytes, payload(*seq, 600), "frame {seq} is torn");
+    }
+    assert_eq!(counts.end_seq, Some(Seq::new(COUNT)));
+    assert_eq!(counts.seen, COUNT);
+    assert_eq!(counts.delivered, frames.len() as u64);
+    assert_eq!(counts.delivered + counts.lost, COUNT);
+    assert!(consumer.stats().late() > 0, "{:?}", consumer.stats());
+}
+
+#[test]
+fn claims_in_flight_become_visible_in_order_and_aborted_ones_are_gaps() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(1).unwrap();
+    let mut claims: Vec<_> = (0..4u8)
+        .map(|value| {
+            let mut claim = producer.claim(&meta, 1).unwrap();
+            claim.payload_mut()[0] = value;
+            claim
+        })
+        .collect();
+    assert!(matches!(
+        producer.claim(&meta, 1),
+        Err(OfferError::TooManyClaims { limit: 4 })
+    ));
+    let last = producer.commit(claims.pop().unwrap()).unwrap();
+    assert_eq!(last.announced, Announced::HeldBack);
+    drop(claims.remove(1));
+    producer.commit(claims.remove(0)).unwrap();
+    producer.commit(claims.remove(0)).unwrap();
+    let mut frames = Vec::new();
+    poll_until(&mut consumer, &mut frames, |_, frames| frames.len() == 3);
+    assert_eq!(frames, [(0, vec![0]), (2, vec![2]), (3, vec![3])]);
+    assert_eq!(consumer.stats().drops(DropCause::Gap), 1);
+}
+
+#[test]
+fn the_end_of_a_stream_is_an_event_and_the_next_producer_brings_a_new_epoch() {
+    let world = World::new();
+    let client = world.client();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    let mut frames = Vec::new();
+    let mut epochs = Vec::new();
+    for round in 0..3u64 {
+        let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+        let new = wait_event(&mut consumer, &mut frames, |event| match event {
+            Event::Remapped { new, .. } if Some(*new) == producer.epoch() => Some(*new),
+            _ => None,
+        });
+        epochs.push(new);
+        producer.wait_consumers(1, WAIT).unwrap();
+        frames.clear();
+        for seq in 0..=round {
+            producer
+                .offer(&FrameMeta::bytes(9).unwrap(), &payload(seq, 9))
+                .unwrap();
+        }
+        let closing = producer.close(WAIT);
+        let (epoch, counts) = wait_event(&mut consumer, &mut frames, |event| match event {
+            Event::EndOfStream { epoch, counts } => Some((*epoch, *counts)),
+            _ => None,
+        });
+        assert!(closing.wait(WAIT).unwrap().all_seen);
+        assert_eq!(epoch, new);
+        assert_eq!(
+            (counts.end_seq, counts.tail, counts.lost),
+            (Some(Seq::new(round + 1)), 0, 0)
+        );
+        assert_eq!(
+            frames.len() as u64,
+            round + 1,
+            "delivered before the end was told"
+        );
+    }
+    assert!(
+        epochs.windows(2).all(|pair| pair[0] < pair[1]),
+        "{epochs:?}"
+    );
+}
+
+#[test]
+fn a_restarted_driver_is_noticed_and_frames_flow_again() {
+    let mut world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(10).unwrap();
+    producer.offer(&meta, &payload(0, 10)).unwrap();
+    let mut frames = Vec::new();
+    poll_until(&mut consumer, &mut frames, |_, frames| frames.len() == 1);
+    world.driver = None;
+    wait_producer_event(&mut producer, |event| {
+        matches!(event, Event::DriverLost { .. } | Event::LeaseLost { .. }).then_some(())
+    });
+    let refused = producer.offer(&meta, &payload(0, 10));
+    assert!(
+        matches!(refused, Err(OfferError::NotAttached)),
+        "{refused:?}"
+    );
+    world.start_driver();
+    wait_producer_event(&mut producer, |event| {
+        matches!(event, Event::Remapped { .. }).then_some(())
+    });
+    wait_event(&mut consumer, &mut frames, |event| match event {
+        Event::Remapped { new, .. } if Some(*new) == producer.epoch() => Some(()),
+        _ => None,
+    });
+    producer.wait_consumers(1, WAIT).unwrap();
+    producer.offer(&meta, &payload(7, 10)).unwrap();
+    poll_until(&mut consumer, &mut frames, |_, frames| frames.len() == 2);
+    assert_eq!(
+        frames[1],
+        (0, payload(7, 10)),
+        "sequence numbers start over"
+    );
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let world = World::new();
+    let client = world.client();
+    let unknown = client.producer(StreamId::new(77)).wait(WAIT).unwrap_err();
+    assert!(matches!(unknown, OpenError::Attach(_)), "{unknown}");
+
+    let held = client
+        .producer(STREAM)
+        .client_id(Some(ClientId::new(5)))
+        .wait(WAIT)
+        .unwrap();
+    let second = client
+        .producer(STREAM)
+        .attach_timeout(Duration::from_millis(700))
+        .wait(WAIT);
+    let second = second.unwrap_err().to_string();
+    assert!(
+        second.contains("already has a producer (client 5"),
+        "{second}"
+    );
+    drop(held);
+
+    let outside = ClientConfig {
+        allowed_base_dirs: vec![world.aeron_dir()],
+        ..world.client_config()
+    };
+    let outside = Client::connect(outside).unwrap();
+    let error = outside.consumer(STREAM).wait(WAIT).unwrap_err();
+    assert!(matches!(error, OpenError::Map(_)), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("outside of the allowed base directories"),
+        "{error}"
+    );
+
+    let nowhere = ClientConfig {
+        aeron_dir: world.dir.path().join("nowhere"),
+        attach_timeout: Duration::from_millis(300),
+        ..world.client_config()
+    };
+    let error = Client::connect(nowhere)
+        .unwrap()
+        .consumer(STREAM)
+        .wait(WAIT)
+        .unwrap_err();
+    assert!(matches!(error, OpenError::NoMediaDriver { .. }), "{error}");
+}
+
+#[test]
+fn an_invoked_client_needs_no_thread_of_its_own() {
+    let world = World::new();
+    let mut client = InvokedClient::new(&world.client_config()).unwrap();
+    let opening = client.producer(STREAM).open();
+    let mut producer = client.wait(opening, WAIT).unwrap();
+    let opening = client.consumer(STREAM).open();
+    let mut consumer = client.wait(opening, WAIT).unwrap();
+    producer
+        .offer(&FrameMeta::bytes(3).unwrap(), b"abc")
+        .unwrap();
+    let started = Instant::now();
+    let mut got = 0;
+    while got == 0 {
+        client.invoke();
+        got = consumer
+            .poll(|frame| assert_eq!(frame.len(), 3), 1)
+            .unwrap();
+        assert!(started.elapsed() < WAIT);
+    }
+    let info = consumer.stats();
+    assert_eq!((info.delivered(), info.lost()), (1, 0));
+}
+
+#[test]
+fn handles_outlive_their_client_and_say_that_it_is_closed() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    drop(client);
+    let refused = producer.offer(&FrameMeta::bytes(1).unwrap(), b"x");
+    assert!(
+        matches!(refused, Err(OfferError::ClientClosed)),
+        "{refused:?}"
+    );
+    let started = Instant::now();
+    while consumer.poll(|_| {}, 1).is_ok() {
+        assert!(started.elapsed() < WAIT);
+    }
+    assert!(
+        consumer
+            .events()
+            .any(|event| matches!(event, Event::Closed))
+    );
+    // The lease went back in order: another client gets the stream at once.
+    let again = world.client();
+    again
+        .producer(STREAM)
+        .attach_timeout(Duration::from_millis(500))
+        .wait(WAIT)
+        .unwrap();
+}
+
+#[test]
+fn regions_of_nobody_are_not_left_behind() {
+    fn region_files(dir: &Path) -> usize {
+        let Ok(entries) = std::fs::read_dir(dir) else {
+            return 0;
+        };
+        let count = |path: PathBuf| {
+            if path.is_dir() {
+                region_files(&path)
+            } else {
+                1
+            }
+        };
+        entries.flatten().map(|entry| count(entry.path())).sum()
+    }
+    let mut world = World::new();
+    let client = world.client();
+    let producer = client.producer(STREAM).wait(WAIT).unwrap();
+    assert!(region_files(&world.dir.path().join("pools")) >= 3);
+    drop(producer);
+    drop(client);
+    world.driver = None;
+    let left = region_files(&world.dir.path().join("pools"));
+    assert!(
+        left <= 1,
+        "only the driver's lock may stay, found {left} files"
+    );
+}
