@@ -52,13 +52,27 @@ impl Process {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(name: &str, mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child =
-            command.spawn().unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
         let output = Arc::new(Output::default());
-        read_lines(child.stdout.take().expect("stdout is piped"), false, &output);
+        read_lines(
+            child.stdout.take().expect("stdout is piped"),
+            false,
+            &output,
+        );
         read_lines(child.stderr.take().expect("stderr is piped"), true, &output);
-        Self { name: name.to_owned(), child, output, cursor: 0, status: None }
+        Self {
+            name: name.to_owned(),
+            child,
+            output,
+            cursor: 0,
+            status: None,
+        }
     }
 
     /// The process id.
@@ -122,7 +136,11 @@ impl Process {
                 return self.status.expect("it exited");
             }
             if Instant::now() > deadline {
-                panic!("{} did not exit within {patience:?}\n{}", self.name, self.transcript());
+                panic!(
+                    "{} did not exit within {patience:?}\n{}",
+                    self.name,
+                    self.transcript()
+                );
             }
             let lines = guard.lines.lock().expect("output lock");
             drop(guard.changed.wait_timeout(lines, Duration::from_millis(10)));
@@ -184,10 +202,22 @@ impl Process {
             let late = Instant::now() > deadline;
             if late || exited {
                 drop(lines);
-                let why = if late { format!("within {patience:?}") } else { "before it exited".into() };
-                panic!("{} did not say {what} {why}\n{}", self.name, self.transcript());
+                let why = if late {
+                    format!("within {patience:?}")
+                } else {
+                    "before it exited".into()
+                };
+                panic!(
+                    "{} did not say {what} {why}\n{}",
+                    self.name,
+                    self.transcript()
+                );
             }
-            drop(output.changed.wait_timeout(lines, Duration::from_millis(20)));
+            drop(
+                output
+                    .changed
+                    .wait_timeout(lines, Duration::from_millis(20)),
+            );
         }
     }
 
@@ -265,7 +295,11 @@ fn read_lines(pipe: impl Read + Send + 'static, stderr: bool, output: &Arc<Outpu
         let mut bytes = Vec::new();
         while matches!(reader.read_until(b'\n', &mut bytes), Ok(n) if n > 0) {
             let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            output.push(Line { at: Instant::now(), stderr, text });
+            output.push(Line {
+                at: Instant::now(),
+                stderr,
+                text,
+            });
             bytes.clear();
         }
         output.changed.notify_all();

@@ -33,7 +33,14 @@ impl StreamConfig {
     /// Stream 10000 with one pool.
     #[must_use]
     pub fn one_pool(slot_count: u32, stride_bytes: u32) -> Self {
-        Self { stream_id: 10_000, slot_count, pools: vec![PoolConfig { id: 1, stride_bytes }] }
+        Self {
+            stream_id: 10_000,
+            slot_count,
+            pools: vec![PoolConfig {
+                id: 1,
+                stride_bytes,
+            }],
+        }
     }
 }
 
@@ -139,17 +146,16 @@ impl Sandbox {
     #[must_use]
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(agent_runner());
-        command.args(args).env("AERON_DIR", self.aeron_dir()).current_dir(self.dir.path());
+        command
+            .args(args)
+            .env("AERON_DIR", self.aeron_dir())
+            .current_dir(self.dir.path());
         command
     }
 
     /// Starts `agent-runner` with `args` in this sandbox.
     #[must_use]
-    pub fn spawn<S: AsRef<OsStr>>(
-        &self,
-        name: &str,
-        args: impl IntoIterator<Item = S>,
-    ) -> Process {
+    pub fn spawn<S: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = S>) -> Process {
         Process::spawn(name, self.command(args))
     }
 
@@ -164,7 +170,12 @@ impl Sandbox {
     /// Starts a driver with `config` and waits until it is ready.
     #[must_use]
     pub fn driver(&self, config: &Path) -> Process {
-        let args = [OsStr::new("run"), "driver".as_ref(), "--json".as_ref(), "--config".as_ref()];
+        let args = [
+            OsStr::new("run"),
+            "driver".as_ref(),
+            "--json".as_ref(),
+            "--config".as_ref(),
+        ];
         let mut process = self.spawn("driver", args.into_iter().chain([config.as_os_str()]));
         process.wait_event("ready");
         process
@@ -187,7 +198,10 @@ pub fn agent_runner() -> PathBuf {
         return PathBuf::from(path);
     }
     let test = std::env::current_exe().expect("path of this test");
-    let profile_dir = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
+    let profile_dir = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/<profile>/deps/<test>");
     let path = profile_dir.join("agent-runner");
     assert!(
         path.exists(),

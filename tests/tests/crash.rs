@@ -51,8 +51,16 @@ impl Scene {
         sandbox.spawn(
             "publisher",
             [
-                "publish", "--json", "--pattern", "interop", "--size", "32KiB", "--pace", "1000",
-                "--attach-timeout", "30s",
+                "publish",
+                "--json",
+                "--pattern",
+                "interop",
+                "--size",
+                "32KiB",
+                "--pace",
+                "1000",
+                "--attach-timeout",
+                "30s",
             ],
         )
     }
@@ -60,22 +68,46 @@ impl Scene {
     fn subscribe(sandbox: &Sandbox) -> Process {
         sandbox.spawn(
             "subscriber",
-            ["subscribe", "--json", "--verify", "interop", "--follow", "--attach-timeout", "30s"],
+            [
+                "subscribe",
+                "--json",
+                "--verify",
+                "interop",
+                "--follow",
+                "--attach-timeout",
+                "30s",
+            ],
         )
     }
 
     /// The survivors still run, and not one frame was wrong.
     fn finish(mut self) {
-        for process in [&mut self.media_driver, &mut self.driver, &mut self.publisher] {
+        for process in [
+            &mut self.media_driver,
+            &mut self.driver,
+            &mut self.publisher,
+        ] {
             assert!(process.is_running(), "{}", process.transcript());
         }
         let status = self.subscriber.terminate();
         assert!(status.success(), "{}", self.subscriber.transcript());
         let summary = self.subscriber.wait_event("summary");
         assert_eq!(summary["wrong"], 0, "{summary}");
-        assert!(self.publisher.terminate().success(), "{}", self.publisher.transcript());
-        assert!(self.driver.terminate().success(), "{}", self.driver.transcript());
-        assert!(self.media_driver.terminate().success(), "{}", self.media_driver.transcript());
+        assert!(
+            self.publisher.terminate().success(),
+            "{}",
+            self.publisher.transcript()
+        );
+        assert!(
+            self.driver.terminate().success(),
+            "{}",
+            self.driver.transcript()
+        );
+        assert!(
+            self.media_driver.terminate().success(),
+            "{}",
+            self.media_driver.transcript()
+        );
     }
 }
 
@@ -129,13 +161,18 @@ fn a_stopped_media_driver_comes_back_under_living_processes() {
 #[test]
 fn a_killed_driver_comes_back_with_a_higher_epoch() {
     let mut scene = Scene::start();
-    let before = scene.subscriber.events("mapped")[0]["epoch"].as_u64().expect("epoch");
+    let before = scene.subscriber.events("mapped")[0]["epoch"]
+        .as_u64()
+        .expect("epoch");
     scene.driver.kill9();
     scene.publisher.wait_event("driver_lost");
     scene.subscriber.wait_event("driver_lost");
     scene.driver = scene.sandbox.driver(&scene.config);
     let remapped = scene.subscriber.wait_event("mapped");
-    assert!(remapped["epoch"].as_u64().expect("epoch") > before, "{remapped}");
+    assert!(
+        remapped["epoch"].as_u64().expect("epoch") > before,
+        "{remapped}"
+    );
     wait_for_frames(&mut scene.subscriber, RECOVERY);
     scene.finish();
 }

@@ -10,17 +10,36 @@ fn a_million_frames_through_four_slots_are_whole_or_counted() {
     let _media_driver = sandbox.media_driver();
     let _driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(4, 4096)]));
     let frames = 1_000_000;
-    let mut subscriber = sandbox.spawn("subscriber", ["subscribe", "--json", "--verify", "interop"]);
+    let mut subscriber =
+        sandbox.spawn("subscriber", ["subscribe", "--json", "--verify", "interop"]);
     let count = frames.to_string();
     let mut publisher = sandbox.spawn(
         "publisher",
         [
-            "publish", "--json", "--pattern", "interop", "--size", "4096", "--count", &count,
-            "--pace", "max", "--wait-consumers", "1",
+            "publish",
+            "--json",
+            "--pattern",
+            "interop",
+            "--size",
+            "4096",
+            "--count",
+            &count,
+            "--pace",
+            "max",
+            "--wait-consumers",
+            "1",
         ],
     );
-    assert!(publisher.wait_exit(Duration::from_secs(120)).success(), "{}", publisher.transcript());
-    assert!(subscriber.wait_exit(Duration::from_secs(60)).success(), "{}", subscriber.transcript());
+    assert!(
+        publisher.wait_exit(Duration::from_secs(120)).success(),
+        "{}",
+        publisher.transcript()
+    );
+    assert!(
+        subscriber.wait_exit(Duration::from_secs(60)).success(),
+        "{}",
+        subscriber.transcript()
+    );
     let summary = subscriber.wait_event("summary");
     let received = summary["frames"].as_u64().expect("frames");
     let drops: u64 = summary["drops"]
@@ -31,5 +50,8 @@ fn a_million_frames_through_four_slots_are_whole_or_counted() {
         .sum();
     assert_eq!(summary["wrong"], 0, "{summary}");
     assert_eq!(received + drops, frames, "{summary}");
-    assert!(drops > 0, "a four-slot ring at full speed overwrites; nothing was under pressure: {summary}");
+    assert!(
+        drops > 0,
+        "a four-slot ring at full speed overwrites; nothing was under pressure: {summary}"
+    );
 }

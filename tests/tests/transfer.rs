@@ -9,12 +9,14 @@ use tensorpool_tests::{Process, Sandbox, StreamConfig};
 /// A video as `-f yuv4mpegpipe` writes it, and the same frames as `-f rawvideo` does.
 fn video(width: usize, height: usize, frames: usize) -> (Vec<u8>, Vec<u8>) {
     let frame_len = width * height * 3 / 2;
-    let mut y4m = format!("YUV4MPEG2 W{width} H{height} F60:1 Ip A1:1 C420jpeg XYSCSS=420JPEG\n").into_bytes();
+    let mut y4m = format!("YUV4MPEG2 W{width} H{height} F60:1 Ip A1:1 C420jpeg XYSCSS=420JPEG\n")
+        .into_bytes();
     let mut raw = Vec::with_capacity(frames * frame_len);
     for frame in 0..frames {
         y4m.extend_from_slice(b"FRAME\n");
-        let pixels: Vec<u8> =
-            (0..frame_len).map(|i| (i.wrapping_mul(31) ^ (frame * 7)) as u8).collect();
+        let pixels: Vec<u8> = (0..frame_len)
+            .map(|i| (i.wrapping_mul(31) ^ (frame * 7)) as u8)
+            .collect();
         y4m.extend_from_slice(&pixels);
         raw.extend_from_slice(&pixels);
     }
@@ -27,14 +29,21 @@ fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
     for dim in shape {
         write!(dims, "{dim}, ").expect("writing to a string");
     }
-    let dims = if shape.len() == 1 { dims.trim_end() } else { dims.trim_end_matches(", ") };
-    let mut header =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({dims}), }}");
+    let dims = if shape.len() == 1 {
+        dims.trim_end()
+    } else {
+        dims.trim_end_matches(", ")
+    };
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({dims}), }}");
     let unpadded = 10 + header.len() + 1;
     header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
     header.push('\n');
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend_from_slice(&u16::try_from(header.len()).expect("short header").to_le_bytes());
+    file.extend_from_slice(
+        &u16::try_from(header.len())
+            .expect("short header")
+            .to_le_bytes(),
+    );
     file.extend_from_slice(header.as_bytes());
     file.extend_from_slice(data);
     file
@@ -48,7 +57,12 @@ fn subscriber(sandbox: &Sandbox, name: &str, output: &str, more: &[&str]) -> Pro
 
 fn assert_same(path: &Path, expected: &[u8], who: &str) {
     let found = std::fs::read(path).expect("output file");
-    assert_eq!(found.len(), expected.len(), "{who}: length of {}", path.display());
+    assert_eq!(
+        found.len(),
+        expected.len(),
+        "{who}: length of {}",
+        path.display()
+    );
     let first = found.iter().zip(expected).position(|(a, b)| a != b);
     assert_eq!(first, None, "{who}: first difference in {}", path.display());
 }
@@ -63,8 +77,14 @@ fn a_video_piped_losslessly_to_two_subscribers_comes_out_as_raw_video() {
 
     let mut first = subscriber(&sandbox, "first", "first.yuv", &[]);
     let mut second = subscriber(&sandbox, "second", "second.yuv", &[]);
-    let mut publish =
-        sandbox.command(["publish", "--json", "--lossless", "--wait-consumers", "2", "-"]);
+    let mut publish = sandbox.command([
+        "publish",
+        "--json",
+        "--lossless",
+        "--wait-consumers",
+        "2",
+        "-",
+    ]);
     publish.stdin(Stdio::from(std::fs::File::open(input).expect("input")));
     let mut publisher = Process::spawn("publisher", publish);
 
@@ -80,15 +100,22 @@ fn a_float_image_round_trips_byte_for_byte_as_npy() {
     let sandbox = Sandbox::new();
     let _media_driver = sandbox.media_driver();
     let _driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(8, 1 << 20)]));
-    let data: Vec<u8> =
-        (0..512 * 512u32).flat_map(|i| (i as f32 * 0.25 - 7.5).to_le_bytes()).collect();
+    let data: Vec<u8> = (0..512 * 512u32)
+        .flat_map(|i| (i as f32 * 0.25 - 7.5).to_le_bytes())
+        .collect();
     let file = npy("<f4", &[512, 512], &data);
     let input = sandbox.write("image.npy", &file);
 
     let mut subscriber = subscriber(&sandbox, "subscriber", "copy.npy", &[]);
     let mut publisher = sandbox.spawn(
         "publisher",
-        ["publish", "--json", "--wait-consumers", "1", input.to_str().expect("utf-8")],
+        [
+            "publish",
+            "--json",
+            "--wait-consumers",
+            "1",
+            input.to_str().expect("utf-8"),
+        ],
     );
     publisher.expect_success();
     subscriber.expect_success();
@@ -100,7 +127,9 @@ fn frames_along_axis_0_come_back_as_the_same_stacked_array() {
     let sandbox = Sandbox::new();
     let _media_driver = sandbox.media_driver();
     let _driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(8, 1 << 16)]));
-    let data: Vec<u8> = (0..40 * 30 * 20u32).flat_map(|i| (i as u16).to_le_bytes()).collect();
+    let data: Vec<u8> = (0..40 * 30 * 20u32)
+        .flat_map(|i| (i as u16).to_le_bytes())
+        .collect();
     let file = npy("<u2", &[40, 30, 20], &data);
     let input = sandbox.write("stack.npy", &file);
 
@@ -130,7 +159,9 @@ fn lossless_at_full_speed_waits_for_a_slow_subscriber() {
     let _driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(slots, 1 << 16)]));
     let frame_len = 40_000;
     let frames = 40 * slots as usize;
-    let data: Vec<u8> = (0..frames * frame_len).map(|i| (i / 251) as u8 ^ i as u8).collect();
+    let data: Vec<u8> = (0..frames * frame_len)
+        .map(|i| (i / 251) as u8 ^ i as u8)
+        .collect();
     let input = sandbox.write("frames.raw", &data);
 
     let mut fast = subscriber(&sandbox, "fast", "fast.raw", &[]);
@@ -170,12 +201,24 @@ fn without_lossless_received_plus_counted_drops_is_what_was_sent() {
     let mut publisher = sandbox.spawn(
         "publisher",
         [
-            "publish", "--json", "--pattern", "interop", "--size", "40000", "--count", "5000", "--pace",
-            "5000", "--wait-consumers", "2",
+            "publish",
+            "--json",
+            "--pattern",
+            "interop",
+            "--size",
+            "40000",
+            "--count",
+            "5000",
+            "--pace",
+            "5000",
+            "--wait-consumers",
+            "2",
         ],
     );
     publisher.expect_success();
-    let sent = publisher.wait_event("summary")["frames"].as_u64().expect("frames sent");
+    let sent = publisher.wait_event("summary")["frames"]
+        .as_u64()
+        .expect("frames sent");
     assert_eq!(sent, 5000);
     for (process, name) in [(&mut fast, "fast"), (&mut slow, "slow")] {
         process.expect_success();
@@ -190,6 +233,11 @@ fn without_lossless_received_plus_counted_drops_is_what_was_sent() {
         assert_eq!(received + drops, sent, "{name}: {summary}");
         assert_eq!(summary["wrong"], 0, "{name}: {summary}");
     }
-    let slow_received = slow.events("summary")[0]["frames"].as_u64().expect("frames");
-    assert!(slow_received < sent, "a reader at a tenth of the rate cannot have seen everything");
+    let slow_received = slow.events("summary")[0]["frames"]
+        .as_u64()
+        .expect("frames");
+    assert!(
+        slow_received < sent,
+        "a reader at a tenth of the rate cannot have seen everything"
+    );
 }

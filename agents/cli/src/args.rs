@@ -41,11 +41,23 @@ pub enum Command {
     Subscribe(SubscribeArgs),
 }
 
+impl Command {
+    /// The options all commands share.
+    #[must_use]
+    pub fn aeron(&self) -> &AeronArgs {
+        match self {
+            Self::Run(args) => &args.aeron,
+            Self::Publish(args) => &args.aeron,
+            Self::Subscribe(args) => &args.aeron,
+        }
+    }
+}
+
 /// Options every command that talks to Aeron has.
 #[derive(Debug, Clone, Args)]
 pub struct AeronArgs {
-    /// Directory of the media driver [default: the configuration's, else Aeron's own default].
-    #[arg(long, value_name = "DIR", env = "AERON_DIR")]
+    /// Directory of the media driver [default: AERON_DIR, the configuration's, else Aeron's own].
+    #[arg(long, value_name = "DIR")]
     pub aeron_dir: Option<PathBuf>,
     /// Configuration file (TOML).
     #[arg(long, value_name = "FILE")]
@@ -81,7 +93,7 @@ pub struct RunArgs {
     pub aeron: AeronArgs,
     /// Idle strategy of the agents: noop, busy-spin, yield, sleep:1ms, backoff.
     #[arg(long, value_name = "STRATEGY", default_value = "backoff")]
-    pub idle: tensorpool::runtime::idle::IdleStrategy,
+    pub idle: tensorpool::runtime::IdleStrategy,
     /// Cores to pin agent threads to, in the order of the roles (the media driver's threads follow).
     #[arg(long, value_name = "CORE", value_delimiter = ',')]
     pub cores: Vec<usize>,
@@ -97,6 +109,15 @@ pub enum Role {
     MediaDriver,
     /// The tensor pool driver: owns the memory, grants leases.
     Driver,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::MediaDriver => "media-driver",
+            Self::Driver => "driver",
+        })
+    }
 }
 
 /// How agents are spread over threads.
@@ -125,7 +146,7 @@ pub struct StreamArgs {
     pub core: Option<usize>,
     /// Idle strategy of the data thread.
     #[arg(long, value_name = "STRATEGY", default_value = "backoff")]
-    pub idle: tensorpool::runtime::idle::IdleStrategy,
+    pub idle: tensorpool::runtime::IdleStrategy,
 }
 
 const PUBLISH_EXAMPLES: &str = "\
@@ -143,7 +164,11 @@ By default a slow consumer loses frames and counts them; with --lossless the pro
 #[command(after_help = PUBLISH_EXAMPLES)]
 pub struct PublishArgs {
     /// File to read, or - for standard input.
-    #[arg(value_name = "INPUT", conflicts_with = "pattern", required_unless_present = "pattern")]
+    #[arg(
+        value_name = "INPUT",
+        conflicts_with = "pattern",
+        required_unless_present = "pattern"
+    )]
     pub input: Option<PathBuf>,
     /// Aeron and configuration.
     #[command(flatten)]
@@ -167,7 +192,12 @@ pub struct PublishArgs {
     #[arg(long, value_enum)]
     pub pattern: Option<Pattern>,
     /// Bytes in a generated frame.
-    #[arg(long, value_name = "SIZE", requires = "pattern", conflicts_with = "shape")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        requires = "pattern",
+        conflicts_with = "shape"
+    )]
     pub size: Option<ByteSize>,
     /// Stop after this many frames [default: the end of the input; a pattern has none].
     #[arg(long, short = 'n', value_name = "N")]
@@ -264,7 +294,9 @@ pub enum OutputFormat {
 
 /// Parses `250ms`, `5s`, `2m`, `1500us`; a bare number means seconds.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let value: f64 = number
         .trim()
@@ -278,7 +310,9 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "m" => 60.0,
         "h" => 3600.0,
         other => {
-            return Err(format!("unknown unit {other:?} in {text:?}: use ns, us, ms, s, m or h"));
+            return Err(format!(
+                "unknown unit {other:?} in {text:?}: use ns, us, ms, s, m or h"
+            ));
         }
     };
     Duration::try_from_secs_f64(value * scale)
@@ -300,8 +334,16 @@ mod tests {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-        assert!(parse_duration("5 parsecs").unwrap_err().contains("unknown unit"));
+        assert!(
+            parse_duration("5 parsecs")
+                .unwrap_err()
+                .contains("unknown unit")
+        );
         assert!(parse_duration("-1s").unwrap_err().contains("negative"));
-        assert!(parse_duration("soon").unwrap_err().contains("such as 250ms"));
+        assert!(
+            parse_duration("soon")
+                .unwrap_err()
+                .contains("such as 250ms")
+        );
     }
 }

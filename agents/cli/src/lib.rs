@@ -3,5 +3,9 @@
 //! Everything the program does is in these modules, so that tests can reach it; the binary only calls it.
 //! What an application needs is in the library `tensorpool`, which does not depend on any of this.
 
+pub mod args;
+pub mod commands;
 pub mod config;
 pub mod formats;
+pub mod report;
+pub mod signals;

@@ -304,10 +304,9 @@ impl Producer {
         {
             announcer.flush(&self.shared);
         }
-        if self.has_room() {
-            Ok(())
-        } else {
-            Err(self.closed_or(OfferError::Paced))
+        match self.live() {
+            Some(current) if self.is_paced(current) => Err(self.closed_or(OfferError::Paced)),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -12,11 +12,12 @@ use tensorpool_runtime::clock::{CachedNanoClock, monotonic_ns};
 use tensorpool_runtime::{Agent, AgentError};
 use tensorpool_shm::driver::NamespaceRoot;
 use tensorpool_transport::{
-    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, PublicationOptions, Subscription,
+    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, LinkState, WaitReason, PublicationOptions, Subscription,
     SubscriptionOptions,
 };
 
 use super::adapter::{self, Heard};
+use super::events::{DriverEvent, Observers};
 use super::hands::Hands;
 use super::proxy::DriverProxy;
 use super::region_worker::{Outcome, RegionWorker};
@@ -61,6 +62,11 @@ pub struct DriverAgent {
     link: Link,
     cleanup_on_exit: bool,
     faults: VecDeque<AgentError>,
+    observers: Observers,
+    /// Whether the observer was told that clients can attach.
+    told_ready: bool,
+    /// Whether it was told that there is no media driver, or need not be.
+    told_waiting: bool,
     // Last: the namespace is free for another driver when everything else is gone.
     root: Arc<NamespaceRoot>,
 }
@@ -77,6 +83,7 @@ impl DriverAgent {
             table,
             counters,
             counter_set,
+            observers,
             ..
         } = setup;
         let mut link = Link::new(LinkConfig {
@@ -111,6 +118,9 @@ impl DriverAgent {
             link,
             cleanup_on_exit: config.cleanup_on_exit,
             faults: VecDeque::with_capacity(MAX_FAULTS),
+            observers,
+            told_ready: false,
+            told_waiting: false,
             root,
         })
     }
@@ -135,7 +145,8 @@ impl DriverAgent {
                 LinkEvent::Lost { reason } => {
                     self.hands.counters.link_lost.increment();
                     self.table.on_link_lost(now);
-                    self.note("driver-link-lost", format!("media driver lost: {reason:?}"));
+                    self.keep_fault("driver-link-lost", format!("media driver lost: {reason}"));
+                    self.observers.tell(|| DriverEvent::LinkLost { reason });
                 }
                 LinkEvent::AddFailed {
                     kind,
@@ -216,6 +227,7 @@ impl DriverAgent {
                 if !self.hands.carry_out(now, action) {
                     break;
                 }
+                self.observers.tell_action(action);
                 self.table.pop_action(destination);
                 work_count += 1;
             }
@@ -227,22 +239,41 @@ impl DriverAgent {
         work_count
     }
 
+    /// A fault is told of and reported.
+    fn note(&mut self, code: &'static str, text: String) {
+        self.observers.tell(|| DriverEvent::Fault { code, text: text.clone() });
+        self.keep_fault(code, text);
+    }
+
     /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once,
     /// the newest are left out.
-    fn note(&mut self, code: &'static str, text: String) {
+    fn keep_fault(&mut self, code: &'static str, text: String) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push_back(AgentError::fault(code, text));
         }
     }
 
+    /// Tells when clients can attach, and once that there is no media driver to attach through.
+    fn note_readiness(&mut self) {
+        let is_ready = self.link.is_up() && self.hands.proxy.is_ready();
+        self.hands.counters.ready.set(u64::from(is_ready));
+        if is_ready && !self.told_ready {
+            self.observers.tell(|| DriverEvent::Ready);
+        }
+        self.told_ready = is_ready;
+        if self.told_waiting {
+            return;
+        }
+        if let LinkState::Connecting(reason @ WaitReason::NoDriver) = self.link.state() {
+            self.observers.tell(|| DriverEvent::NoMediaDriver { reason: reason.to_string() });
+            self.told_waiting = true;
+        }
+        self.told_waiting |= is_ready;
+    }
+
     fn conclude(&mut self, work_count: usize) -> Result<usize, AgentError> {
-        let Hands {
-            counters, proxy, ..
-        } = &mut self.hands;
-        counters.mirror(&self.table.stats());
-        counters
-            .ready
-            .set(u64::from(self.link.is_up() && proxy.is_ready()));
+        self.hands.counters.mirror(&self.table.stats());
+        self.note_readiness();
         let silent = self.table.peek_action(Destination::Control).is_none();
         match (self.faults.pop_front(), self.table.phase()) {
             (Some(fault), _) => Err(fault),

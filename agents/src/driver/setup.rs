@@ -4,6 +4,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use crossbeam_channel::Receiver;
 use tensorpool_codecs::types::{Epoch, StreamId};
 use tensorpool_protocol::driver::{LeaseConfig, LeaseConfigError, LeaseTable, NotEnoughSpace};
 use tensorpool_runtime::clock::monotonic_ns;
@@ -14,6 +15,7 @@ use tensorpool_shm::paths::{Namespace, NamespaceError, UserName};
 
 use super::config::DriverConfig;
 use super::counters::DriverCounters;
+use super::events::{DriverEvent, Observers};
 use super::regions;
 
 /// `f_type` of a hugetlbfs (linux/magic.h).
@@ -86,6 +88,7 @@ pub struct DriverSetup {
     pub(super) table: LeaseTable,
     pub(super) counters: DriverCounters,
     pub(super) counter_set: CounterSet,
+    pub(super) observers: Observers,
     leftovers: Leftovers,
 }
 
@@ -123,6 +126,7 @@ impl DriverSetup {
             table,
             counters,
             counter_set,
+            observers: Observers::default(),
             leftovers,
         })
     }
@@ -131,6 +135,11 @@ impl DriverSetup {
     #[must_use]
     pub fn leftovers(&self) -> &Leftovers {
         &self.leftovers
+    }
+
+    /// A queue of what the driver does from now on, for whoever runs it. One at a time.
+    pub fn observe(&mut self) -> Receiver<DriverEvent> {
+        self.observers.observe()
     }
 
     /// The driver's counters, for whoever shows them.

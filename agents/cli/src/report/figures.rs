@@ -195,7 +195,10 @@ mod tests {
         figures.frame(100);
         figures.latency(500);
         let first = figures.take_interval();
-        assert_eq!((first.frames, first.bytes, first.latency.count), (2, 200, 1));
+        assert_eq!(
+            (first.frames, first.bytes, first.latency.count),
+            (2, 200, 1)
+        );
         let second = figures.take_interval();
         assert_eq!((second.frames, second.latency.count), (2, 0));
         assert!(second.frames_per_s.abs() < f64::EPSILON);

@@ -48,7 +48,11 @@ impl Reporter {
         } else {
             ProgressBar::hidden()
         };
-        Self { style, to_stderr: stdout_is_taken, bar }
+        Self {
+            style,
+            to_stderr: stdout_is_taken,
+            bar,
+        }
     }
 
     /// How this reporter speaks.

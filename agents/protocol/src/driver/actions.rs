@@ -70,6 +70,10 @@ pub struct AttachGrant {
     pub correlation_id: CorrelationId,
     /// The lease.
     pub lease_id: LeaseId,
+    /// Its holder.
+    pub client_id: ClientId,
+    /// Its role.
+    pub role: Role,
     /// When it ends unless a keepalive arrives.
     pub lease_expiry: NanoTime,
     /// The stream.

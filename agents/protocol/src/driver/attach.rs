@@ -288,6 +288,8 @@ impl LeaseTable {
         Some(AttachGrant {
             correlation_id,
             lease_id,
+            client_id: lease.key.client_id,
+            role: lease.key.role,
             lease_expiry: lease.expiry,
             stream_id: stream.id,
             epoch: stream.live?.epoch,

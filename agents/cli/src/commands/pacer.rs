@@ -1,11 +1,11 @@
-//! When the next frame is due.
+//! When the next frame is due: for publishing at a rate, and for reading slowly.
 
 use std::time::{Duration, Instant};
 
 /// Gives every frame its intended time: `start + n / rate`, never drifting with what came before.
 ///
 /// A producer that falls behind by more than a second starts a new grid, so that it does not send a burst.
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     rate_hz: Option<f64>,
     grid_start: Option<Instant>,
     sent_on_grid: u64,
@@ -16,13 +16,19 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
 impl Pacer {
     /// Paces at `rate_hz`, or not at all.
-    pub(super) fn new(rate_hz: Option<f64>) -> Self {
-        Self { rate_hz, grid_start: None, sent_on_grid: 0 }
+    pub(crate) fn new(rate_hz: Option<f64>) -> Self {
+        Self {
+            rate_hz,
+            grid_start: None,
+            sent_on_grid: 0,
+        }
     }
 
     /// How long to wait at `now` until the next frame is due; zero when it is.
-    pub(super) fn wait(&mut self, now: Instant) -> Duration {
-        let Some(rate_hz) = self.rate_hz else { return Duration::ZERO };
+    pub(crate) fn wait(&mut self, now: Instant) -> Duration {
+        let Some(rate_hz) = self.rate_hz else {
+            return Duration::ZERO;
+        };
         let start = *self.grid_start.get_or_insert(now);
         let due = start + Duration::from_secs_f64(self.sent_on_grid as f64 / rate_hz);
         if now.saturating_duration_since(due) > GIVE_UP_AFTER {
@@ -34,7 +40,7 @@ impl Pacer {
     }
 
     /// A frame went out.
-    pub(super) fn sent(&mut self) {
+    pub(crate) fn sent(&mut self) {
         self.sent_on_grid += 1;
     }
 }
@@ -50,10 +56,19 @@ mod tests {
         assert_eq!(pacer.wait(start), Duration::ZERO);
         pacer.sent();
         // The first frame took 4 ms: the second is due 10 ms after the start all the same.
-        assert_eq!(pacer.wait(start + Duration::from_millis(4)), Duration::from_millis(6));
-        assert_eq!(pacer.wait(start + Duration::from_millis(12)), Duration::ZERO);
+        assert_eq!(
+            pacer.wait(start + Duration::from_millis(4)),
+            Duration::from_millis(6)
+        );
+        assert_eq!(
+            pacer.wait(start + Duration::from_millis(12)),
+            Duration::ZERO
+        );
         pacer.sent();
-        assert_eq!(pacer.wait(start + Duration::from_millis(12)), Duration::from_millis(8));
+        assert_eq!(
+            pacer.wait(start + Duration::from_millis(12)),
+            Duration::from_millis(8)
+        );
     }
 
     #[test]

@@ -1,0 +1,24 @@
+//! What each command does.
+
+mod pacer;
+pub mod publish;
+pub mod run;
+mod session;
+mod settings;
+pub mod subscribe;
+
+use std::process::ExitCode;
+
+use crate::args::{Cli, Command};
+
+/// Carries a command out and says how the process should end.
+///
+/// # Errors
+/// Whatever kept the command from doing what was asked; the message is for the user.
+pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Run(args) => run::execute(&args),
+        Command::Publish(args) => publish::execute(&args),
+        Command::Subscribe(args) => subscribe::execute(&args),
+    }
+}

@@ -1,0 +1,99 @@
+//! `agent-runner publish`: frames from a file, standard input or a pattern to a stream.
+
+mod publisher;
+mod source;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tensorpool::client::{Client, FrameMeta, Producer};
+use tensorpool::codecs::types::{ClientId, StreamId};
+use tensorpool::codecs::wire::{Dtype, MajorOrder};
+
+use crate::args::PublishArgs;
+use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
+use crate::report::Reporter;
+use crate::signals::StopFlag;
+
+use super::{session, settings};
+use publisher::Publisher;
+use source::Source;
+
+/// Publishes until the input, the count or the duration ends, or a signal comes.
+///
+/// # Errors
+/// When the input cannot be read, nothing can be attached, or frames do not fit the stream.
+pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
+    // The input is looked at first: a file that cannot be published needs no driver to be told so.
+    let source = Source::open(args)?;
+    let meta = frame_meta(source.layout())?;
+    let stop = StopFlag::install().context("cannot install signal handlers")?;
+    session::pin(args.stream.core)?;
+    let report = Reporter::new(args.aeron.json, false);
+    let settings = settings::load(&args.aeron)?;
+    let config = settings::client_config(&settings, &args.stream, "publish")?;
+    let client = Client::connect(config)?;
+    let stream_id = StreamId::new(args.stream.stream);
+    let pending = client
+        .producer(stream_id)
+        .client_id(Some(ClientId::new(args.stream.client_id)))
+        .lossless(args.lossless)
+        .open();
+    let Some(producer) = session::open(pending, &stop, &args.stream)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    tell_attached(&report, &producer, source.layout());
+
+    let mut publisher = Publisher::new(args, producer, source, meta);
+    if publisher.wait_consumers(&stop, &report)? {
+        publisher.run(&stop, &report)?;
+    }
+    publisher.finish(&report);
+    drop(client);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell_attached(report: &Reporter, producer: &Producer, layout: &FrameLayout) {
+    let epoch = producer.epoch().map(tensorpool::codecs::types::Epoch::get);
+    let client = producer.client_id().map(ClientId::get);
+    report.event(
+        "attached",
+        &format!(
+            "publishing {layout} ({} bytes) to stream {}: client {}, {} slots",
+            layout.frame_len(),
+            producer.stream_id(),
+            client.unwrap_or_default(),
+            producer.slot_count().unwrap_or_default(),
+        ),
+        json!({
+            "stream": producer.stream_id().get(),
+            "client": client,
+            "epoch": epoch,
+            "slots": producer.slot_count(),
+            "frame_bytes": layout.frame_len(),
+            "pid": std::process::id(),
+        }),
+    );
+}
+
+/// The tensor header of every frame.
+fn frame_meta(layout: &FrameLayout) -> anyhow::Result<FrameMeta> {
+    let code = layout.element_type.wire_code();
+    let dtype = Dtype::from_wire(code).with_context(|| {
+        format!(
+            "element type {} has no code on the wire",
+            layout.element_type
+        )
+    })?;
+    let order = match layout.major_order {
+        FileOrder::Row => MajorOrder::Row,
+        FileOrder::Column => MajorOrder::Column,
+    };
+    let dims: Vec<u64> = layout.shape.dims().iter().copied().map(u64::from).collect();
+    Ok(FrameMeta::with_order(dtype, order, &dims)?)
+}
+
+/// How long a wait of the publishing thread may be before signals and events are looked at again.
+const WAIT_SLICE: Duration = Duration::from_millis(2);

@@ -1,0 +1,281 @@
+//! The publishing loop: one frame at a time, when it is due and there is room for it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use serde_json::json;
+use tensorpool::client::{FrameMeta, OfferError, Producer};
+use tensorpool::runtime::Idler;
+
+use crate::args::PublishArgs;
+use crate::report::Reporter;
+use crate::report::figures::{Figures, bandwidth_text};
+use crate::signals::StopFlag;
+
+use super::WAIT_SLICE;
+use super::source::Source;
+use crate::commands::pacer::Pacer;
+use crate::commands::session::{ProgressTimer, tell};
+
+/// Beyond the linger: what the conductor may take to answer.
+const CLOSE_MARGIN: Duration = Duration::from_secs(2);
+
+/// A producer, its input, and how far it has come.
+pub(super) struct Publisher<'a> {
+    args: &'a PublishArgs,
+    producer: Producer,
+    source: Source,
+    meta: FrameMeta,
+    frame_len: usize,
+    /// Lossless: a frame is kept here until it is committed, so that an epoch's end cannot take it along.
+    kept: Option<Vec<u8>>,
+    kept_is_full: bool,
+    pacer: Pacer,
+    idler: Idler,
+    figures: Figures,
+    progress: ProgressTimer,
+    /// Frames whose epoch ended while they were written.
+    aborted: u64,
+    /// Times a frame had to wait for a consumer.
+    paced: u64,
+}
+
+/// What became of one attempt to publish.
+enum Attempt {
+    Sent,
+    Wait,
+}
+
+impl<'a> Publisher<'a> {
+    pub(super) fn new(
+        args: &'a PublishArgs,
+        producer: Producer,
+        source: Source,
+        meta: FrameMeta,
+    ) -> Self {
+        let frame_len = usize::try_from(source.layout().frame_len()).unwrap_or(usize::MAX);
+        let is_input = matches!(source, Source::Input(_));
+        Self {
+            args,
+            producer,
+            meta,
+            frame_len,
+            kept: (args.lossless && is_input).then(|| vec![0; frame_len]),
+            kept_is_full: false,
+            pacer: Pacer::new(args.pace.rate_hz(source.frame_rate_hz())),
+            source,
+            idler: args.stream.idle.idler(),
+            figures: Figures::new(),
+            progress: ProgressTimer::new(),
+            aborted: 0,
+            paced: 0,
+        }
+    }
+
+    /// Waits for the consumers asked for; false when a signal came first.
+    ///
+    /// # Errors
+    /// When they do not come in time.
+    pub(super) fn wait_consumers(
+        &mut self,
+        stop: &StopFlag,
+        report: &Reporter,
+    ) -> anyhow::Result<bool> {
+        let wanted = self.args.wait_consumers;
+        let started = Instant::now();
+        while self.producer.consumers() < wanted {
+            if stop.is_set() {
+                return Ok(false);
+            }
+            if started.elapsed() > self.args.wait_timeout {
+                bail!(
+                    "waited {:?} for {wanted} consumers, {} came; start more, or lower --wait-consumers",
+                    self.args.wait_timeout,
+                    self.producer.consumers()
+                );
+            }
+            self.tell_events(report);
+            self.producer.poll();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if wanted > 0 {
+            let text = format!("{wanted} consumers are there");
+            report.event(
+                "consumers",
+                &text,
+                json!({ "consumers": self.producer.consumers() }),
+            );
+        }
+        Ok(true)
+    }
+
+    /// Publishes until something ends it.
+    ///
+    /// # Errors
+    /// When the input breaks off, frames do not fit, or the client has ended.
+    pub(super) fn run(&mut self, stop: &StopFlag, report: &Reporter) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let deadline = self.args.duration.map(|duration| started + duration);
+        while !stop.is_set()
+            && self
+                .args
+                .count
+                .is_none_or(|count| self.figures.frames() < count)
+        {
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                break;
+            }
+            if self.progress.is_due_at(now) {
+                self.tell_events(report);
+                self.tell_progress(report);
+            }
+            let wait = self.pacer.wait(now);
+            if !wait.is_zero() {
+                self.producer.poll();
+                self.rest(wait);
+                continue;
+            }
+            if !self.kept_is_full && self.source.at_end()? {
+                break;
+            }
+            match self.attempt()? {
+                Attempt::Sent => {
+                    self.pacer.sent();
+                    self.idler.idle(1);
+                }
+                Attempt::Wait => {
+                    self.tell_events(report);
+                    self.producer.poll();
+                    self.idler.idle(0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps for most of a wait and spins for the rest: sleeps are late by tens of microseconds.
+    fn rest(&mut self, wait: Duration) {
+        const SPIN: Duration = Duration::from_micros(120);
+        if wait > SPIN {
+            std::thread::sleep((wait - SPIN).min(WAIT_SLICE));
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn attempt(&mut self) -> anyhow::Result<Attempt> {
+        let outcome = match &mut self.kept {
+            Some(frame) => {
+                if !self.kept_is_full {
+                    self.source.fill(0, frame)?;
+                    self.kept_is_full = true;
+                }
+                self.producer.offer(&self.meta, frame)
+            }
+            None => match self.producer.claim(&self.meta, self.frame_len) {
+                Ok(mut claim) => {
+                    let seq = claim.seq().get();
+                    self.source.fill(seq, claim.payload_mut())?;
+                    self.producer.commit(claim)
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match outcome {
+            Ok(_) => {
+                self.kept_is_full = false;
+                self.figures.frame(self.frame_len);
+                Ok(Attempt::Sent)
+            }
+            Err(OfferError::Paced) => {
+                self.paced += 1;
+                Ok(Attempt::Wait)
+            }
+            Err(OfferError::Stale { .. }) => {
+                self.aborted += 1;
+                Ok(Attempt::Wait)
+            }
+            // Events tell why; the conductor is getting it back.
+            Err(OfferError::NotAttached | OfferError::Poisoned) => Ok(Attempt::Wait),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn tell_events(&mut self, report: &Reporter) {
+        for event in self.producer.events() {
+            tell(report, &event);
+        }
+    }
+
+    fn tell_progress(&mut self, report: &Reporter) {
+        let interval = self.figures.take_interval();
+        let stats = self.producer.stats();
+        report.progress(
+            &format!(
+                "{} frames, {:.0} frames/s, {}, {} consumers, {} descriptors not sent",
+                interval.frames,
+                interval.frames_per_s,
+                bandwidth_text(interval.bytes_per_s),
+                self.producer.consumers(),
+                stats.descriptors_backpressured + stats.descriptors_link_down,
+            ),
+            json!({
+                "frames": interval.frames,
+                "bytes": interval.bytes,
+                "frames_per_s": interval.frames_per_s,
+                "bytes_per_s": interval.bytes_per_s,
+                "consumers": self.producer.consumers(),
+                "backpressured": stats.descriptors_backpressured,
+                "link_down": stats.descriptors_link_down,
+            }),
+        );
+    }
+
+    /// Lingers until consumers have seen the end, detaches, and says how it went.
+    pub(super) fn finish(mut self, report: &Reporter) {
+        self.tell_events(report);
+        let elapsed = self.figures.elapsed();
+        let stats = self.producer.stats();
+        let linger = self.args.linger;
+        let closed = self.producer.close(linger).wait(linger + CLOSE_MARGIN);
+        let seconds = elapsed.as_secs_f64();
+        let (frames, bytes) = (self.figures.frames(), self.figures.bytes());
+        let seen = match &closed {
+            Ok(report) if report.all_seen => "all consumers have seen the last frame".to_owned(),
+            Ok(_) => "not all consumers have confirmed the last frame".to_owned(),
+            Err(error) => format!("not closed in order: {error}"),
+        };
+        let rate = if seconds > 0.0 {
+            bytes as f64 / seconds
+        } else {
+            0.0
+        };
+        report.summary(
+            &format!(
+                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}); {} aborted, {} \
+                 descriptors not sent; {seen}",
+                bandwidth_text(rate),
+                self.aborted,
+                stats.descriptors_backpressured + stats.descriptors_link_down,
+            ),
+            json!({
+                "frames": frames,
+                "bytes": bytes,
+                "seconds": seconds,
+                "frames_per_s": if seconds > 0.0 { frames as f64 / seconds } else { 0.0 },
+                "bytes_per_s": rate,
+                "aborted": self.aborted,
+                "paced": self.paced,
+                "descriptors": {
+                    "backpressured": stats.descriptors_backpressured,
+                    "not_connected": stats.descriptors_not_connected,
+                    "admin_action": stats.descriptors_admin_action,
+                    "link_down": stats.descriptors_link_down,
+                    "errors": stats.descriptor_errors,
+                },
+                "all_seen": closed.is_ok_and(|report| report.all_seen),
+            }),
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! The role `driver`: owns the memory of the configured streams.
+
+use crossbeam_channel::Receiver;
+use serde_json::{Value, json};
+use tensorpool::driver::{DriverAgent, DriverEvent, DriverSetup};
+use tensorpool::protocol::common::{LeaseRevokeReason, Role};
+use tensorpool::runtime::{Agent, AgentError};
+
+use crate::config::DriverSettings;
+use crate::report::Reporter;
+
+use super::AgentFactory;
+use crate::commands::settings;
+
+/// What the main thread keeps of a driver.
+pub(super) struct DriverRole {
+    events: Receiver<DriverEvent>,
+    about: Value,
+    ready_text: String,
+}
+
+impl DriverRole {
+    /// Takes the namespace and checks that everything fits, before anything is started.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, another driver holds the namespace, or the memory does not suffice.
+    pub(super) fn prepare(
+        settings: &DriverSettings,
+        report: &Reporter,
+    ) -> anyhow::Result<(Self, AgentFactory)> {
+        let config = settings::driver_config(settings)?;
+        let aeron_dir = config.aeron_dir.display().to_string();
+        let base_dir = config.base_dir.display().to_string();
+        let streams: Vec<u32> = config.streams.iter().map(|s| s.stream_id.get()).collect();
+        let mut setup = DriverSetup::prepare(config)?;
+        let leftovers = setup.leftovers();
+        if !leftovers.removed.is_empty() {
+            let count = leftovers.removed.len();
+            let text = format!("removed {count} epochs that a driver which has died left behind");
+            report.event("leftovers_removed", &text, json!({ "epochs": count }));
+        }
+        let events = setup.observe();
+        let ready_text = format!(
+            "driver ready: streams {streams:?} in {base_dir}, media driver in {aeron_dir} (pid {})",
+            std::process::id()
+        );
+        let about = json!({
+            "role": "driver",
+            "streams": streams,
+            "base_dir": base_dir,
+            "aeron_dir": aeron_dir,
+            "pid": std::process::id(),
+        });
+        let factory: AgentFactory = Box::new(move || {
+            let agent = DriverAgent::new(setup)
+                .map_err(|error| AgentError::terminate("driver-start", error))?;
+            Ok(Box::new(agent) as Box<dyn Agent>)
+        });
+        Ok((
+            Self {
+                events,
+                about,
+                ready_text,
+            },
+            factory,
+        ))
+    }
+
+    /// Tells what the driver has done since the last call.
+    pub(super) fn tell_events(&self, report: &Reporter) {
+        for event in self.events.try_iter() {
+            self.tell(report, &event);
+        }
+    }
+
+    fn tell(&self, report: &Reporter, event: &DriverEvent) {
+        match event {
+            DriverEvent::Ready => report.event("ready", &self.ready_text, self.about.clone()),
+            DriverEvent::NoMediaDriver { reason } => {
+                let dir = &self.about["aeron_dir"];
+                report.event(
+                    "waiting",
+                    &format!(
+                        "waiting: {reason} in {dir}; start one with `agent-runner run media-driver`"
+                    ),
+                    json!({ "reason": reason, "aeron_dir": dir }),
+                );
+            }
+            DriverEvent::LinkLost { reason } => report.event(
+                "link_lost",
+                &format!("link lost: {reason}; leases stand still until a media driver is back"),
+                json!({ "reason": reason.to_string() }),
+            ),
+            DriverEvent::Attached {
+                stream_id,
+                client_id,
+                role,
+                lease_id,
+                epoch,
+            } => report.event(
+                "attached",
+                &format!(
+                    "{} {client_id} attached to stream {stream_id}, epoch {epoch}",
+                    role_name(*role)
+                ),
+                json!({
+                    "stream": stream_id.get(),
+                    "client": client_id.get(),
+                    "role": role_name(*role),
+                    "lease": lease_id.get(),
+                    "epoch": epoch.get(),
+                }),
+            ),
+            DriverEvent::LeaseEnded {
+                stream_id,
+                client_id,
+                role,
+                lease_id,
+                reason,
+            } => {
+                let (name, verb) = match reason {
+                    LeaseRevokeReason::Detached => ("lease_detached", "detached"),
+                    LeaseRevokeReason::Expired => ("lease_expired", "expired"),
+                    LeaseRevokeReason::Revoked => ("lease_revoked", "was revoked"),
+                };
+                report.event(
+                    name,
+                    &format!(
+                        "lease of {} {client_id} on stream {stream_id} {verb}",
+                        role_name(*role)
+                    ),
+                    json!({
+                        "stream": stream_id.get(),
+                        "client": client_id.get(),
+                        "role": role_name(*role),
+                        "lease": lease_id.get(),
+                    }),
+                );
+            }
+            DriverEvent::Fault { code, text } => {
+                report.event(
+                    "fault",
+                    &format!("{code}: {text}"),
+                    json!({ "code": code, "text": text }),
+                );
+            }
+            other => report.event("notice", &format!("{other:?}"), json!({})),
+        }
+    }
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Producer => "producer",
+        Role::Consumer => "consumer",
+    }
+}

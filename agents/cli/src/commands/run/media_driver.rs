@@ -1,0 +1,99 @@
+//! The role `media-driver`: Aeron's media driver on threads of its own, in this process.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde_json::json;
+use tensorpool::runtime::IdleStrategy;
+use tensorpool::transport::default_dir;
+use tensorpool::transport::media_driver::{
+    DriverIdle, DriverThreading, EmbeddedMediaDriver, MediaDriverConfig,
+};
+
+use crate::args::{Role, RunArgs, Threading};
+use crate::config::DriverSettings;
+use crate::report::Reporter;
+
+/// Starts it and says so.
+///
+/// # Errors
+/// When its directory is taken, or a core does not exist.
+pub(super) fn start(
+    args: &RunArgs,
+    settings: &DriverSettings,
+    report: &Reporter,
+) -> anyhow::Result<EmbeddedMediaDriver> {
+    let dir = settings
+        .driver
+        .aeron_dir
+        .clone()
+        .unwrap_or_else(default_dir);
+    let cores = cores(args)?;
+    let config = MediaDriverConfig {
+        threading: match args.threading {
+            Threading::Shared => DriverThreading::Shared,
+            Threading::Dedicated => DriverThreading::Dedicated,
+        },
+        idle: idle(args.idle),
+        conductor_cpu: cores.first().copied(),
+        sender_cpu: cores.get(1).copied(),
+        receiver_cpu: cores.get(2).copied(),
+        ..MediaDriverConfig::for_dir(&dir)
+    };
+    let driver = EmbeddedMediaDriver::start(config)?;
+    let fields = json!({
+        "role": Role::MediaDriver.to_string(),
+        "aeron_dir": dir.display().to_string(),
+        "pid": std::process::id(),
+    });
+    let text = format!(
+        "media-driver ready in {} (pid {})",
+        dir.display(),
+        std::process::id()
+    );
+    report.event("ready", &text, fields);
+    Ok(driver)
+}
+
+/// Cores left over by the agents: the media driver's conductor, sender and receiver in this order.
+fn cores(args: &RunArgs) -> anyhow::Result<Vec<u16>> {
+    let agents = args
+        .roles
+        .iter()
+        .filter(|&&role| role != Role::MediaDriver)
+        .count();
+    let taken = match args.threading {
+        Threading::Shared => agents.min(1),
+        Threading::Dedicated => agents,
+    };
+    let available: Vec<PathBuf> = args
+        .cores
+        .iter()
+        .map(|core| PathBuf::from(format!("/sys/devices/system/cpu/cpu{core}")))
+        .filter(|path| !path.exists())
+        .collect();
+    if let Some(missing) = available.first() {
+        anyhow::bail!(
+            "--cores names a core this machine does not have: {}",
+            missing.display()
+        );
+    }
+    args.cores
+        .iter()
+        .skip(taken)
+        .map(|&core| u16::try_from(core).with_context(|| format!("core {core}")))
+        .collect()
+}
+
+/// The nearest of Aeron's own strategies.
+fn idle(strategy: IdleStrategy) -> DriverIdle {
+    match strategy {
+        IdleStrategy::Noop => DriverIdle::Noop,
+        IdleStrategy::BusySpin => DriverIdle::Spin,
+        IdleStrategy::Yield => DriverIdle::Yield,
+        IdleStrategy::Sleep { period } => {
+            DriverIdle::Sleep(u64::try_from(period.as_nanos()).unwrap_or(u64::MAX))
+        }
+        IdleStrategy::Backoff { .. } => DriverIdle::Backoff,
+    }
+}

@@ -1,0 +1,140 @@
+//! `agent-runner run`: roles in one process until a signal ends them.
+
+mod driver;
+mod media_driver;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use tensorpool::runtime::{Agent, AgentError, AgentRunner, CompositeAgent, RunnerConfig};
+
+use crate::args::{Role, RunArgs, Threading};
+use crate::report::Reporter;
+use crate::signals::StopFlag;
+
+use super::settings;
+use driver::DriverRole;
+
+/// How often signals, exits and events are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+/// How long an agent may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Builds an agent on the thread it will live on.
+type AgentFactory = Box<dyn FnOnce() -> Result<Box<dyn Agent>, AgentError> + Send>;
+
+/// Runs the roles until a signal or an agent's end.
+///
+/// # Errors
+/// When a role cannot be started, or ends by itself.
+pub(super) fn execute(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    for (index, role) in args.roles.iter().enumerate() {
+        if args.roles[..index].contains(role) {
+            bail!("role {role} is given twice");
+        }
+    }
+    let stop = StopFlag::install().context("cannot install signal handlers")?;
+    let report = Reporter::new(args.aeron.json, false);
+    let settings = settings::load(&args.aeron)?;
+
+    // Started first, ended last: dropping it is what ends it.
+    let media_driver = args
+        .roles
+        .contains(&Role::MediaDriver)
+        .then(|| media_driver::start(args, &settings, &report))
+        .transpose()?;
+    let mut driver = None;
+    let mut factories: Vec<(Role, AgentFactory)> = Vec::new();
+    for &role in &args.roles {
+        match role {
+            Role::MediaDriver => {}
+            Role::Driver => {
+                let (role_state, factory) = DriverRole::prepare(&settings, &report)?;
+                driver = Some(role_state);
+                factories.push((role, factory));
+            }
+        }
+    }
+    let mut runners = spawn(args, factories)?;
+    let outcome = supervise(&stop, &report, &mut runners, driver.as_ref());
+    report.event("draining", "draining", json!({}));
+    let closed = close(&mut runners);
+    if let Some(driver) = &driver {
+        driver.tell_events(&report);
+    }
+    drop(media_driver);
+    outcome?;
+    closed?;
+    report.event("stopped", "stopped", json!({}));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn spawn(args: &RunArgs, factories: Vec<(Role, AgentFactory)>) -> anyhow::Result<Vec<AgentRunner>> {
+    if factories.is_empty() {
+        return Ok(Vec::new());
+    }
+    let config = |name: &str, core: Option<usize>| RunnerConfig {
+        idle: args.idle,
+        core,
+        ..RunnerConfig::new(name)
+    };
+    match args.threading {
+        Threading::Shared => {
+            let config = config("agents", args.cores.first().copied());
+            let runner = AgentRunner::spawn(config, move |progress| {
+                let children: Result<Vec<_>, _> = factories
+                    .into_iter()
+                    .map(|(_, factory)| factory())
+                    .collect();
+                Ok(CompositeAgent::new("agents", children?).reporting_to(progress))
+            })?;
+            Ok(vec![runner])
+        }
+        Threading::Dedicated => factories
+            .into_iter()
+            .enumerate()
+            .map(|(index, (role, factory))| {
+                let config = config(&role.to_string(), args.cores.get(index).copied());
+                Ok(AgentRunner::spawn(config, move |_| factory())?)
+            })
+            .collect(),
+    }
+}
+
+/// Waits for a signal; tells what happens meanwhile.
+fn supervise(
+    stop: &StopFlag,
+    report: &Reporter,
+    runners: &mut [AgentRunner],
+    driver: Option<&DriverRole>,
+) -> anyhow::Result<()> {
+    while !stop.is_set() {
+        if let Some(driver) = driver {
+            driver.tell_events(report);
+        }
+        for runner in &mut *runners {
+            let name = runner.name().to_owned();
+            if let Some(exit) = runner.try_exit() {
+                bail!("{name} ended: {exit}");
+            }
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+    Ok(())
+}
+
+fn close(runners: &mut [AgentRunner]) -> anyhow::Result<()> {
+    for runner in &*runners {
+        runner.request_close();
+    }
+    for runner in runners {
+        let name = runner.name().to_owned();
+        let exit = runner.close(CLOSE_TIMEOUT)?;
+        if !exit.is_clean() {
+            bail!("{name} {exit}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! What publish and subscribe share: saying what happened to the stream, and progress twice a second.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Value, json};
+use tensorpool::client::{AttachError, Event, FinalCounts, OpenError, Pending};
+
+use crate::args::StreamArgs;
+use crate::report::Reporter;
+use crate::signals::StopFlag;
+
+/// Between two progress reports.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Beyond the attach timeout, which the client watches: what mapping the memory may take.
+const OPEN_MARGIN: Duration = Duration::from_secs(30);
+
+/// Waits for a producer or consumer; `None` when a signal came first.
+///
+/// # Errors
+/// When it cannot be opened, with what to do about it.
+pub(super) fn open<T>(
+    mut pending: Pending<T>,
+    stop: &StopFlag,
+    stream: &StreamArgs,
+) -> anyhow::Result<Option<T>> {
+    let deadline = Instant::now() + stream.attach_timeout + OPEN_MARGIN;
+    loop {
+        if let Some(answer) = pending.poll() {
+            return answer.map(Some).map_err(|error| advise(error, stream));
+        }
+        if stop.is_set() {
+            return Ok(None);
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "stream {} was attached but not mapped within {OPEN_MARGIN:?}",
+                stream.stream
+            );
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
+    let advice = match &error {
+        OpenError::NoMediaDriver { .. } => Some(
+            "start one with `agent-runner run media-driver`, or name its directory with --aeron-dir",
+        ),
+        OpenError::Attach(AttachError::NoAnswer { .. }) => {
+            Some("start one with `agent-runner run driver`")
+        }
+        _ => None,
+    };
+    let error = match advice {
+        Some(advice) => anyhow!("{error}; {advice}"),
+        None => anyhow!(error),
+    };
+    error.context(format!("cannot open stream {}", stream.stream))
+}
+
+/// Pins the calling thread, which is the one that moves frames.
+///
+/// # Errors
+/// When there is no such core.
+pub(super) fn pin(core: Option<usize>) -> anyhow::Result<()> {
+    let Some(core) = core else { return Ok(()) };
+    let mut set = rustix::thread::CpuSet::new();
+    if core >= rustix::thread::CpuSet::MAX_CPU {
+        bail!("--core {core}: no such core");
+    }
+    set.set(core);
+    rustix::thread::sched_setaffinity(None, &set)
+        .with_context(|| format!("--core {core}: cannot pin to this core"))
+}
+
+/// Says when a progress report is due.
+pub(super) struct ProgressTimer {
+    next: Instant,
+}
+
+impl ProgressTimer {
+    /// The first report is due one interval from now.
+    pub(super) fn new() -> Self {
+        Self {
+            next: Instant::now() + PROGRESS_INTERVAL,
+        }
+    }
+
+    /// Whether a report is due at `now`; the next one is an interval later.
+    pub(super) fn is_due_at(&mut self, now: Instant) -> bool {
+        if now < self.next {
+            return false;
+        }
+        self.next = now + PROGRESS_INTERVAL;
+        true
+    }
+}
+
+/// Tells the user of an event.
+pub(super) fn tell(report: &Reporter, event: &Event) {
+    let (name, text, fields) = describe(event);
+    report.event(name, &text, fields);
+}
+
+fn describe(event: &Event) -> (&'static str, String, Value) {
+    match event {
+        Event::Mapped { epoch } => (
+            "mapped",
+            format!("mapped epoch {epoch}"),
+            json!({ "epoch": epoch.get() }),
+        ),
+        Event::Remapped { old, new } => (
+            "mapped",
+            format!("mapped epoch {new} after {old}"),
+            json!({ "epoch": new.get(), "old_epoch": old.get() }),
+        ),
+        Event::DriverLost { reason } => (
+            "driver_lost",
+            format!("driver lost: {reason}; attaching again"),
+            json!({ "reason": reason.to_string() }),
+        ),
+        Event::DriverBack { .. } => ("driver_back", "driver is back".to_owned(), json!({})),
+        Event::LeaseLost { reason } => (
+            "lease_lost",
+            format!("lease lost: {reason}; attaching again"),
+            json!({ "reason": reason.to_string() }),
+        ),
+        Event::LeaseBack { .. } => ("lease_back", "lease is back".to_owned(), json!({})),
+        Event::Retrying { error, delay } => (
+            "retrying",
+            format!("{error}; trying again in {} ms", delay.as_millis()),
+            json!({ "error": error.to_string(), "delay_ms": delay.as_millis() as u64 }),
+        ),
+        Event::MapFailed {
+            epoch,
+            error,
+            delay,
+        } => (
+            "map_failed",
+            format!(
+                "cannot map epoch {epoch}: {error}; trying again in {} ms",
+                delay.as_millis()
+            ),
+            json!({ "epoch": epoch.get(), "error": error, "delay_ms": delay.as_millis() as u64 }),
+        ),
+        Event::EndOfStream { epoch, counts } => (
+            "end_of_stream",
+            format!("end of stream: {}", counts_text(counts)),
+            counts_json(*epoch, counts),
+        ),
+        Event::SourceLost {
+            epoch,
+            reason,
+            counts,
+        } => {
+            let why = reason.map_or_else(|| "gone".to_owned(), |r| format!("{r:?}").to_lowercase());
+            let text = format!(
+                "producer lost ({why}): {}; waiting for the next",
+                counts_text(counts)
+            );
+            let mut fields = counts_json(*epoch, counts);
+            fields["reason"] = why.into();
+            ("source_lost", text, fields)
+        }
+        Event::SourceStale { epoch } => (
+            "source_stale",
+            format!("the producer of epoch {epoch} shows no activity"),
+            json!({ "epoch": epoch.get() }),
+        ),
+        Event::LinkLost { reason } => (
+            "link_lost",
+            format!("link lost: {reason}; waiting for a media driver"),
+            json!({ "reason": reason.to_string() }),
+        ),
+        Event::LinkUp => ("link_up", "link is up".to_owned(), json!({})),
+        Event::Closed => ("closed", "the client has closed".to_owned(), json!({})),
+        other => (
+            "notice",
+            format!("{other:?}"),
+            json!({ "notice": format!("{other:?}") }),
+        ),
+    }
+}
+
+fn counts_text(counts: &FinalCounts) -> String {
+    format!(
+        "{} frames delivered, {} lost",
+        counts.delivered, counts.lost
+    )
+}
+
+fn counts_json(epoch: tensorpool::codecs::types::Epoch, counts: &FinalCounts) -> Value {
+    json!({
+        "epoch": epoch.get(),
+        "end_seq": counts.end_seq.map(tensorpool::codecs::types::Seq::get),
+        "seen": counts.seen,
+        "delivered": counts.delivered,
+        "lost": counts.lost,
+        "tail": counts.tail,
+    })
+}

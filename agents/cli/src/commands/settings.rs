@@ -1,0 +1,166 @@
+//! From flags, environment and file to what drivers and clients are configured with.
+
+use anyhow::{Context, anyhow};
+use std::io::IsTerminal;
+
+use tensorpool::client::ClientConfig;
+use tensorpool::codecs::types::StreamId;
+use tensorpool::driver::DriverConfig;
+use tensorpool::transport::Channel;
+
+use crate::args::{AeronArgs, StreamArgs};
+use crate::config::{self, ConfigRequest, DriverSettings, Environment};
+
+/// Loads the configuration; warnings and overrides go to standard error.
+///
+/// # Errors
+/// Every mistake in it, with file, line and caret.
+pub(super) fn load(args: &AeronArgs) -> anyhow::Result<DriverSettings> {
+    let environment = if args.no_env {
+        Environment::empty()
+    } else {
+        Environment::of_process()
+    };
+    let flags: Vec<_> = args
+        .aeron_dir
+        .iter()
+        .map(|dir| ("driver.aeron_dir", "--aeron-dir", dir.display().to_string()))
+        .collect();
+    let request = ConfigRequest {
+        path: args.config.as_deref(),
+        environment,
+        flags: &flags,
+    };
+    let coloured = std::io::stderr().is_terminal();
+    let loaded = config::load(&request).map_err(|e| anyhow!("{}", e.render(coloured)))?;
+    for diagnostic in &loaded.diagnostics {
+        eprintln!(
+            "{}",
+            diagnostic.render(&loaded.path, &loaded.source_text, coloured)
+        );
+    }
+    for set in &loaded.overrides {
+        // The flag was typed a moment ago, and the directory is shown anyway.
+        if set.key != "driver.aeron_dir" {
+            eprintln!("note: {} = {} ({})", set.key, set.value, set.origin);
+        }
+    }
+    Ok(loaded.settings)
+}
+
+/// What the driver is started with.
+///
+/// # Errors
+/// When a channel or a pool cannot be used.
+pub(super) fn driver_config(settings: &DriverSettings) -> anyhow::Result<DriverConfig> {
+    let policies = &settings.policies;
+    let mut config = DriverConfig {
+        instance_id: settings.driver.instance_id.clone(),
+        control: driver_endpoint(&settings.driver.control)?,
+        announce: driver_endpoint(&settings.driver.announce)?,
+        base_dir: settings.shm.base_dir.clone(),
+        namespace: settings.shm.namespace.clone(),
+        permissions_mode: settings.shm.permissions_mode,
+        require_hugepages: settings.shm.require_hugepages,
+        prefault: policies.prefault_shm,
+        mlock: policies.mlock_shm,
+        allow_any_stride: policies.allow_non_power_of_two_strides,
+        announce_period_ns: millis_to_ns(policies.announce_period_ms),
+        keepalive_interval_ns: millis_to_ns(policies.lease_keepalive_interval_ms),
+        expiry_grace_intervals: policies.lease_expiry_grace_intervals,
+        node_id_cooldown_ns: millis_to_ns(policies.node_id_reuse_cooldown_ms),
+        kept_epochs: policies.epoch_gc_keep,
+        shutdown_timeout_ns: millis_to_ns(policies.shutdown_timeout_ms),
+        shutdown_token: policies.shutdown_token.clone(),
+        ..DriverConfig::default()
+    };
+    if let Some(dir) = &settings.driver.aeron_dir {
+        config.aeron_dir.clone_from(dir);
+    }
+    for (name, stream) in &settings.streams {
+        let profile = settings
+            .profiles
+            .get(&stream.profile)
+            .with_context(|| format!("stream {name} names no profile: {}", stream.profile))?;
+        let pools: Vec<(u16, u32)> = profile
+            .payload_pools
+            .iter()
+            .map(|p| (p.pool_id, p.stride_bytes))
+            .collect();
+        config
+            .add_stream(
+                StreamId::new(stream.stream_id),
+                profile.header_nslots,
+                &pools,
+            )
+            .with_context(|| format!("stream {name} with profile {}", stream.profile))?;
+    }
+    Ok(config)
+}
+
+/// What a client is started with.
+///
+/// # Errors
+/// When a channel cannot be used.
+pub(super) fn client_config(
+    settings: &DriverSettings,
+    stream: &StreamArgs,
+    name: &str,
+) -> anyhow::Result<ClientConfig> {
+    let policies = &settings.policies;
+    let mut config = ClientConfig {
+        name: name.to_owned(),
+        allowed_base_dirs: settings.shm.allowed_base_dirs.clone(),
+        keepalive_interval: std::time::Duration::from_millis(u64::from(
+            policies.lease_keepalive_interval_ms,
+        )),
+        lease_grace_intervals: policies.lease_expiry_grace_intervals,
+        announce_period: std::time::Duration::from_millis(u64::from(policies.announce_period_ms)),
+        attach_timeout: stream.attach_timeout,
+        ..ClientConfig::default()
+    };
+    if let Some(dir) = &settings.driver.aeron_dir {
+        config.aeron_dir.clone_from(dir);
+    }
+    // Publications of a client are small unless its user asked for another channel than the usual one.
+    for (own, wanted) in [
+        (&mut config.control, &settings.driver.control),
+        (&mut config.announce, &settings.driver.announce),
+        (&mut config.qos, &settings.driver.qos),
+    ] {
+        own.stream_id = wanted.stream_id;
+        if wanted.channel != config::DEFAULT_CHANNEL {
+            own.channel = channel(&wanted.channel)?;
+        }
+    }
+    Ok(config)
+}
+
+fn driver_endpoint(endpoint: &config::Endpoint) -> anyhow::Result<tensorpool::driver::Endpoint> {
+    Ok(tensorpool::driver::Endpoint {
+        channel: channel(&endpoint.channel)?,
+        stream_id: endpoint.stream_id,
+    })
+}
+
+fn channel(text: &str) -> anyhow::Result<Channel> {
+    text.parse().with_context(|| format!("channel {text}"))
+}
+
+fn millis_to_ns(millis: u32) -> u64 {
+    u64::from(millis) * 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_configuration_the_driver_is_the_library_s_small_one() {
+        let settings = DriverSettings::small();
+        assert_eq!(
+            driver_config(&settings).expect("valid"),
+            DriverConfig::small()
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! `agent-runner subscribe`: frames of a stream to a file, a check, or just figures.
+
+mod sink;
+mod subscriber;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tensorpool::client::Client;
+use tensorpool::codecs::types::{ClientId, StreamId};
+
+use crate::args::SubscribeArgs;
+use crate::report::Reporter;
+use crate::signals::StopFlag;
+
+use super::{session, settings};
+use sink::Sink;
+use subscriber::Subscriber;
+
+/// Receives until the stream, the count or the duration ends, or a signal comes.
+///
+/// # Errors
+/// When nothing can be attached, or the output cannot be written. Wrong frames are an exit code of 1.
+pub(super) fn execute(args: &SubscribeArgs) -> anyhow::Result<ExitCode> {
+    let sink = Sink::new(args)?;
+    let stop = StopFlag::install().context("cannot install signal handlers")?;
+    session::pin(args.stream.core)?;
+    let stdout_is_taken = args.output.as_deref() == Some(Path::new("-"));
+    let report = Reporter::new(args.aeron.json, stdout_is_taken);
+    let settings = settings::load(&args.aeron)?;
+    let config = settings::client_config(&settings, &args.stream, "subscribe")?;
+    let client = Client::connect(config)?;
+    let pending = client
+        .consumer(StreamId::new(args.stream.stream))
+        .client_id(Some(ClientId::new(args.stream.client_id)))
+        .open();
+    let Some(consumer) = session::open(pending, &stop, &args.stream)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut subscriber = Subscriber::new(args, consumer, sink);
+    subscriber.run(&stop, &report)?;
+    let all_good = subscriber.finish(&report)?;
+    drop(client);
+    Ok(if all_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,338 @@
+//! The receiving loop.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tensorpool::client::{Consumer, ConsumerStats, DropCause, Event, Frame, TensorLayout};
+use tensorpool::codecs::wire::MajorOrder;
+use tensorpool::runtime::Idler;
+use tensorpool::runtime::clock::monotonic_ns;
+
+use crate::args::SubscribeArgs;
+use crate::commands::pacer::Pacer;
+use crate::commands::session::{ProgressTimer, tell};
+use crate::formats::dtype::ElementType;
+use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
+use crate::formats::shape::Shape;
+use crate::report::Reporter;
+use crate::report::figures::{Figures, LatencySummary, bandwidth_text, nanos_text};
+use crate::signals::StopFlag;
+
+use super::sink::Sink;
+
+/// Frames delivered in one go before signals and events are looked at.
+const POLL_LIMIT: usize = 64;
+
+/// A consumer, what is done with its frames, and how far it has come.
+pub(super) struct Subscriber<'a> {
+    args: &'a SubscribeArgs,
+    consumer: Consumer,
+    intake: Intake<'a>,
+    progress: ProgressTimer,
+    pacer: Option<Pacer>,
+    idler: Idler,
+}
+
+/// What happens to a frame.
+struct Intake<'a> {
+    args: &'a SubscribeArgs,
+    sink: Sink,
+    figures: Figures,
+    buffer: Vec<u8>,
+    layout: Option<(TensorLayout, FrameLayout)>,
+    checksums: Vec<(u64, u32)>,
+    error: Option<anyhow::Error>,
+}
+
+impl<'a> Subscriber<'a> {
+    pub(super) fn new(args: &'a SubscribeArgs, consumer: Consumer, sink: Sink) -> Self {
+        Self {
+            args,
+            consumer,
+            intake: Intake {
+                args,
+                sink,
+                figures: Figures::new(),
+                buffer: Vec::new(),
+                layout: None,
+                checksums: Vec::new(),
+                error: None,
+            },
+            progress: ProgressTimer::new(),
+            pacer: args
+                .max_rate
+                .map(|rate| Pacer::new(Some(f64::from(rate.get())))),
+            idler: args.stream.idle.idler(),
+        }
+    }
+
+    /// Receives until something ends it.
+    ///
+    /// # Errors
+    /// When the output cannot be written, or the client has ended.
+    pub(super) fn run(&mut self, stop: &StopFlag, report: &Reporter) -> anyhow::Result<()> {
+        let deadline = self.args.duration.map(|duration| Instant::now() + duration);
+        let mut ended = false;
+        while !ended && !stop.is_set() && self.remaining() > 0 {
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                break;
+            }
+            let work = self.receive(now)?;
+            ended = self.take_events(report);
+            for (seq, crc) in self.intake.checksums.drain(..) {
+                let text = format!("frame {seq} crc32c {crc:08x}");
+                report.event(
+                    "checksum",
+                    &text,
+                    json!({ "seq": seq, "crc32c": format!("{crc:08x}") }),
+                );
+            }
+            if self.progress.is_due_at(now) {
+                self.tell_progress(report);
+            }
+            self.idler.idle(work);
+        }
+        Ok(())
+    }
+
+    /// Frames still wanted.
+    fn remaining(&self) -> usize {
+        let left = self
+            .args
+            .count
+            .map(|count| count.saturating_sub(self.intake.figures.frames()));
+        left.map_or(usize::MAX, |left| {
+            usize::try_from(left).unwrap_or(usize::MAX)
+        })
+    }
+
+    fn receive(&mut self, now: Instant) -> anyhow::Result<usize> {
+        let limit = match &mut self.pacer {
+            // A slow reader looks at one frame when its time has come, and sleeps in between.
+            Some(pacer) => {
+                let wait = pacer.wait(now);
+                if !wait.is_zero() {
+                    std::thread::sleep(wait.min(Duration::from_millis(5)));
+                    return Ok(1);
+                }
+                1
+            }
+            None => POLL_LIMIT.min(self.remaining()),
+        };
+        let intake = &mut self.intake;
+        let delivered = self.consumer.poll(|frame| intake.take(frame), limit)?;
+        if let Some(error) = intake.error.take() {
+            return Err(error);
+        }
+        if delivered > 0
+            && let Some(pacer) = &mut self.pacer
+        {
+            pacer.sent();
+        }
+        Ok(delivered)
+    }
+
+    /// Tells what happened; true at the end of the stream.
+    fn take_events(&mut self, report: &Reporter) -> bool {
+        let mut ended = false;
+        for event in self.consumer.events() {
+            ended |= matches!(event, Event::EndOfStream { .. }) && !self.args.follow;
+            tell(report, &event);
+        }
+        ended
+    }
+
+    fn tell_progress(&mut self, report: &Reporter) {
+        let interval = self.intake.figures.take_interval();
+        let stats = self.consumer.stats();
+        report.progress(
+            &format!(
+                "{} frames, {:.0} frames/s, {}, {} dropped{}",
+                interval.frames,
+                interval.frames_per_s,
+                bandwidth_text(interval.bytes_per_s),
+                drops_text(&stats),
+                latency_text(&interval.latency),
+            ),
+            json!({
+                "frames": interval.frames,
+                "bytes": interval.bytes,
+                "frames_per_s": interval.frames_per_s,
+                "bytes_per_s": interval.bytes_per_s,
+                "drops": drops_json(&stats),
+                "latency_ns": interval.latency.json(),
+            }),
+        );
+    }
+
+    /// Completes the output and says how it went; false when a frame was not what it should have been.
+    ///
+    /// # Errors
+    /// When the output cannot be completed.
+    pub(super) fn finish(mut self, report: &Reporter) -> anyhow::Result<bool> {
+        self.intake.sink.finish()?;
+        let figures = &self.intake.figures;
+        let stats = self.consumer.stats();
+        let (wrong, first_wrong) = self.intake.sink.wrong();
+        let seconds = figures.elapsed().as_secs_f64();
+        let rate = if seconds > 0.0 {
+            figures.bytes() as f64 / seconds
+        } else {
+            0.0
+        };
+        let latency = figures.latency_summary();
+        let mut text = format!(
+            "received {} frames, {} bytes in {seconds:.3} s ({}); {} dropped{}",
+            figures.frames(),
+            figures.bytes(),
+            bandwidth_text(rate),
+            drops_text(&stats),
+            latency_text(&latency),
+        );
+        let checksum = self
+            .intake
+            .sink
+            .total_checksum()
+            .map(|crc| format!("{crc:08x}"));
+        if let Some(crc) = &checksum {
+            text.push_str(&format!("; crc32c of all payloads {crc}"));
+        }
+        if self.args.verify.is_some() {
+            text.push_str(&match first_wrong {
+                None => "; every byte verified".to_owned(),
+                Some(first) => format!("; {wrong} WRONG FRAMES, the first: {first}"),
+            });
+        }
+        report.summary(
+            &text,
+            json!({
+                "frames": figures.frames(),
+                "bytes": figures.bytes(),
+                "seconds": seconds,
+                "bytes_per_s": rate,
+                "drops": drops_json(&stats),
+                "other_epochs": stats.drops(DropCause::EpochMismatch),
+                "remaps": stats.remaps,
+                "wrong": wrong,
+                "first_wrong": first_wrong,
+                "crc32c": checksum,
+                "latency_ns": latency.json(),
+            }),
+        );
+        Ok(wrong == 0)
+    }
+}
+
+impl Intake<'_> {
+    /// Copies a frame out, proves it whole, and hands it on. A frame that was overtaken meanwhile is counted by the
+    /// consumer, and nothing of it is used.
+    fn take(&mut self, frame: &Frame<'_>) {
+        if self.args.headers_only {
+            self.count(frame);
+            return;
+        }
+        self.buffer.resize(frame.len(), 0);
+        if frame.copy_to(&mut self.buffer).is_err() {
+            return;
+        }
+        self.count(frame);
+        if self.error.is_none()
+            && self.sink.wants_bytes()
+            && let Err(error) = self.hand_on(frame)
+        {
+            self.error = Some(error);
+        }
+    }
+
+    fn count(&mut self, frame: &Frame<'_>) {
+        self.figures.frame(frame.len());
+        if let Some(published) = frame.info().published {
+            self.figures.latency(monotonic_ns().since_ns(published));
+        }
+    }
+
+    fn hand_on(&mut self, frame: &Frame<'_>) -> anyhow::Result<()> {
+        let seq = frame.seq().get();
+        let layout = match &self.layout {
+            Some((tensor, layout)) if tensor == frame.tensor() => layout,
+            _ => {
+                let layout = file_layout(frame.tensor(), frame.len())?;
+                &self.layout.insert((*frame.tensor(), layout)).1
+            }
+        };
+        if let Some(crc) = self.sink.frame(seq, layout, &self.buffer)? {
+            self.checksums.push((seq, crc));
+        }
+        Ok(())
+    }
+}
+
+/// How a tensor is written to a file: as itself when its elements lie back to back, else as the bytes it is.
+fn file_layout(tensor: &TensorLayout, len: usize) -> anyhow::Result<FrameLayout> {
+    let element_type = ElementType::from_wire_code(tensor.dtype().to_wire());
+    match element_type {
+        Some(element_type) if tensor.is_contiguous() && tensor.extent_bytes() == len as u64 => {
+            let dims: Vec<u64> = tensor
+                .dims()
+                .iter()
+                .map(|&dim| u64::from(dim.unsigned_abs()))
+                .collect();
+            Ok(FrameLayout {
+                element_type,
+                shape: Shape::new(&dims)?,
+                major_order: match tensor.major_order() {
+                    MajorOrder::Column => FileOrder::Column,
+                    MajorOrder::Row | MajorOrder::Unknown => FileOrder::Row,
+                },
+            })
+        }
+        _ => Ok(FrameLayout::row_major(
+            ElementType::Bytes,
+            Shape::new(&[len as u64])?,
+        )),
+    }
+}
+
+/// The causes that make up `lost`, as programs know them.
+const CAUSES: [(DropCause, &str); 7] = [
+    (DropCause::Gap, "gap"),
+    (DropCause::Odd, "odd"),
+    (DropCause::Changed, "changed"),
+    (DropCause::FrameIdMismatch, "frame_id_mismatch"),
+    (DropCause::HeaderInvalid, "header_invalid"),
+    (DropCause::PayloadInvalid, "payload_invalid"),
+    (DropCause::Revoked, "revoked"),
+];
+
+fn drops_json(stats: &ConsumerStats) -> Value {
+    let by_cause = CAUSES
+        .iter()
+        .map(|&(cause, name)| (name.to_owned(), stats.drops(cause).into()));
+    Value::Object(by_cause.collect::<Map<_, _>>())
+}
+
+/// `17 (gap 3, changed 14)`.
+fn drops_text(stats: &ConsumerStats) -> String {
+    let causes: Vec<String> = CAUSES
+        .iter()
+        .filter(|&&(cause, _)| stats.drops(cause) > 0)
+        .map(|&(cause, name)| format!("{} {}", name.replace('_', " "), stats.drops(cause)))
+        .collect();
+    match causes.is_empty() {
+        true => stats.lost().to_string(),
+        false => format!("{} ({})", stats.lost(), causes.join(", ")),
+    }
+}
+
+fn latency_text(latency: &LatencySummary) -> String {
+    if latency.count == 0 {
+        return String::new();
+    }
+    format!(
+        ", latency p50 {} p99 {} max {}",
+        nanos_text(latency.p50_ns),
+        nanos_text(latency.p99_ns),
+        nanos_text(latency.max_ns)
+    )
+}
