@@ -3,106 +3,37 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use support::{SLOTS, STREAM, WAIT, World};
 use tensorpool::client::{
     Announced, Client, ClientConfig, Consumer, DropCause, Event, FinalCounts, FrameMeta,
     InvokedClient, OfferError, OpenError, Producer,
 };
 use tensorpool::codecs::types::{ClientId, Seq, StreamId, TraceId};
 use tensorpool::codecs::wire::Dtype;
-use tensorpool::driver::{DriverAgent, DriverConfig, DriverSetup};
-use tensorpool::runtime::{AgentError, AgentRunner, RunnerConfig};
-use tensorpool::transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
 
-const STREAM: StreamId = StreamId::new(10_000);
-const WAIT: Duration = Duration::from_secs(10);
-const SLOTS: u32 = 8;
+mod support;
 
-/// A media driver and a driver in a directory of their own.
-struct World {
-    driver: Option<AgentRunner>,
-    media: Option<EmbeddedMediaDriver>,
-    dir: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("tp-client-")
-            .tempdir_in("/dev/shm")
-            .unwrap();
-        std::fs::create_dir(dir.path().join("pools")).unwrap();
-        let media = EmbeddedMediaDriver::start(MediaDriverConfig {
-            dir: dir.path().join("aeron"),
-            ..MediaDriverConfig::default()
-        });
-        let mut world = Self {
-            driver: None,
-            media: Some(media.unwrap()),
-            dir,
-        };
-        world.start_driver();
-        world
-    }
-
-    fn aeron_dir(&self) -> PathBuf {
-        self.dir.path().join("aeron")
-    }
-
-    fn start_driver(&mut self) {
-        let mut config = DriverConfig {
-            aeron_dir: self.aeron_dir(),
-            base_dir: self.dir.path().join("pools"),
-            ..DriverConfig::default()
-        };
-        config
-            .add_stream(STREAM, SLOTS, &[(1, 1024), (2, 64 << 10)])
-            .unwrap();
-        let setup = DriverSetup::prepare(config).unwrap();
-        let runner = AgentRunner::spawn(RunnerConfig::new("driver"), move |_| {
-            DriverAgent::new(setup).map_err(|error| AgentError::terminate("driver", error))
-        });
-        self.driver = Some(runner.unwrap());
-    }
-
-    fn client_config(&self) -> ClientConfig {
-        ClientConfig {
-            allowed_base_dirs: vec![self.dir.path().join("pools")],
-            ..ClientConfig::for_dir(self.aeron_dir())
-        }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(self.client_config()).unwrap()
+/// One poll; copies what it delivers.
+fn poll(consumer: &mut Consumer, frames: &mut Vec<(u64, Vec<u8>)>, limit: usize) {
+    let polled = consumer.poll(
+        |frame| {
+            let mut bytes = vec![0; frame.len()];
+            if frame.copy_to(&mut bytes).is_ok() {
+                frames.push((frame.seq().get(), bytes));
+            }
+        },
+        limit,
+    );
+    if polled.unwrap() == 0 {
+        std::thread::yield_now();
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        self.driver = None;
-        self.media = None;
-    }
-}
-
-/// Polls until `done` says so, or fails with what the consumer knows.
-fn poll_until(
-    consumer: &mut Consumer,
-    frames: &mut Vec<(u64, Vec<u8>)>,
-    mut done: impl FnMut(&Consumer, &[(u64, Vec<u8>)]) -> bool,
-) {
+/// Polls until so many frames are there.
+fn poll_frames(consumer: &mut Consumer, frames: &mut Vec<(u64, Vec<u8>)>, count: usize) {
     let started = Instant::now();
-    while !done(consumer, frames) {
-        let result = consumer.poll(
-            |frame| {
-                let mut bytes = vec![0; frame.len()];
-                if frame.copy_to(&mut bytes).is_ok() {
-                    frames.push((frame.seq().get(), bytes));
-                }
-            },
-            16,
-        );
-        if result.unwrap() == 0 {
-            std::thread::yield_now();
-        }
+    while frames.len() < count {
+        poll(consumer, frames, 16);
         assert!(
             started.elapsed() < WAIT,
             "{:?} {:?}",
@@ -112,38 +43,24 @@ fn poll_until(
     }
 }
 
+/// Polls until there is an event of this kind.
 fn wait_event<T>(
     consumer: &mut Consumer,
     frames: &mut Vec<(u64, Vec<u8>)>,
     mut find: impl FnMut(&Event) -> Option<T>,
 ) -> T {
-    let mut found = None;
     let started = Instant::now();
-    while found.is_none() {
-        let before = frames.len();
-        poll_until(consumer, frames, |_, _| true);
-        let _ = consumer
-            .poll(
-                |frame| {
-                    let mut bytes = vec![0; frame.len()];
-                    if frame.copy_to(&mut bytes).is_ok() {
-                        frames.push((frame.seq().get(), bytes));
-                    }
-                },
-                16,
-            )
-            .unwrap();
-        found = consumer.events().find_map(|event| find(&event));
+    loop {
+        poll(consumer, frames, 16);
+        if let Some(found) = consumer.events().find_map(|event| find(&event)) {
+            return found;
+        }
         assert!(
             started.elapsed() < WAIT,
             "no such event; {:?}",
             consumer.stats()
         );
-        if frames.len() == before {
-            std::thread::yield_now();
-        }
     }
-    found.unwrap()
 }
 
 fn wait_producer_event<T>(producer: &mut Producer, mut find: impl FnMut(&Event) -> Option<T>) -> T {
@@ -181,8 +98,7 @@ fn frames_reach_two_consumers_by_copy_and_in_place() {
         while !producer.has_room() {
             producer.poll();
             for (consumer, frames) in consumers.iter_mut().zip(&mut received) {
-                poll_until(consumer, frames, |_, _| true);
-                drain(consumer, frames);
+                poll(consumer, frames, 16);
             }
         }
         let offered = if seq % 3 == 0 {
@@ -199,7 +115,7 @@ fn frames_reach_two_consumers_by_copy_and_in_place() {
         );
     }
     for (consumer, frames) in consumers.iter_mut().zip(&mut received) {
-        poll_until(consumer, frames, |_, frames| frames.len() as u64 == count);
+        poll_frames(consumer, frames, count as usize);
         for (index, (seq, bytes)) in frames.iter().enumerate() {
             assert_eq!(*seq, index as u64);
             assert_eq!(*bytes, payload(*seq, bytes.len()));
@@ -209,18 +125,6 @@ fn frames_reach_two_consumers_by_copy_and_in_place() {
             (count, 0)
         );
     }
-}
-
-fn drain(consumer: &mut Consumer, frames: &mut Vec<(u64, Vec<u8>)>) {
-    let poll = consumer.poll(
-        |frame| {
-            let mut bytes = vec![0; frame.len()];
-            frame.copy_to(&mut bytes).unwrap();
-            frames.push((frame.seq().get(), bytes));
-        },
-        16,
-    );
-    poll.unwrap();
 }
 
 #[test]
@@ -236,18 +140,7 @@ fn a_slow_consumer_loses_frames_and_counts_every_one_of_them() {
     for seq in 0..COUNT {
         producer.offer(&meta, &payload(seq, 600)).unwrap();
         if seq % 37 == 0 {
-            poll_until(&mut consumer, &mut frames, |_, _| true);
-            let _ = consumer
-                .poll(
-                    |frame| {
-                        let mut bytes = vec![0; frame.len()];
-                        if frame.copy_to(&mut bytes).is_ok() {
-                            frames.push((frame.seq().get(), bytes));
-                        }
-                    },
-                    2,
-                )
-                .unwrap();
+            poll(&mut consumer, &mut frames, 2);
         }
     }
     let closing = producer.close(Duration::ZERO);
@@ -291,7 +184,7 @@ fn claims_in_flight_become_visible_in_order_and_aborted_ones_are_gaps() {
     producer.commit(claims.remove(0)).unwrap();
     producer.commit(claims.remove(0)).unwrap();
     let mut frames = Vec::new();
-    poll_until(&mut consumer, &mut frames, |_, frames| frames.len() == 3);
+    poll_frames(&mut consumer, &mut frames, 3);
     assert_eq!(frames, [(0, vec![0]), (2, vec![2]), (3, vec![3])]);
     assert_eq!(consumer.stats().drops(DropCause::Gap), 1);
 }
@@ -350,7 +243,7 @@ fn a_restarted_driver_is_noticed_and_frames_flow_again() {
     let meta = FrameMeta::bytes(10).unwrap();
     producer.offer(&meta, &payload(0, 10)).unwrap();
     let mut frames = Vec::new();
-    poll_until(&mut consumer, &mut frames, |_, frames| frames.len() == 1);
+    poll_frames(&mut consumer, &mut frames, 1);
     world.driver = None;
     wait_producer_event(&mut producer, |event| {
         matches!(event, Event::DriverLost { .. } | Event::LeaseLost { .. }).then_some(())
@@ -370,7 +263,7 @@ fn a_restarted_driver_is_noticed_and_frames_flow_again() {
     });
     producer.wait_consumers(1, WAIT).unwrap();
     producer.offer(&meta, &payload(7, 10)).unwrap();
-    poll_until(&mut consumer, &mut frames, |_, frames| frames.len() == 2);
+    poll_frames(&mut consumer, &mut frames, 2);
     assert_eq!(
         frames[1],
         (0, payload(7, 10)),
@@ -509,4 +402,36 @@ fn regions_of_nobody_are_not_left_behind() {
         left <= 1,
         "only the driver's lock may stay, found {left} files"
     );
+}
+
+#[test]
+fn a_restarted_media_driver_is_survived_with_the_lease() {
+    let mut world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let epoch = producer.epoch();
+    world.media = None;
+    wait_producer_event(&mut producer, |event| {
+        matches!(event, Event::LinkLost { .. }).then_some(())
+    });
+    world.start_media_driver();
+    wait_producer_event(&mut producer, |event| {
+        matches!(event, Event::LinkUp).then_some(())
+    });
+    let mut frames = Vec::new();
+    let meta = FrameMeta::bytes(10).unwrap();
+    for seq in 0..3 {
+        producer.wait_room(WAIT).unwrap();
+        producer.offer(&meta, &payload(seq, 10)).unwrap();
+    }
+    producer.wait_room(WAIT).unwrap();
+    poll_frames(&mut consumer, &mut frames, 3);
+    assert_eq!(
+        producer.epoch(),
+        epoch,
+        "the lease outlived the media driver"
+    );
+    assert_eq!(consumer.stats().lost(), 0);
 }

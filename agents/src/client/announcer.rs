@@ -111,11 +111,14 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    pub(super) fn new(publication: Publication, lossless: bool) -> Self {
-        let (unsent, counters) = (VecDeque::new(), ProducerCounters::default());
+    pub(super) fn new(
+        publication: Publication,
+        counters: ProducerCounters,
+        lossless: bool,
+    ) -> Self {
         Self {
             publication,
-            unsent,
+            unsent: VecDeque::new(),
             counters,
             lossless,
         }

@@ -17,12 +17,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use tensorpool_codecs::types::NanoTime;
-use tensorpool_protocol::client::ConsumerTracker;
+use tensorpool_protocol::client::{AttachClient, ConsumerTracker};
+use tensorpool_protocol::common::Role;
 use tensorpool_runtime::clock::{CachedNanoClock, ClockSource, realtime_ns};
+use tensorpool_runtime::counters::CounterSet;
 use tensorpool_runtime::{Agent, AgentError};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::{
-    Link, LinkConfig, LinkEvent, PublicationOptions, Subscription, SubscriptionOptions,
+    CounterPublisher, Link, LinkConfig, LinkEvent, PublicationOptions, Subscription,
+    SubscriptionOptions,
 };
 
 use super::adapter::{self, AdapterStats};
@@ -36,6 +39,7 @@ use super::session::{
     ConsumerParts, ConsumerSide, Context, ProducerParts, ProducerSide, Session, SessionConfig, Side,
 };
 use super::shared::{ConsumerShared, Mailbox, ProducerShared};
+use super::stats::{consumer_counters, producer_counters};
 use super::worker::{MapWorker, SessionId};
 use crate::driver::Endpoint;
 
@@ -66,6 +70,7 @@ pub(super) struct ClientConductor {
     /// Since when the announce subscription is there.
     has_joined: bool,
     inbound: AdapterStats,
+    _counters: CounterPublisher,
 }
 
 impl ClientConductor {
@@ -74,6 +79,7 @@ impl ClientConductor {
         worker: MapWorker,
         commands: Receiver<Command>,
         command_sender: Sender<Command>,
+        counters: &CounterSet,
     ) -> Result<Self, ConnectError> {
         let mut link = Link::new(LinkConfig {
             client_name: config.name.clone(),
@@ -91,6 +97,7 @@ impl ClientConductor {
         let control = subscription(&config.control);
         let announces = subscription(&config.announce);
         let reports = subscription(&config.qos);
+        let counters = link.publish_counters(counters);
         Ok(Self {
             clock: CachedNanoClock::new(ClockSource::Monotonic),
             link,
@@ -107,6 +114,7 @@ impl ClientConductor {
             was_up: false,
             has_joined: false,
             inbound: AdapterStats::default(),
+            _counters: counters,
             config,
         })
     }
@@ -186,71 +194,86 @@ impl ClientConductor {
     fn open_producer(&mut self, now: NanoTime, open: Open<Producer>, lossless: bool) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ProducerShared::default()));
-        let endpoint = &self.config.descriptor;
-        let publication = self.link.add_publication(
-            &endpoint.channel,
-            endpoint.stream_id,
-            PublicationOptions::default(),
+        let (stream_id, attach) = (
+            open.attach.stream_id,
+            AttachClient::new(open.attach.clone()),
         );
+        let (set, counters, session_counters) = producer_counters(attach.client_id());
+        let endpoint = &self.config.descriptor;
+        let options = PublicationOptions::default();
+        let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
         let handle = Producer::new(ProducerSetup {
             id,
-            stream_id: open.attach.stream_id,
+            stream_id,
             shared: Arc::clone(&shared),
             notices,
-            publication,
+            publication: self.link.add_publication(channel, aeron_stream, options),
             commands: self.command_sender.clone(),
+            counters,
             lossless,
         });
-        let tracker = ConsumerTracker::new(open.attach.stream_id);
-        let parts = ProducerParts {
-            handle,
-            reply: open.reply,
+        let (parts, tracker) = (
+            ProducerParts {
+                handle,
+                reply: open.reply,
+            },
+            ConsumerTracker::new(stream_id),
+        );
+        let side = ProducerSide::new(shared, parts, tracker, session_counters);
+        let config = SessionConfig {
+            id,
+            role: Role::Producer,
+            attach,
+            announce_period_ns: nanos(self.config.announce_period),
+            seed: open.attach.seed,
+            waiting: open.waiting,
+            counters: self.link.publish_counters(&set),
         };
-        let side = Side::Producer(Box::new(ProducerSide::new(shared, parts, tracker)));
-        let config = self.session_config(id, open.attach, open.waiting);
-        self.add_session(Session::new(config, mailbox, side, now), now);
+        self.add_session(
+            Session::new(config, mailbox, Side::Producer(Box::new(side)), now),
+            now,
+        );
     }
 
     fn open_consumer(&mut self, now: NanoTime, open: Open<Consumer>, max_outstanding_gap: u64) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ConsumerShared::default()));
-        let endpoint = &self.config.descriptor;
-        let subscription = self.link.add_subscription(
-            &endpoint.channel,
-            endpoint.stream_id,
-            SubscriptionOptions::UNTETHERED,
+        let (stream_id, attach) = (
+            open.attach.stream_id,
+            AttachClient::new(open.attach.clone()),
         );
+        let (set, counters, session_counters) = consumer_counters(attach.client_id());
+        let endpoint = &self.config.descriptor;
+        let options = SubscriptionOptions::UNTETHERED;
+        let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
         let handle = Consumer::new(ConsumerSetup {
             id,
-            stream_id: open.attach.stream_id,
+            stream_id,
             shared: Arc::clone(&shared),
             notices,
-            subscription,
+            subscription: self.link.add_subscription(channel, aeron_stream, options),
             commands: self.command_sender.clone(),
+            counters,
             max_outstanding_gap,
         });
         let parts = ConsumerParts {
             handle,
             reply: open.reply,
         };
-        let side = Side::Consumer(Box::new(ConsumerSide::new(shared, parts)));
-        let config = self.session_config(id, open.attach, open.waiting);
-        self.add_session(Session::new(config, mailbox, side, now), now);
-    }
-
-    fn session_config(
-        &self,
-        id: SessionId,
-        attach: tensorpool_protocol::client::AttachConfig,
-        waiting: std::sync::Weak<()>,
-    ) -> SessionConfig {
-        let announce_period_ns = nanos(self.config.announce_period);
-        SessionConfig {
+        let side = ConsumerSide::new(shared, parts, session_counters);
+        let config = SessionConfig {
             id,
+            role: Role::Consumer,
             attach,
-            announce_period_ns,
-            waiting,
-        }
+            announce_period_ns: nanos(self.config.announce_period),
+            seed: open.attach.seed,
+            waiting: open.waiting,
+            counters: self.link.publish_counters(&set),
+        };
+        self.add_session(
+            Session::new(config, mailbox, Side::Consumer(Box::new(side)), now),
+            now,
+        );
     }
 
     fn add_session(&mut self, mut session: Session, now: NanoTime) {

@@ -10,6 +10,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use tensorpool_codecs::types::{ClientId, NodeId, StreamId};
 use tensorpool_protocol::client::AttachConfig;
 use tensorpool_protocol::common::{HugepagesPolicy, PublishMode, Role};
+use tensorpool_runtime::counters::{AgentKind, CounterSet};
 use tensorpool_runtime::{
     Agent, AgentError, AgentInvoker, AgentRunner, InvokerContext, RunnerConfig,
     errors::DistinctErrorLog,
@@ -56,12 +57,12 @@ impl Client {
     /// # Errors
     /// When the configuration cannot work, or a thread cannot be started.
     pub fn connect(config: ClientConfig) -> Result<Self, ConnectError> {
-        let (opener, conductor) = prepare(&config)?;
+        let (opener, conductor, context) = prepare(&config)?;
         let runner_config = RunnerConfig {
             name: config.name.clone(),
             idle: config.idle,
             core: config.core,
-            context: InvokerContext::new(DistinctErrorLog::default()),
+            context,
         };
         let runner = AgentRunner::spawn(runner_config, move |_| {
             conductor
@@ -109,8 +110,7 @@ impl InvokedClient {
     /// # Errors
     /// When the configuration cannot work, or the mapping thread cannot be started.
     pub fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
-        let (opener, conductor) = prepare(config)?;
-        let context = InvokerContext::new(DistinctErrorLog::default());
+        let (opener, conductor, context) = prepare(config)?;
         let mut invoker = AgentInvoker::new(conductor.build()?, context);
         invoker.start().map_err(|error| ConnectError::Thread {
             name: config.name.clone(),
@@ -342,15 +342,22 @@ struct Preparation {
     worker: MapWorker,
     commands: crossbeam_channel::Receiver<Command>,
     sender: Sender<Command>,
+    counters: CounterSet,
 }
 
 impl Preparation {
     fn build(self) -> Result<ClientConductor, ConnectError> {
-        ClientConductor::new(self.config, self.worker, self.commands, self.sender)
+        ClientConductor::new(
+            self.config,
+            self.worker,
+            self.commands,
+            self.sender,
+            &self.counters,
+        )
     }
 }
 
-fn prepare(config: &ClientConfig) -> Result<(Opener, Preparation), ConnectError> {
+fn prepare(config: &ClientConfig) -> Result<(Opener, Preparation, InvokerContext), ConnectError> {
     let allowed = AllowedDirs::new(&config.allowed_base_dirs)?;
     let worker = MapWorker::start(&config.name, allowed, config.prefault)?;
     let (sender, commands) = unbounded();
@@ -366,13 +373,19 @@ fn prepare(config: &ClientConfig) -> Result<(Opener, Preparation), ConnectError>
         commands: sender.clone(),
         base,
     };
+    let pid = i64::from(std::process::id());
+    let mut counters = CounterSet::new(AgentKind::ClientConductor, pid, &config.name);
+    let context = InvokerContext::counted(DistinctErrorLog::default(), &mut counters);
+    let config = config.clone();
     Ok((
         opener,
         Preparation {
-            config: config.clone(),
+            config,
             worker,
             commands,
             sender,
+            counters,
         },
+        context,
     ))
 }

@@ -18,7 +18,7 @@ use super::event::{Event, FinalCounts};
 use super::frame::Frame;
 use super::reader::Reader;
 use super::shared::{Adopted, ConsumerShared, Notice};
-use super::stats::ConsumerStats;
+use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
 
 /// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
@@ -63,6 +63,7 @@ pub struct Consumer {
     events: VecDeque<Event>,
     ledger: FrameLedger,
     remaps: u64,
+    counters: ConsumerCounters,
 }
 
 pub(super) struct ConsumerSetup {
@@ -72,6 +73,7 @@ pub(super) struct ConsumerSetup {
     pub(super) notices: rtrb::Consumer<Notice>,
     pub(super) subscription: Subscription,
     pub(super) commands: Sender<Command>,
+    pub(super) counters: ConsumerCounters,
     pub(super) max_outstanding_gap: u64,
 }
 
@@ -91,6 +93,7 @@ impl Consumer {
             events: VecDeque::new(),
             ledger: FrameLedger::default(),
             remaps: 0,
+            counters: setup.counters,
         }
     }
 
@@ -289,6 +292,7 @@ impl Consumer {
             .drops_late
             .store(drops.late(), Ordering::Relaxed);
         self.shared.idle.store(idle, Ordering::Relaxed);
+        self.counters.mirror(&self.ledger, self.remaps);
     }
 
     /// A source that ended is told of once nothing more can come of it: all descriptors it sent

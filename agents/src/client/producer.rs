@@ -23,7 +23,7 @@ use super::meta::FrameMeta;
 use super::pending::Pending;
 use super::session::CloseProducer;
 use super::shared::{Adopted, Notice, ProducerShared};
-use super::stats::ProducerStats;
+use super::stats::{ProducerCounters, ProducerStats};
 use super::worker::SessionId;
 
 /// A frame that was committed.
@@ -79,12 +79,13 @@ pub(super) struct ProducerSetup {
     pub(super) notices: rtrb::Consumer<Notice>,
     pub(super) publication: Publication,
     pub(super) commands: Sender<Command>,
+    pub(super) counters: ProducerCounters,
     pub(super) lossless: bool,
 }
 
 impl Producer {
     pub(super) fn new(setup: ProducerSetup) -> Self {
-        let announcer = Announcer::new(setup.publication, setup.lossless);
+        let announcer = Announcer::new(setup.publication, setup.counters, setup.lossless);
         Self {
             id: setup.id,
             stream_id: setup.stream_id,

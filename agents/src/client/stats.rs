@@ -1,9 +1,10 @@
 //! What producers and consumers count, and under which labels observers find it.
 
+use tensorpool_codecs::types::ClientId;
 use tensorpool_protocol::frame::{DropCause, FrameLedger};
-use tensorpool_runtime::counters::CounterCell;
+use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
 
-/// The counters of one producer. Written by the application's thread.
+/// The counters of one producer, as its handle writes them on the application's thread.
 #[derive(Debug, Default)]
 pub(super) struct ProducerCounters {
     pub(super) frames_published: CounterCell,
@@ -13,6 +14,86 @@ pub(super) struct ProducerCounters {
     pub(super) closed: CounterCell,
     pub(super) max_position_exceeded: CounterCell,
     pub(super) errors: CounterCell,
+}
+
+/// The counters of one consumer, as its handle writes them on the application's thread.
+#[derive(Debug, Default)]
+pub(super) struct ConsumerCounters {
+    drops: [CounterCell; MIRRORED.len()],
+    late: CounterCell,
+    remaps: CounterCell,
+}
+
+/// What the conductor counts for one producer or consumer.
+#[derive(Debug, Default)]
+pub(super) struct SessionCounters {
+    pub(super) reports: CounterCell,
+    pub(super) hellos: CounterCell,
+}
+
+/// Causes that have a published counter.
+const MIRRORED: [DropCause; 7] = [
+    DropCause::Gap,
+    DropCause::Odd,
+    DropCause::Changed,
+    DropCause::FrameIdMismatch,
+    DropCause::HeaderInvalid,
+    DropCause::PayloadInvalid,
+    DropCause::EpochMismatch,
+];
+
+/// The set of a producer under its published labels.
+pub(super) fn producer_counters(id: ClientId) -> (CounterSet, ProducerCounters, SessionCounters) {
+    let mut set = CounterSet::new(AgentKind::Producer, id.get().into(), "Producer");
+    let counters = ProducerCounters {
+        frames_published: set.add(producer::FRAMES_PUBLISHED),
+        backpressured: set.add(producer::DESCRIPTOR_BACKPRESSURED),
+        not_connected: set.add(producer::DESCRIPTOR_NOT_CONNECTED),
+        admin_action: set.add(producer::DESCRIPTOR_ADMIN_ACTION),
+        closed: set.add(producer::DESCRIPTOR_CLOSED),
+        max_position_exceeded: set.add(producer::DESCRIPTOR_MAX_POSITION_EXCEEDED),
+        errors: set.add(producer::DESCRIPTOR_ERRORS),
+    };
+    let session = SessionCounters {
+        reports: set.add(producer::QOS_PUBLISHED),
+        hellos: CounterCell::new(),
+    };
+    (set, counters, session)
+}
+
+/// The set of a consumer under its published labels.
+pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, SessionCounters) {
+    let mut set = CounterSet::new(AgentKind::Consumer, id.get().into(), "Consumer");
+    let counters = ConsumerCounters {
+        drops: [
+            set.add(consumer::DROPS_GAP),
+            set.add(consumer::DROPS_ODD),
+            set.add(consumer::DROPS_CHANGED),
+            set.add(consumer::DROPS_FRAME_ID_MISMATCH),
+            set.add(consumer::DROPS_HEADER_INVALID),
+            set.add(consumer::DROPS_PAYLOAD_INVALID),
+            set.add(consumer::DROPS_EPOCH_MISMATCH),
+        ],
+        late: set.add(consumer::DROPS_LATE),
+        remaps: set.add(consumer::REMAPS),
+    };
+    let session = SessionCounters {
+        reports: set.add(consumer::QOS_PUBLISHED),
+        hellos: set.add(consumer::HELLO_PUBLISHED),
+    };
+    (set, counters, session)
+}
+
+impl ConsumerCounters {
+    /// Shows observers what the ledger says.
+    #[inline]
+    pub(super) fn mirror(&self, ledger: &FrameLedger, remaps: u64) {
+        for (cell, cause) in self.drops.iter().zip(MIRRORED) {
+            cell.set(ledger.drops().get(cause));
+        }
+        self.late.set(ledger.drops().late());
+        self.remaps.set(remaps);
+    }
 }
 
 /// What a producer counted so far.

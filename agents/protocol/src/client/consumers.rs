@@ -29,6 +29,8 @@ pub struct ConsumerTracker {
     epoch: Epoch,
     consumers: Vec<Consumer>,
     overflow: u64,
+    /// Reports from before are hearsay: the link was lost since.
+    confirmed_from: NanoTime,
 }
 
 impl ConsumerTracker {
@@ -40,6 +42,7 @@ impl ConsumerTracker {
             epoch: Epoch::new(0),
             consumers: Vec::with_capacity(MAX_CONSUMERS),
             overflow: 0,
+            confirmed_from: NanoTime::new(0),
         }
     }
 
@@ -85,6 +88,19 @@ impl ConsumerTracker {
         if last_seq_seen.get() == 0 {
             consumer.zero_heard = [consumer.zero_heard[1], now];
         }
+    }
+
+    /// The link is back after a loss: consumers may come back to it later than we did.
+    pub fn on_link_up(&mut self, now: NanoTime) {
+        self.confirmed_from = now;
+    }
+
+    /// Consumers of the current epoch that were not heard of since the link is back.
+    #[must_use]
+    pub fn unconfirmed(&self) -> usize {
+        self.of_epoch()
+            .filter(|consumer| consumer.heard < self.confirmed_from)
+            .count()
     }
 
     /// Forgets consumers that have gone silent. Idempotent.
@@ -276,6 +292,18 @@ mod tests {
             tracker.all_saw(Seq::new(0), NanoTime::new(20)),
             "no doubt is left"
         );
+    }
+
+    #[test]
+    fn after_a_link_loss_consumers_count_again_when_they_are_heard() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        qos(&mut tracker, 0, 2, EPOCH, 7);
+        assert_eq!(tracker.unconfirmed(), 0);
+        tracker.on_link_up(NanoTime::new(10));
+        assert_eq!((tracker.unconfirmed(), tracker.mapped()), (2, 2));
+        qos(&mut tracker, 10, 1, EPOCH, 7);
+        assert_eq!(tracker.unconfirmed(), 1);
     }
 
     #[test]

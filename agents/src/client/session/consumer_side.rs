@@ -14,6 +14,7 @@ use crate::client::consumer::Consumer;
 use crate::client::error::OpenError;
 use crate::client::proxy::ConsumerReport;
 use crate::client::shared::ConsumerShared;
+use crate::client::stats::SessionCounters;
 
 /// Epochs whose producer's position is remembered: the one in use, its successors, and one that
 /// ended.
@@ -34,11 +35,16 @@ pub(crate) struct ConsumerSide {
     next_position: usize,
     draining: Option<Epoch>,
     reported_epoch: Epoch,
+    counters: SessionCounters,
     pub(super) is_closing: bool,
 }
 
 impl ConsumerSide {
-    pub(crate) fn new(shared: Arc<ConsumerShared>, parts: ConsumerParts) -> Self {
+    pub(crate) fn new(
+        shared: Arc<ConsumerShared>,
+        parts: ConsumerParts,
+        counters: SessionCounters,
+    ) -> Self {
         Self {
             shared,
             parts: Some(parts),
@@ -48,6 +54,7 @@ impl ConsumerSide {
             next_position: 0,
             draining: None,
             reported_epoch: Epoch::new(0),
+            counters,
             is_closing: false,
         }
     }
@@ -110,6 +117,7 @@ impl ConsumerSide {
             && is_settled(ctx.proxy.send_hello(stream_id, facts.client_id))
         {
             self.hello.on_sent(ctx.now);
+            self.counters.hellos.increment();
             work += 1;
         }
         let (epoch, progress) = self.progress(facts);
@@ -126,6 +134,7 @@ impl ConsumerSide {
             };
             if is_settled(ctx.proxy.send_consumer_report(&report)) {
                 self.reporter.on_sent(ctx.now, progress);
+                self.counters.reports.increment();
                 self.reported_epoch = epoch;
                 work += 1;
             }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, NodeId, StreamId};
 use tensorpool_protocol::client::{
-    Adoption, AttachClient, AttachConfig, AttachError, AttachEvent, Cadence, Grant, LossReason,
-    MapTicket, MappingAction, MappingConfig, MappingCore, SourceEnd,
+    Adoption, AttachClient, AttachError, AttachEvent, Cadence, Grant, LossReason, MapTicket,
+    MappingAction, MappingConfig, MappingCore, SourceEnd,
 };
 use tensorpool_protocol::common::{Role, StreamGeometry};
 use tensorpool_shm::mapping::{MapError, Mapping};
-use tensorpool_transport::{Link, LinkState, LostReason};
+use tensorpool_transport::{CounterPublisher, Link, LinkState, LostReason};
 
 use super::adapter::Inbound;
 use super::error::OpenError;
@@ -52,10 +52,14 @@ pub(super) enum Side {
 /// What an open asks for.
 pub(super) struct SessionConfig {
     pub(super) id: SessionId,
-    pub(super) attach: AttachConfig,
+    pub(super) role: Role,
+    pub(super) attach: AttachClient,
     pub(super) announce_period_ns: u64,
+    /// Decides the jitter of retries.
+    pub(super) seed: u64,
     /// Gone when nobody waits for the open any more.
     pub(super) waiting: Weak<()>,
+    pub(super) counters: CounterPublisher,
 }
 
 pub(super) struct Session {
@@ -80,17 +84,19 @@ pub(super) struct Session {
     map_error: Option<MapError>,
     map_failures: u32,
     opening: Option<Weak<()>>,
+    /// Keeps the counters of handle and session visible to observers.
+    _counters: CounterPublisher,
     done: bool,
 }
 
 impl Session {
     pub(super) fn new(config: SessionConfig, mailbox: Mailbox, side: Side, now: NanoTime) -> Self {
-        let role = config.attach.role;
+        let role = config.role;
         let mapping = MappingConfig {
             announce_period_ns: config.announce_period_ns,
-            ..MappingConfig::new(role, config.attach.seed)
+            ..MappingConfig::new(role, config.seed)
         };
-        let mut attach = AttachClient::new(config.attach);
+        let mut attach = config.attach;
         attach.open(now);
         Self {
             id: config.id,
@@ -109,6 +115,7 @@ impl Session {
             map_error: None,
             map_failures: 0,
             opening: Some(config.waiting),
+            _counters: config.counters,
             done: false,
         }
     }
@@ -130,6 +137,9 @@ impl Session {
     pub(super) fn on_link_up(&mut self, now: NanoTime, again: bool) {
         self.attach.on_link_up(now);
         if again {
+            if let Side::Producer(side) = &mut self.side {
+                side.on_link_up(now);
+            }
             self.mailbox.post(Notice::Event(Event::LinkUp));
         }
     }

@@ -15,10 +15,11 @@ use crate::client::announcer::DESCRIPTOR_LEN;
 use crate::client::error::OpenError;
 use crate::client::producer::{CloseReport, Producer};
 use crate::client::shared::ProducerShared;
+use crate::client::stats::SessionCounters;
 
-/// For this long into an epoch a lossless producer waits for everybody who is known to listen to
-/// map it.
-const EPOCH_HOLD_NS: u64 = 5_000_000_000;
+/// A lossless producer waits that long for consumers that are known to listen: to map a new epoch,
+/// and to be heard again after the link was lost.
+const HOLD_NS: u64 = 5_000_000_000;
 /// How long a final report is tried before the lease goes back without it.
 const FINAL_REPORT_NS: u64 = 200_000_000;
 
@@ -56,6 +57,8 @@ pub(crate) struct ProducerSide {
     closing: Option<Closing>,
     left: Option<CloseProducer>,
     all_seen: bool,
+    link_up_at: NanoTime,
+    counters: SessionCounters,
 }
 
 impl ProducerSide {
@@ -63,6 +66,7 @@ impl ProducerSide {
         shared: Arc<ProducerShared>,
         parts: ProducerParts,
         tracker: ConsumerTracker,
+        counters: SessionCounters,
     ) -> Self {
         Self {
             shared,
@@ -74,6 +78,8 @@ impl ProducerSide {
             closing: None,
             left: None,
             all_seen: false,
+            link_up_at: NanoTime::new(0),
+            counters,
         }
     }
 
@@ -83,6 +89,12 @@ impl ProducerSide {
         self.slot_count = regions.geometry.slot_count();
         self.epoch = Some((regions.epoch, now));
         self.shared.limit.begin(regions.epoch, 0);
+    }
+
+    /// The link is back after a loss.
+    pub(super) fn on_link_up(&mut self, now: NanoTime) {
+        self.link_up_at = now;
+        self.tracker.on_link_up(now);
     }
 
     pub(super) fn on_mapped(&mut self, now: NanoTime) {
@@ -124,7 +136,8 @@ impl ProducerSide {
             .listening_consumers
             .store(listening as u64, Ordering::Relaxed);
         if let Some((epoch, since)) = self.epoch {
-            let hold = mapped < listening && ctx.now.since_ns(since) < EPOCH_HOLD_NS;
+            let hold = (mapped < listening && ctx.now.since_ns(since) < HOLD_NS)
+                || (self.tracker.unconfirmed() > 0 && ctx.now.since_ns(self.link_up_at) < HOLD_NS);
             self.shared.limit.set(match self.tracker.floor() {
                 _ if hold => 0,
                 Some(floor) => floor.get().saturating_add(u64::from(self.slot_count)),
@@ -151,7 +164,9 @@ impl ProducerSide {
         let offer = ctx
             .proxy
             .send_producer_report(stream_id, facts.client_id, epoch, next_seq);
-        usize::from(offer.is_sent() || offer == Offer::NotConnected)
+        let settled = offer.is_sent() || offer == Offer::NotConnected;
+        self.counters.reports.add(u64::from(settled));
+        usize::from(settled)
     }
 
     /// Gives the handle to whoever waits for it, once its publication is registered.

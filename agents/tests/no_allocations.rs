@@ -1,0 +1,47 @@
+//! After a warm-up neither an offer nor a claim nor a poll allocates or frees memory.
+
+use std::time::Instant;
+
+use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use support::{STREAM, WAIT, World};
+use tensorpool::client::FrameMeta;
+
+mod support;
+
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+#[test]
+fn frames_flow_without_allocating() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(1000).unwrap();
+    let bytes = [7; 1000];
+    let mut received = [0; 1000];
+    let mut round = || {
+        producer.offer(&meta, &bytes).unwrap();
+        let mut claim = producer.claim(&meta, 1000).unwrap();
+        claim.payload_mut().fill(7);
+        producer.commit(claim).unwrap();
+        let (started, mut got) = (Instant::now(), 0);
+        while got < 2 {
+            got += consumer
+                .poll(|frame| frame.copy_to(&mut received).unwrap(), 2)
+                .unwrap();
+            assert!(started.elapsed() < WAIT);
+        }
+    };
+    for _ in 0..100 {
+        round();
+    }
+    assert_no_alloc(|| {
+        for _ in 0..1_000 {
+            round();
+        }
+    });
+    assert_eq!(consumer.stats().delivered(), 2_200);
+    assert_eq!(received, bytes);
+}
