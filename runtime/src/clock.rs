@@ -149,6 +149,7 @@ mod tests {
         assert!(realtime_ms() > 1_577_836_800_000);
     }
 
+    /// Proves [TP-RT-0530].
     #[test]
     fn cached_clock_stands_still_between_updates() {
         let manual = ManualClock::new(NanoTime::new(5));

@@ -170,6 +170,7 @@ mod tests {
         CompositeAgent::new("all", children)
     }
 
+    /// Proves [TP-RT-0210].
     #[test]
     fn work_is_summed_over_children_in_order() {
         let journal = Journal::default();
@@ -189,6 +190,7 @@ mod tests {
         assert_eq!(*journal.borrow(), expected);
     }
 
+    /// Proves [TP-RT-0220].
     #[test]
     fn resumes_after_a_failing_child_and_then_starts_over() {
         let journal = Journal::default();
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(*journal.borrow(), ["a work", "b work", "a work", "b work"]);
     }
 
+    /// Proves [TP-RT-0230].
     #[test]
     fn every_child_is_started_and_closed_when_some_fail() {
         let journal = Journal::default();
@@ -235,6 +238,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-RT-0240].
     #[test]
     fn a_child_that_terminates_ends_the_whole() {
         let journal = Journal::default();

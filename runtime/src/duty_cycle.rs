@@ -84,6 +84,7 @@ mod tests {
         NanoTime::new(ns)
     }
 
+    /// Proves [TP-RT-0810].
     #[test]
     fn a_gap_at_the_threshold_is_reported_once() {
         let mut counters = CounterSet::new(AgentKind::Driver, 0, "Driver");
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(counters.value_of("CycleStalls"), Some(1));
     }
 
+    /// Proves [TP-RT-0820].
     #[test]
     fn time_going_back_is_no_gap() {
         let mut tracker = DutyCycleTracker::new(10);

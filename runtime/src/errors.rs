@@ -205,6 +205,7 @@ mod tests {
         NanoTime::new(ns)
     }
 
+    /// Proves [TP-RT-0110].
     #[test]
     fn a_recurring_fault_is_one_entry_with_first_and_last_time() {
         let log = DistinctErrorLog::new(4);
@@ -221,6 +222,7 @@ mod tests {
         assert_eq!(log.total_count(), 3);
     }
 
+    /// Proves [TP-RT-0120].
     #[test]
     fn a_full_log_counts_what_it_cannot_hold_and_still_updates_what_it_knows() {
         let log = DistinctErrorLog::new(1);
@@ -232,6 +234,7 @@ mod tests {
         assert_eq!(log.overflow_count(), 1);
     }
 
+    /// Proves [TP-RT-0130].
     #[test]
     fn long_texts_are_cut_at_a_character_and_stay_one_entry() {
         let log = DistinctErrorLog::new(2);

@@ -271,6 +271,7 @@ mod tests {
         (0..count).map(|_| idler.next_step()).collect()
     }
 
+    /// Proves [TP-RT-0410].
     #[test]
     fn backoff_spins_then_yields_then_parks_up_to_its_limit_and_starts_over_after_work() {
         let strategy: IdleStrategy = "backoff:2,1,1us,3us".parse().expect("parses");
@@ -304,6 +305,7 @@ mod tests {
         assert_eq!(step("sleep:50us"), Step::Park(Duration::from_micros(50)));
     }
 
+    /// Proves [TP-RT-0420].
     #[test]
     fn display_parses_back() {
         for text in [
@@ -322,6 +324,7 @@ mod tests {
         assert_eq!("backoff".parse(), Ok(IdleStrategy::default()));
     }
 
+    /// Proves [TP-RT-0430].
     #[test]
     fn mistakes_say_what_was_expected() {
         let error = |text: &str| text.parse::<IdleStrategy>().unwrap_err().to_string();

@@ -217,6 +217,7 @@ mod tests {
         }
     }
 
+    /// Proves [TP-RT-0010].
     #[test]
     fn calls_come_in_order_and_close_comes_once() {
         let journal = Journal::default();
@@ -233,6 +234,7 @@ mod tests {
         assert_eq!(invoker.start().unwrap_err().code(), "agent-closed");
     }
 
+    /// Proves [TP-RT-0020].
     #[test]
     fn failing_start_closes_without_work_and_reports_the_start() {
         let journal = Journal::default();
@@ -250,6 +252,7 @@ mod tests {
         assert_eq!(invoker.context.error_count.get(), 2);
     }
 
+    /// Proves [TP-RT-0040] and [TP-RT-0050].
     #[test]
     fn fault_in_work_is_noted_with_its_time_and_the_agent_goes_on() {
         let journal = Journal::default();
@@ -272,6 +275,7 @@ mod tests {
         assert_eq!(noted[0].last_seen, NanoTime::new(60));
     }
 
+    /// Proves [TP-RT-0060].
     #[test]
     fn asking_to_terminate_closes_and_keeps_the_reason() {
         let journal = Journal::default();
@@ -285,6 +289,7 @@ mod tests {
         assert_eq!(reason, "test-end: end of input");
     }
 
+    /// Proves [TP-RT-0070].
     #[test]
     fn failing_close_is_noted_and_still_closes() {
         let journal = Journal::default();
@@ -300,6 +305,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-RT-0030].
     #[test]
     fn an_agent_that_never_started_is_closed_too() {
         let journal = Journal::default();
@@ -309,6 +315,7 @@ mod tests {
         assert_eq!(*journal.borrow(), ["a close"]);
     }
 
+    /// Proves [TP-RT-0080].
     #[test]
     fn cycles_and_work_are_counted_under_the_published_labels() {
         use crate::counters::AgentKind;

@@ -243,6 +243,7 @@ mod tests {
             .collect()
     }
 
+    /// Proves [TP-RT-0610].
     #[test]
     fn timers_fall_due_in_order_of_deadline_then_of_scheduling() {
         let mut timers = DeadlineTimers::new(8);
@@ -258,6 +259,7 @@ mod tests {
         assert_eq!(timers.next_deadline(), None);
     }
 
+    /// Proves [TP-RT-0620].
     #[test]
     fn cancelled_and_fired_ids_do_nothing_and_never_hit_a_later_timer() {
         let mut timers = DeadlineTimers::new(1);
@@ -274,6 +276,7 @@ mod tests {
         assert!(!timers.reschedule(second, at(9)));
     }
 
+    /// Proves [TP-RT-0640].
     #[test]
     fn rescheduling_moves_either_way() {
         let mut timers = DeadlineTimers::new(4);
@@ -286,6 +289,7 @@ mod tests {
         assert_eq!(due_tokens(&mut timers, 40), [1]);
     }
 
+    /// Proves [TP-RT-0630].
     #[test]
     fn a_full_set_says_so() {
         let mut timers = DeadlineTimers::new(2);

@@ -211,6 +211,7 @@ mod tests {
         }
     }
 
+    /// Proves [TP-SHM-0020].
     #[test]
     fn region_sizes_are_exactly_superblock_plus_slots() {
         assert_eq!(header_region_len(64), 64 + 64 * 256);
@@ -228,6 +229,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-SHM-0240].
     #[test]
     fn strides_are_positive_multiples_of_64_and_power_of_two_only_on_demand() {
         for stride in [0, 1, 32, 63, 65, 100] {
@@ -255,6 +257,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-SHM-0210].
     #[test]
     fn slot_counts_are_powers_of_two() {
         for count in [0, 3, 5, 1000] {
@@ -266,6 +269,7 @@ mod tests {
         assert!(Geometry::new(1, vec![pool(1, 64)]).is_ok());
     }
 
+    /// Proves [TP-SHM-0260].
     #[test]
     fn pools_are_required_bounded_and_unique() {
         assert_eq!(Geometry::new(8, vec![]), Err(GeometryError::NoPools));

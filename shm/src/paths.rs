@@ -151,6 +151,7 @@ fn passwd_name(uid: u32) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Proves [TP-SHM-0320].
     #[test]
     fn user_names_keep_dots_and_lose_everything_unsafe() {
         assert_eq!(
@@ -163,6 +164,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-SHM-0330].
     #[test]
     fn the_environment_comes_before_the_password_database_before_the_uid() {
         let passwd = || Some("from-passwd".to_owned());
@@ -180,6 +182,7 @@ mod tests {
         assert_eq!(passwd_name(0x7fff_fff0), None);
     }
 
+    /// Proves [TP-SHM-0340].
     #[test]
     fn namespaces_are_single_harmless_components() {
         assert_eq!(Namespace::new("cam-1.left").unwrap().as_str(), "cam-1.left");

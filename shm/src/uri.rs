@@ -210,6 +210,7 @@ mod tests {
         ShmUri::parse(text).unwrap_err()
     }
 
+    /// Proves [TP-SHM-0410].
     #[test]
     fn parameters_may_come_in_any_order_and_false_is_the_default() {
         let plain = ShmUri::parse("shm:file?path=/dev/shm/a").unwrap();
@@ -227,6 +228,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-SHM-0420].
     #[test]
     fn unknown_duplicate_and_abbreviated_keys_are_refused() {
         assert_eq!(
@@ -251,6 +253,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-SHM-0430] and [TP-SHM-0440].
     #[test]
     fn malformed_texts_are_refused_each_with_its_reason() {
         assert!(matches!(err("file:path=/a"), UriError::Scheme { .. }));
@@ -290,6 +293,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-SHM-0450].
     #[test]
     fn the_length_limit_is_4096_bytes() {
         let head = "shm:file?path=/";
@@ -317,6 +321,7 @@ mod tests {
     }
 
     proptest! {
+        /// Proves [TP-SHM-0460].
         #[test]
         fn what_is_written_parses_back(path in "/[a-zA-Z0-9_./ =?&%-]{0,200}", huge: bool) {
             let uri = ShmUri::new(path, huge).unwrap();

@@ -21,7 +21,9 @@ pub(crate) const SHM_ATTACH_REQUEST: &str = "
     2A 00 00 00                       # 23 desiredNodeId 42
 ";
 
-golden!(shm_attach_request: SHM_ATTACH_REQUEST, ShmAttachRequest {
+golden!(
+    /// Proves [TP-WIRE-0710].
+    shm_attach_request: SHM_ATTACH_REQUEST, ShmAttachRequest {
     correlation_id: 0x0102_0304_0506_0708,
     stream_id: 10000,
     client_id: 7,
@@ -58,7 +60,9 @@ const POOLS: [ShmAttachResponsePayloadPool<'static>; 1] = [ShmAttachResponsePayl
     region_uri: b"a.p",
 }];
 
-golden!(shm_attach_response: SHM_ATTACH_RESPONSE, ShmAttachResponse {
+golden!(
+    /// Proves [TP-WIRE-0720].
+    shm_attach_response: SHM_ATTACH_RESPONSE, ShmAttachResponse {
     correlation_id: 0x0102_0304_0506_0708,
     code: ResponseCode::Ok,
     lease_id: Some(0x1112_1314_1516_1718),
@@ -97,7 +101,9 @@ pub(crate) const SHM_DETACH_REQUEST: &str = "
     02                                # 24 role CONSUMER
 ";
 
-golden!(shm_detach_request: SHM_DETACH_REQUEST, ShmDetachRequest {
+golden!(
+    /// Proves [TP-WIRE-0730].
+    shm_detach_request: SHM_DETACH_REQUEST, ShmDetachRequest {
     correlation_id: 0x0102_0304_0506_0708,
     lease_id: 0x1112_1314_1516_1718,
     stream_id: 10000,
@@ -112,7 +118,9 @@ pub(crate) const SHM_DETACH_RESPONSE: &str = "
     03 00 00 00  62 61 64             # errorMessage bad
 ";
 
-golden!(shm_detach_response: SHM_DETACH_RESPONSE, ShmDetachResponse {
+golden!(
+    /// Proves [TP-WIRE-0740].
+    shm_detach_response: SHM_DETACH_RESPONSE, ShmDetachResponse {
     correlation_id: 0x0102_0304_0506_0708,
     code: ResponseCode::InternalError,
     error_message: b"bad",
@@ -127,7 +135,9 @@ pub(crate) const SHM_LEASE_KEEPALIVE: &str = "
     28 27 26 25 24 23 22 21           # 17 clientTimestampNs
 ";
 
-golden!(shm_lease_keepalive: SHM_LEASE_KEEPALIVE, ShmLeaseKeepalive {
+golden!(
+    /// Proves [TP-WIRE-0750].
+    shm_lease_keepalive: SHM_LEASE_KEEPALIVE, ShmLeaseKeepalive {
     lease_id: 0x1112_1314_1516_1718,
     stream_id: 10000,
     client_id: 7,
@@ -142,7 +152,9 @@ pub(crate) const SHM_DRIVER_SHUTDOWN: &str = "
     00 00 00 00                       # errorMessage empty
 ";
 
-golden!(shm_driver_shutdown: SHM_DRIVER_SHUTDOWN, ShmDriverShutdown {
+golden!(
+    /// Proves [TP-WIRE-0760].
+    shm_driver_shutdown: SHM_DRIVER_SHUTDOWN, ShmDriverShutdown {
     timestamp_ns: 0x2122_2324_2526_2728,
     reason: ShutdownReason::Error,
     error_message: b"",
@@ -159,7 +171,9 @@ pub(crate) const SHM_LEASE_REVOKED: &str = "
     04 00 00 00  6C 61 74 65          # errorMessage late
 ";
 
-golden!(shm_lease_revoked: SHM_LEASE_REVOKED, ShmLeaseRevoked {
+golden!(
+    /// Proves [TP-WIRE-0770].
+    shm_lease_revoked: SHM_LEASE_REVOKED, ShmLeaseRevoked {
     timestamp_ns: 0x2122_2324_2526_2728,
     lease_id: 0x1112_1314_1516_1718,
     stream_id: 10000,
@@ -177,7 +191,9 @@ pub(crate) const SHM_DRIVER_SHUTDOWN_REQUEST: &str = "
     01 00 00 00  78                   # errorMessage x
 ";
 
-golden!(shm_driver_shutdown_request: SHM_DRIVER_SHUTDOWN_REQUEST, ShmDriverShutdownRequest {
+golden!(
+    /// Proves [TP-WIRE-0780].
+    shm_driver_shutdown_request: SHM_DRIVER_SHUTDOWN_REQUEST, ShmDriverShutdownRequest {
     correlation_id: 0x0102_0304_0506_0708,
     reason: ShutdownReason::Admin,
     token: b"tk",

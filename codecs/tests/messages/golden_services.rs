@@ -34,7 +34,9 @@ pub(crate) const BRIDGE_FRAME_CHUNK: &str = "
     04 00 00 00  01 02 03 04          # payloadBytes
 ";
 
-golden!(bridge_frame_chunk: BRIDGE_FRAME_CHUNK, BridgeFrameChunk {
+golden!(
+    /// Proves [TP-WIRE-0810].
+    bridge_frame_chunk: BRIDGE_FRAME_CHUNK, BridgeFrameChunk {
     stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
     seq: 0x1112_1314_1516_1718,
@@ -81,7 +83,9 @@ const SEQUENCE_RULES: [SequenceMergeMapAnnounceRule; 2] = [
     },
 ];
 
-golden!(sequence_merge_map_announce: SEQUENCE_MERGE_MAP_ANNOUNCE, SequenceMergeMapAnnounce {
+golden!(
+    /// Proves [TP-WIRE-0820].
+    sequence_merge_map_announce: SEQUENCE_MERGE_MAP_ANNOUNCE, SequenceMergeMapAnnounce {
     out_stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
     stale_timeout_ns: Some(0x1112_1314_1516_1718),
@@ -99,7 +103,9 @@ pub(crate) const SEQUENCE_MERGE_MAP_REQUEST: &str = "
     08 07 06 05 04 03 02 01           #  4 epoch
 ";
 
-golden!(sequence_merge_map_request: SEQUENCE_MERGE_MAP_REQUEST, SequenceMergeMapRequest {
+golden!(
+    /// Proves [TP-WIRE-0830].
+    sequence_merge_map_request: SEQUENCE_MERGE_MAP_REQUEST, SequenceMergeMapRequest {
     out_stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
 }, SequenceMergeMapRequestView from merge, tails []);
@@ -139,7 +145,9 @@ const TIME_RULES: [TimestampMergeMapAnnounceRule; 2] = [
     },
 ];
 
-golden!(timestamp_merge_map_announce: TIMESTAMP_MERGE_MAP_ANNOUNCE, TimestampMergeMapAnnounce {
+golden!(
+    /// Proves [TP-WIRE-0840].
+    timestamp_merge_map_announce: TIMESTAMP_MERGE_MAP_ANNOUNCE, TimestampMergeMapAnnounce {
     out_stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
     stale_timeout_ns: Some(0x1112_1314_1516_1718),
@@ -161,7 +169,9 @@ pub(crate) const TIMESTAMP_MERGE_MAP_REQUEST: &str = "
     08 07 06 05 04 03 02 01           #  4 epoch
 ";
 
-golden!(timestamp_merge_map_request: TIMESTAMP_MERGE_MAP_REQUEST, TimestampMergeMapRequest {
+golden!(
+    /// Proves [TP-WIRE-0850].
+    timestamp_merge_map_request: TIMESTAMP_MERGE_MAP_REQUEST, TimestampMergeMapRequest {
     out_stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
 }, TimestampMergeMapRequestView from merge, tails []);
@@ -184,7 +194,9 @@ const PARENTS: [TraceLinkSetParent; 2] = [
     TraceLinkSetParent { trace_id: 1 },
 ];
 
-golden!(trace_link_set: TRACE_LINK_SET, TraceLinkSet {
+golden!(
+    /// Proves [TP-WIRE-0860].
+    trace_link_set: TRACE_LINK_SET, TraceLinkSet {
     stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
     seq: 0x1112_1314_1516_1718,
@@ -218,7 +230,9 @@ const REQUEST_TAGS: [DiscoveryRequestTag<'static>; 2] = [
     DiscoveryRequestTag { tag: b"" },
 ];
 
-golden!(discovery_request: DISCOVERY_REQUEST, DiscoveryRequest {
+golden!(
+    /// Proves [TP-WIRE-0870].
+    discovery_request: DISCOVERY_REQUEST, DiscoveryRequest {
     request_id: 0x0102_0304_0506_0708,
     client_id: 7,
     response_stream_id: 7004,
@@ -327,7 +341,9 @@ const RESULTS: [DiscoveryResponseResult<'static>; 2] = [
     },
 ];
 
-golden!(discovery_response: DISCOVERY_RESPONSE, DiscoveryResponse {
+golden!(
+    /// Proves [TP-WIRE-0880].
+    discovery_response: DISCOVERY_RESPONSE, DiscoveryResponse {
     request_id: 0x0102_0304_0506_0708,
     status: DiscoveryStatus::Ok,
     results: &RESULTS,
@@ -375,7 +391,9 @@ pub(crate) const EVENT_MESSAGE: &str = "
     00 00 00 00                       # value empty
 ";
 
-golden!(event_message: EVENT_MESSAGE, EventMessage {
+golden!(
+    /// Proves [TP-WIRE-0890].
+    event_message: EVENT_MESSAGE, EventMessage {
     timestamp_ns: -1,
     correlation_id: 0x1112_1314_1516_1718,
     format: Format::Ref,

@@ -36,7 +36,9 @@ const TENSOR: TensorHeader = TensorHeader {
     strides: [2560, 4, 0, 0, 0, 0, 0, 0],
 };
 
-golden!(tensor_header: TENSOR_HEADER, TENSOR, TensorHeaderView from wire, tails []);
+golden!(
+    /// Proves [TP-WIRE-0640].
+    tensor_header: TENSOR_HEADER, TENSOR, TensorHeaderView from wire, tails []);
 
 const SUPERBLOCK: &str = "
     31 4D 48 53 4C 50 4F 54           #  0 magic 0x544F504C53484D31
@@ -68,6 +70,7 @@ const REGION: ShmRegionSuperblock = ShmRegionSuperblock {
     activity_timestamp_ns: 0x2122_2324_2526_2728,
 };
 
+/// Proves [TP-SHM-0010].
 #[test]
 fn superblock_is_64_bytes_without_a_message_header() {
     let golden: [u8; slot::SUPERBLOCK_LEN] = bytes(SUPERBLOCK).try_into().expect("64 bytes");
@@ -112,6 +115,7 @@ const SLOT: SlotHeader = SlotHeader {
     meta_version: 5,
 };
 
+/// Proves [TP-SHM-0640].
 #[test]
 fn slot_header_is_60_bytes_and_zeroes_its_padding() {
     let golden: [u8; 60] = bytes(SLOT_HEADER).try_into().expect("60 bytes");
@@ -133,6 +137,7 @@ const HEADER_SLOT: slot::HeaderSlot = slot::HeaderSlot {
     tensor: TENSOR,
 };
 
+/// Proves [TP-SHM-0620].
 #[test]
 fn header_slot_embeds_the_tensor_header_with_its_message_header() {
     let mut encoded = [0xAA; slot::SLOT_LEN];
@@ -141,6 +146,7 @@ fn header_slot_embeds_the_tensor_header_with_its_message_header() {
     assert_eq!(slot::HeaderSlot::decode(&golden_slot()), Ok(HEADER_SLOT));
 }
 
+/// Proves [TP-SHM-0630].
 #[test]
 fn header_slot_with_any_of_its_five_numbers_wrong_is_refused() {
     for (offset, len) in [(60, 4), (64, 2), (66, 2), (68, 2), (70, 2)] {
@@ -177,6 +183,7 @@ fn header_slot_with_any_of_its_five_numbers_wrong_is_refused() {
     );
 }
 
+/// Proves [TP-SHM-0650].
 #[test]
 fn header_slot_with_garbage_in_its_padding_reads_the_same() {
     let mut padded = golden_slot();
@@ -186,11 +193,13 @@ fn header_slot_with_garbage_in_its_padding_reads_the_same() {
     assert_eq!(slot::HeaderSlot::decode(&padded), Ok(HEADER_SLOT));
 }
 
+/// Proves [TP-SHM-0660].
 #[test]
 fn a_slot_nobody_wrote_yet_is_refused() {
     assert!(slot::HeaderSlot::decode(&[0; slot::SLOT_LEN]).is_err());
 }
 
+/// Proves [TP-SHM-0670].
 #[test]
 fn tensor_header_has_room_for_eight_dimensions() {
     assert_eq!(usize::from(TensorHeader::MAX_DIMS), TENSOR.dims.len());

@@ -42,7 +42,9 @@ const POOLS: [ShmPoolAnnouncePayloadPool<'static>; 2] = [
     },
 ];
 
-golden!(shm_pool_announce: SHM_POOL_ANNOUNCE, ShmPoolAnnounce {
+golden!(
+    /// Proves [TP-WIRE-0510].
+    shm_pool_announce: SHM_POOL_ANNOUNCE, ShmPoolAnnounce {
     stream_id: 10000,
     producer_id: 7,
     epoch: 0x0102_0304_0506_0708,
@@ -86,7 +88,9 @@ pub(crate) const CONSUMER_HELLO: &str = "
     02 00 00 00  75 64                # controlChannel ud
 ";
 
-golden!(consumer_hello: CONSUMER_HELLO, ConsumerHello {
+golden!(
+    /// Proves [TP-WIRE-0520].
+    consumer_hello: CONSUMER_HELLO, ConsumerHello {
     stream_id: 10000,
     consumer_id: 9,
     supports_shm: true,
@@ -116,7 +120,9 @@ pub(crate) const CONSUMER_CONFIG: &str = "
     02 00 00 00  75 64                # controlChannel ud
 ";
 
-golden!(consumer_config: CONSUMER_CONFIG, ConsumerConfig {
+golden!(
+    /// Proves [TP-WIRE-0530].
+    consumer_config: CONSUMER_CONFIG, ConsumerConfig {
     stream_id: 10000,
     consumer_id: 9,
     use_shm: true,
@@ -138,7 +144,9 @@ pub(crate) const FRAME_DESCRIPTOR: &str = "
     48 47 46 45 44 43 42 41           # 32 traceId
 ";
 
-golden!(frame_descriptor: FRAME_DESCRIPTOR, FrameDescriptor {
+golden!(
+    /// Proves [TP-WIRE-0540].
+    frame_descriptor: FRAME_DESCRIPTOR, FrameDescriptor {
     stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
     seq: 0x1112_1314_1516_1718,
@@ -156,7 +164,9 @@ pub(crate) const FRAME_PROGRESS: &str = "
     02                                # 28 state PROGRESS
 ";
 
-golden!(frame_progress: FRAME_PROGRESS, FrameProgress {
+golden!(
+    /// Proves [TP-WIRE-0550].
+    frame_progress: FRAME_PROGRESS, FrameProgress {
     stream_id: 10000,
     epoch: 0x0102_0304_0506_0708,
     seq: 0x1112_1314_1516_1718,
@@ -175,7 +185,9 @@ pub(crate) const QOS_CONSUMER: &str = "
     01                                # 40 mode STREAM
 ";
 
-golden!(qos_consumer: QOS_CONSUMER, QosConsumer {
+golden!(
+    /// Proves [TP-WIRE-0610].
+    qos_consumer: QOS_CONSUMER, QosConsumer {
     stream_id: 10000,
     consumer_id: 9,
     epoch: 0x0102_0304_0506_0708,
@@ -194,7 +206,9 @@ pub(crate) const QOS_PRODUCER: &str = "
     24 23 22 21                       # 24 watermark
 ";
 
-golden!(qos_producer: QOS_PRODUCER, QosProducer {
+golden!(
+    /// Proves [TP-WIRE-0620].
+    qos_producer: QOS_PRODUCER, QosProducer {
     stream_id: 10000,
     producer_id: 7,
     epoch: 0x0102_0304_0506_0708,
@@ -212,7 +226,9 @@ pub(crate) const DATA_SOURCE_ANNOUNCE: &str = "
     01 00 00 00  73                   # summary s
 ";
 
-golden!(data_source_announce: DATA_SOURCE_ANNOUNCE, DataSourceAnnounce {
+golden!(
+    /// Proves [TP-WIRE-0560].
+    data_source_announce: DATA_SOURCE_ANNOUNCE, DataSourceAnnounce {
     stream_id: 10000,
     producer_id: 7,
     epoch: 0x0102_0304_0506_0708,
@@ -248,7 +264,9 @@ const ATTRIBUTES: [DataSourceMetaAttribute<'static>; 2] = [
     },
 ];
 
-golden!(data_source_meta: DATA_SOURCE_META, DataSourceMeta {
+golden!(
+    /// Proves [TP-WIRE-0570].
+    data_source_meta: DATA_SOURCE_META, DataSourceMeta {
     stream_id: 10000,
     meta_version: 5,
     timestamp_ns: 0x1112_1314_1516_1718,
@@ -267,7 +285,9 @@ pub(crate) const CONTROL_RESPONSE: &str = "
     02 00 00 00  6E 6F                # errorMessage no
 ";
 
-golden!(control_response: CONTROL_RESPONSE, ControlResponse {
+golden!(
+    /// Proves [TP-WIRE-0630].
+    control_response: CONTROL_RESPONSE, ControlResponse {
     correlation_id: -2,
     code: ResponseCode::Rejected,
     error_message: b"no",
@@ -282,7 +302,9 @@ pub(crate) const META_BLOB_ANNOUNCE: &str = "
     28 27 26 25 24 23 22 21           # 20 checksum
 ";
 
-golden!(meta_blob_announce: META_BLOB_ANNOUNCE, MetaBlobAnnounce {
+golden!(
+    /// Proves [TP-WIRE-0580].
+    meta_blob_announce: META_BLOB_ANNOUNCE, MetaBlobAnnounce {
     stream_id: 10000,
     meta_version: 5,
     blob_type: 0x0102_0304,
@@ -298,7 +320,9 @@ pub(crate) const META_BLOB_CHUNK: &str = "
     03 00 00 00  00 80 FF             # bytes
 ";
 
-golden!(meta_blob_chunk: META_BLOB_CHUNK, MetaBlobChunk {
+golden!(
+    /// Proves [TP-WIRE-0590].
+    meta_blob_chunk: META_BLOB_CHUNK, MetaBlobChunk {
     stream_id: 10000,
     meta_version: 5,
     chunk_offset: 0x1112_1314_1516_1718,
@@ -312,7 +336,9 @@ pub(crate) const META_BLOB_COMPLETE: &str = "
     28 27 26 25 24 23 22 21           #  8 checksum
 ";
 
-golden!(meta_blob_complete: META_BLOB_COMPLETE, MetaBlobComplete {
+golden!(
+    /// Proves [TP-WIRE-0600].
+    meta_blob_complete: META_BLOB_COMPLETE, MetaBlobComplete {
     stream_id: 10000,
     meta_version: 5,
     checksum: 0x2122_2324_2526_2728,

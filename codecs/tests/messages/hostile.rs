@@ -22,6 +22,7 @@ macro_rules! unknown {
     };
 }
 
+/// Proves [TP-WIRE-0450].
 #[test]
 fn unknown_enum_values_of_the_wire_are_errors_that_name_the_field() {
     let text = w::SHM_POOL_ANNOUNCE;
@@ -114,6 +115,7 @@ fn unknown_enum_values_of_the_wire_are_errors_that_name_the_field() {
     );
 }
 
+/// Proves [TP-WIRE-0460].
 #[test]
 fn unknown_enum_values_of_the_driver_are_errors_that_name_the_field() {
     let text = d::SHM_ATTACH_REQUEST;
@@ -207,6 +209,7 @@ fn unknown_enum_values_of_the_driver_are_errors_that_name_the_field() {
     unknown!(text, 8, [3], driver::ShmDriverShutdownRequest, what, 3);
 }
 
+/// Proves [TP-WIRE-0470].
 #[test]
 fn unknown_enum_values_of_the_services_are_errors_that_name_the_field() {
     let text = s::BRIDGE_FRAME_CHUNK;
@@ -242,6 +245,7 @@ fn unknown_enum_values_of_the_services_are_errors_that_name_the_field() {
     );
 }
 
+/// Proves [TP-WIRE-0470].
 #[test]
 fn an_unknown_enum_within_a_group_is_found_when_the_message_is_decoded() {
     let text = s::SEQUENCE_MERGE_MAP_ANNOUNCE;
@@ -266,6 +270,7 @@ fn an_unknown_enum_within_a_group_is_found_when_the_message_is_decoded() {
     );
 }
 
+/// Proves [TP-WIRE-0160].
 #[test]
 fn group_entries_longer_than_ours_are_skipped_over() {
     let message = bytes(
@@ -294,6 +299,7 @@ fn group_entries_longer_than_ours_are_skipped_over() {
     assert_eq!((attribute.key, attribute.value), (&b"k"[..], &b"v"[..]));
 }
 
+/// Proves [TP-WIRE-0170].
 #[test]
 fn group_entries_shorter_than_ours_are_refused() {
     let mut golden = bytes(s::TRACE_LINK_SET);
@@ -308,6 +314,7 @@ fn group_entries_shorter_than_ours_are_refused() {
     );
 }
 
+/// Proves [TP-WIRE-0900].
 #[test]
 fn discovery_tags_may_state_a_block_of_zero_or_four_and_nothing_else() {
     let golden = bytes(s::DISCOVERY_REQUEST);
@@ -325,6 +332,7 @@ fn discovery_tags_may_state_a_block_of_zero_or_four_and_nothing_else() {
     }
 }
 
+/// Proves [TP-WIRE-0140].
 #[test]
 fn a_group_that_claims_more_than_there_is_is_refused_before_it_is_walked() {
     let golden = bytes(s::TRACE_LINK_SET);
@@ -338,6 +346,7 @@ fn a_group_that_claims_more_than_there_is_is_refused_before_it_is_walked() {
     );
 }
 
+/// Proves [TP-WIRE-0150].
 #[test]
 fn strings_that_claim_more_than_there_is_or_than_is_allowed_are_refused() {
     let golden = bytes(w::META_BLOB_CHUNK);
@@ -368,6 +377,7 @@ fn strings_that_claim_more_than_there_is_or_than_is_allowed_are_refused() {
     );
 }
 
+/// Proves [TP-WIRE-0110].
 #[test]
 fn a_config_that_ends_after_its_block_has_empty_strings() {
     let golden = bytes(w::CONSUMER_CONFIG);
@@ -377,6 +387,7 @@ fn a_config_that_ends_after_its_block_has_empty_strings() {
     assert_eq!(decoded.control_channel, b"");
 }
 
+/// Proves [TP-WIRE-0130].
 #[test]
 fn values_too_long_for_their_type_are_not_encoded() {
     let parents = vec![tracelink::TraceLinkSetParent { trace_id: 1 }; 65536];

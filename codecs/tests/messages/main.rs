@@ -14,4 +14,6 @@ mod mixed_streams;
 mod noise;
 mod nulls;
 mod round_trip;
+mod spec_enums;
+mod spec_framing;
 mod support;

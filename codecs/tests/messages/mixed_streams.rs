@@ -24,6 +24,7 @@ fn every_template_of_every_schema_is_among_the_cases() {
     assert_eq!(found.len(), expected.len());
 }
 
+/// Proves [TP-WIRE-0210] and [TP-WIRE-0220].
 #[test]
 fn the_gate_tells_every_message_and_only_its_own_decoder_takes_it() {
     for (message, text, decode) in cases() {
@@ -48,6 +49,7 @@ fn the_gate_tells_every_message_and_only_its_own_decoder_takes_it() {
     }
 }
 
+/// Proves [TP-WIRE-0230] and [TP-WIRE-0240].
 #[test]
 fn the_gate_names_what_it_does_not_know() {
     let golden = bytes(w::FRAME_DESCRIPTOR);

@@ -19,11 +19,13 @@ fn feed_everything(buf: &[u8]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
+    /// Proves [TP-WIRE-0180].
     #[test]
     fn noise_never_panics(buf in prop::collection::vec(any::<u8>(), 0..300)) {
         feed_everything(&buf);
     }
 
+    /// Proves [TP-WIRE-0180].
     #[test]
     fn noise_behind_a_valid_header_never_panics(
         case in 0..cases().len(),
@@ -36,6 +38,7 @@ proptest! {
         feed_everything(&buf);
     }
 
+    /// Proves [TP-WIRE-0180].
     #[test]
     fn damaged_messages_never_panic(
         case in 0..cases().len(),

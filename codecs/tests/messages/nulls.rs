@@ -35,6 +35,7 @@ macro_rules! absent_both_ways {
     }};
 }
 
+/// Proves [TP-WIRE-0340].
 #[test]
 fn a_trace_id_of_zero_or_all_ones_is_absent_and_zero_is_written() {
     let text = golden_wire::FRAME_DESCRIPTOR;
@@ -49,6 +50,7 @@ fn a_trace_id_of_zero_or_all_ones_is_absent_and_zero_is_written() {
     );
 }
 
+/// Proves [TP-WIRE-0360].
 #[test]
 fn a_null_value_that_is_set_is_written_as_absent() {
     let untraced = |trace_id| {
@@ -70,6 +72,7 @@ fn a_null_value_that_is_set_is_written_as_absent() {
     assert_eq!(untraced(Some(u64::MAX)), absent);
 }
 
+/// Proves [TP-WIRE-0350].
 #[test]
 fn a_consumer_mode_of_zero_is_absent() {
     let text = golden_wire::QOS_CONSUMER;
@@ -79,6 +82,7 @@ fn a_consumer_mode_of_zero_is_absent() {
     assert_eq!(decoded.mode, Some(Mode::RateLimited));
 }
 
+/// Proves [TP-WIRE-0310].
 #[test]
 fn wire_fields_have_the_null_value_of_their_type() {
     let text = golden_wire::FRAME_DESCRIPTOR;
@@ -110,6 +114,7 @@ fn wire_fields_have_the_null_value_of_their_type() {
     );
 }
 
+/// Proves [TP-WIRE-0320].
 #[test]
 fn driver_fields_have_the_null_value_of_their_type() {
     let text = golden_driver::SHM_ATTACH_REQUEST;
@@ -175,6 +180,7 @@ fn driver_fields_have_the_null_value_of_their_type() {
     absent!(text, driver::ShmAttachResponseView, node_id, 50, [u32::MAX]);
 }
 
+/// Proves [TP-WIRE-0370].
 #[test]
 fn a_rejection_writes_every_optional_field_as_null() {
     let golden = bytes(
@@ -213,6 +219,7 @@ fn a_rejection_writes_every_optional_field_as_null() {
     assert_eq!(encoded, golden);
 }
 
+/// Proves [TP-WIRE-0330].
 #[test]
 fn service_fields_have_the_null_value_of_their_type() {
     let text = golden_services::SEQUENCE_MERGE_MAP_ANNOUNCE;

@@ -45,9 +45,11 @@ pub(crate) fn with_header(message: &[u8], index: usize, change: impl Fn(u16) -> 
 /// missing.
 macro_rules! golden {
     (
+        $(#[$meta:meta])*
         $test:ident: $text:expr, $value:expr, $view:ident from $module:ident, tails $tails:expr,
         $check:expr
     ) => {
+        $(#[$meta])*
         #[test]
         fn $test() {
             use tensorpool_codecs::{DecodeError, EncodeError, $module};
@@ -106,8 +108,12 @@ macro_rules! golden {
             ));
         }
     };
-    ($test:ident: $text:expr, $value:expr, $view:ident from $module:ident, tails $tails:expr) => {
+    (
+        $(#[$meta:meta])*
+        $test:ident: $text:expr, $value:expr, $view:ident from $module:ident, tails $tails:expr
+    ) => {
         $crate::support::golden!(
+            $(#[$meta])*
             $test: $text, $value, $view from $module, tails $tails,
             |decoded: &tensorpool_codecs::$module::$view| assert_eq!(*decoded, $value)
         );

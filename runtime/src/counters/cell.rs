@@ -83,6 +83,7 @@ impl CounterReader {
 mod tests {
     use super::*;
 
+    /// Proves [TP-RT-0760].
     #[test]
     fn readers_follow_the_writer_and_outlive_it() {
         let cell = CounterCell::new();
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(reader.get(), 10_000);
     }
 
+    /// Proves [TP-RT-0750].
     #[test]
     fn counting_wraps_instead_of_panicking() {
         let cell = CounterCell::new();

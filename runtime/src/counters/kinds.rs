@@ -162,6 +162,7 @@ kinds! {
 mod tests {
     use super::*;
 
+    /// Proves [TP-RT-0730].
     #[test]
     fn numbers_are_unique_within_an_agent_together_with_the_common_ones() {
         for kinds in [
@@ -183,6 +184,7 @@ mod tests {
         }
     }
 
+    /// Proves [TP-RT-0720].
     #[test]
     fn type_ids_are_positive_and_far_from_aerons_own() {
         let type_id = consumer::DROPS_GAP.type_id(AgentKind::Consumer);

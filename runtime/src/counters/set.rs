@@ -99,6 +99,7 @@ mod tests {
     use super::super::kinds::{common, consumer};
     use super::*;
 
+    /// Proves [TP-RT-0710].
     #[test]
     fn label_and_key_are_what_the_published_stats_tool_greps_for() {
         let mut set = CounterSet::new(AgentKind::Consumer, 7, "Consumer");
@@ -122,6 +123,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-RT-0740].
     #[test]
     fn long_names_are_cut_to_what_aeron_holds_without_splitting_a_character() {
         let name = "é".repeat(300);

@@ -76,6 +76,7 @@ fn distinct(receiver: &Receiver<&'static str>) -> Vec<&'static str> {
     calls
 }
 
+/// Proves [TP-RT-0310].
 #[test]
 fn runs_on_its_own_named_thread_until_closed() {
     let (mut runner, calls) = spawn(RunnerConfig::new("probe-thread"), |calls| {
@@ -96,6 +97,7 @@ fn runs_on_its_own_named_thread_until_closed() {
     assert_eq!(runner.progress().phase(), Phase::Done);
 }
 
+/// Proves [TP-RT-0320].
 #[test]
 fn closing_wakes_an_agent_that_sleeps_for_an_hour() {
     let mut config = RunnerConfig::new("sleeper");
@@ -106,6 +108,7 @@ fn closing_wakes_an_agent_that_sleeps_for_an_hour() {
     assert!(runner.close(LONG).expect("wakes").is_clean());
 }
 
+/// Proves [TP-RT-0330].
 #[test]
 fn failing_agent_idles_between_its_faults() {
     let mut config = RunnerConfig::new("faulty");
@@ -131,6 +134,7 @@ fn failing_agent_idles_between_its_faults() {
     );
 }
 
+/// Proves [TP-RT-0340].
 #[test]
 fn failing_factory_start_and_close_are_told_apart() {
     let mut runner = AgentRunner::spawn(RunnerConfig::new("unbuilt"), |_| {
@@ -177,6 +181,7 @@ fn an_agent_may_end_its_own_life() {
     assert!(runner.try_exit().is_some());
 }
 
+/// Proves [TP-RT-0350].
 #[test]
 fn a_panic_is_reported_and_drops_the_agent_without_closing_it() {
     let (mut runner, calls) = spawn(RunnerConfig::new("broken"), |calls| {
@@ -195,6 +200,7 @@ fn a_panic_is_reported_and_drops_the_agent_without_closing_it() {
     );
 }
 
+/// Proves [TP-RT-0360].
 #[test]
 fn an_agent_stuck_in_work_or_on_close_is_named_and_can_be_waited_for_again() {
     for stuck_on_close in [false, true] {
@@ -244,6 +250,7 @@ fn an_agent_stuck_in_work_or_on_close_is_named_and_can_be_waited_for_again() {
     }
 }
 
+/// Proves [TP-RT-0370].
 #[test]
 fn the_stuck_child_of_a_composite_is_named() {
     let (release, released) = bounded::<()>(1);
@@ -275,6 +282,7 @@ fn dropping_a_runner_closes_its_agent() {
     assert!(distinct(&calls).ends_with(&["close", "drop"]));
 }
 
+/// Proves [TP-RT-0380].
 #[test]
 fn pins_to_a_core_there_is_and_refuses_one_there_is_not() {
     let core = core_affinity::get_core_ids().expect("cores")[0].id;

@@ -92,6 +92,7 @@ impl fmt::Display for Offer {
 mod tests {
     use super::Offer;
 
+    /// Proves [TP-RT-0910].
     #[test]
     fn every_status_of_aeron_has_an_outcome() {
         assert_eq!(Offer::of(96), Offer::Sent { position: 96 });

@@ -27,6 +27,7 @@ fn a_regular_file_below_an_allowed_directory_opens() {
     assert!(allowed.open(&path, LEN, false, Access::ReadWrite).is_ok());
 }
 
+/// Proves [TP-SEC-0030].
 #[test]
 fn an_empty_allowlist_allows_nothing() {
     let temp = temp_dir();
@@ -40,6 +41,7 @@ fn an_empty_allowlist_allows_nothing() {
     ));
 }
 
+/// Proves [TP-SEC-0020].
 #[test]
 fn paths_outside_are_refused_even_if_their_name_starts_alike() {
     let temp = temp_dir();
@@ -56,6 +58,7 @@ fn paths_outside_are_refused_even_if_their_name_starts_alike() {
     ));
 }
 
+/// Proves [TP-SEC-0010].
 #[test]
 fn parent_components_and_relative_paths_are_refused() {
     let temp = temp_dir();
@@ -72,6 +75,7 @@ fn parent_components_and_relative_paths_are_refused() {
     ));
 }
 
+/// Proves [TP-SEC-0050].
 #[test]
 fn symbolic_links_are_refused_wherever_they_are() {
     let temp = temp_dir();
@@ -90,6 +94,7 @@ fn symbolic_links_are_refused_wherever_they_are() {
     }
 }
 
+/// Proves [TP-SEC-0060].
 #[test]
 fn a_directory_swapped_for_a_link_after_configuration_is_refused() {
     let temp = temp_dir();
@@ -111,6 +116,7 @@ fn a_directory_swapped_for_a_link_after_configuration_is_refused() {
     assert!(matches!(missing, OpenError::Io { .. }), "{missing}");
 }
 
+/// Proves [TP-SEC-0040].
 #[test]
 fn an_allowed_directory_may_itself_be_reached_through_a_link() {
     let temp = temp_dir();
@@ -121,6 +127,7 @@ fn an_allowed_directory_may_itself_be_reached_through_a_link() {
     assert!(try_open(&allowed, &temp.path().join("real/f")).is_ok());
 }
 
+/// Proves [TP-SEC-0070].
 #[test]
 fn fifos_and_directories_are_refused_without_hanging() {
     let temp = temp_dir();
@@ -148,6 +155,7 @@ fn fifos_and_directories_are_refused_without_hanging() {
     assert!(matches!(error, OpenError::NotRegular { .. }), "{error}");
 }
 
+/// Proves [TP-SEC-0090].
 #[test]
 fn files_others_may_touch_are_refused() {
     let temp = temp_dir();
@@ -166,6 +174,7 @@ fn files_others_may_touch_are_refused() {
     assert!(try_open(&allowed, &path).is_ok());
 }
 
+/// Proves [TP-SEC-0100].
 #[test]
 fn files_of_another_size_are_refused() {
     let temp = temp_dir();
@@ -183,6 +192,7 @@ fn files_of_another_size_are_refused() {
     }
 }
 
+/// Proves [TP-SEC-0110].
 #[test]
 fn required_huge_pages_are_missed_on_an_ordinary_file_system() {
     let temp = temp_dir();
@@ -195,6 +205,7 @@ fn required_huge_pages_are_missed_on_an_ordinary_file_system() {
     assert!(matches!(error, OpenError::NotHugepages { .. }), "{error}");
 }
 
+/// Proves [TP-SEC-0080].
 #[test]
 fn the_walk_for_old_kernels_refuses_the_same_links() {
     let temp = temp_dir();

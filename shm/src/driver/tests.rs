@@ -31,6 +31,7 @@ fn at(geometry: &Geometry, stream: u32, epoch: u64) -> EpochSpec<'_> {
     }
 }
 
+/// Proves [TP-SHM-0310].
 #[test]
 fn an_epoch_lies_at_its_canonical_path_with_exact_sizes_and_modes() {
     let epoch = TestEpoch::new(8, &[192, 4096]);
@@ -62,6 +63,7 @@ fn an_epoch_lies_at_its_canonical_path_with_exact_sizes_and_modes() {
     assert_eq!(epoch.owned.activity(), CREATED);
 }
 
+/// Proves [TP-SHM-1330].
 #[test]
 fn allocated_regions_have_their_memory_and_sparse_ones_have_not() {
     let (full, sparse) = (
@@ -73,6 +75,7 @@ fn allocated_regions_have_their_memory_and_sparse_ones_have_not() {
     assert!(blocks(&sparse) <= 2 * 4096);
 }
 
+/// Proves [TP-SHM-1320].
 #[test]
 fn a_fresh_region_is_all_zero_behind_its_superblock_also_when_prefaulted() {
     let root = TestRoot::new();
@@ -92,6 +95,7 @@ fn a_fresh_region_is_all_zero_behind_its_superblock_also_when_prefaulted() {
     }
 }
 
+/// Proves [TP-SEC-0220].
 #[test]
 fn a_second_driver_is_refused_and_told_who_holds_the_namespace() {
     let temp = temp_dir();
@@ -123,6 +127,7 @@ fn namespaces_do_not_exclude_each_other() {
     assert!(other.is_ok());
 }
 
+/// Proves [TP-SEC-0230].
 #[test]
 fn a_link_in_place_of_a_directory_is_not_followed() {
     let temp = temp_dir();
@@ -148,6 +153,7 @@ fn base_directories_must_exist_and_be_absolute() {
     ));
 }
 
+/// Proves [TP-SHM-1310].
 #[test]
 fn an_epoch_is_created_once() {
     let epoch = TestEpoch::new(8, &[64]);
@@ -157,6 +163,7 @@ fn an_epoch_is_created_once() {
     assert!(epoch.map(Access::ReadOnly).revalidate().is_ok());
 }
 
+/// Proves [TP-SHM-1340].
 #[test]
 fn a_full_file_system_is_told_with_the_sum_and_leaves_nothing_behind() {
     let root = TestRoot::new();
@@ -185,6 +192,7 @@ fn a_full_file_system_is_told_with_the_sum_and_leaves_nothing_behind() {
     assert_eq!(root.root.streams().unwrap(), []);
 }
 
+/// Proves [TP-SHM-1350].
 #[test]
 fn a_failure_half_way_removes_what_was_created() {
     let temp = temp_dir();
@@ -212,6 +220,7 @@ fn required_huge_pages_are_refused_on_an_ordinary_file_system() {
     assert!(matches!(error, CreateError::NotHugepages { .. }), "{error}");
 }
 
+/// Proves [TP-SHM-0140].
 #[test]
 fn refreshing_activity_is_seen_by_clients() {
     let epoch = TestEpoch::new(8, &[64]);
@@ -224,6 +233,7 @@ fn refreshing_activity_is_seen_by_clients() {
     assert!(mapping.revalidate().is_ok());
 }
 
+/// Proves [TP-SHM-1360].
 #[test]
 fn unlinking_removes_files_and_empty_directories_but_not_a_clients_memory() {
     let epoch = TestEpoch::new(8, &[64]);
@@ -309,6 +319,7 @@ fn an_epoch_whose_creator_is_gone_or_whose_superblock_is_damaged_says_so() {
     assert_eq!((found[0].superblock, found[0].activity()), (None, None));
 }
 
+/// Proves [TP-SHM-1370].
 #[test]
 fn leftovers_are_removed_but_foreign_files_are_not_touched() {
     let root = TestRoot::new();
@@ -330,6 +341,7 @@ fn leftovers_are_removed_but_foreign_files_are_not_touched() {
     assert_eq!(root.root.streams().unwrap(), []);
 }
 
+/// Proves [TP-SEC-0210].
 #[test]
 fn other_file_modes_are_exact_as_well() {
     let temp = temp_dir();

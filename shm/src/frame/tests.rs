@@ -46,6 +46,7 @@ fn a_published_frame_is_read_whole_with_its_header() {
     assert!(frame.is_valid());
 }
 
+/// Proves [TP-SHM-1010].
 #[test]
 fn a_slot_not_written_yet_or_lapped_says_so() {
     let (_epoch, mut ring, reader) = pair(4, &[64]);
@@ -84,6 +85,7 @@ fn a_slot_not_written_yet_or_lapped_says_so() {
     assert_eq!(reader.commit_word(1), CommitWord::committed(seq(1)));
 }
 
+/// Proves [TP-SHM-1070].
 #[test]
 fn a_frame_overwritten_while_it_is_read_is_an_error_and_its_result_withheld() {
     let (_epoch, mut ring, reader) = pair(2, &[64]);
@@ -108,6 +110,7 @@ fn a_frame_overwritten_while_it_is_read_is_an_error_and_its_result_withheld() {
     assert!(!frame.is_valid());
 }
 
+/// Proves [TP-SHM-1080].
 #[test]
 fn a_slot_that_is_being_rewritten_invalidates_at_once() {
     let (_epoch, mut ring, reader) = pair(2, &[64]);
@@ -125,6 +128,7 @@ fn a_slot_that_is_being_rewritten_invalidates_at_once() {
     );
 }
 
+/// Proves [TP-SHM-0540].
 #[test]
 fn a_revoked_mapping_holds_no_frames_although_its_slots_stay_committed() {
     let (_epoch, mut ring, reader) = pair(4, &[64]);
@@ -147,6 +151,7 @@ fn a_revoked_mapping_holds_no_frames_although_its_slots_stay_committed() {
     assert!(reader.commit_word(0).is_committed());
 }
 
+/// Proves [TP-SHM-0560].
 #[test]
 fn a_retained_frame_keeps_its_mapping_alive() {
     let (epoch, mut ring, reader) = pair(4, &[64]);
@@ -160,6 +165,7 @@ fn a_retained_frame_keeps_its_mapping_alive() {
     assert_eq!(&copy, b"hello");
 }
 
+/// Proves [TP-SHM-0920].
 #[test]
 fn an_empty_payload_is_a_frame() {
     let (_epoch, mut ring, reader) = pair(4, &[64]);
@@ -181,6 +187,7 @@ fn the_destination_of_a_copy_must_fit_exactly() {
     }
 }
 
+/// Proves [TP-SHM-1100].
 #[test]
 fn numbers_are_read_as_what_the_dtype_says() {
     let (_epoch, mut ring, reader) = pair(4, &[64]);
@@ -219,6 +226,7 @@ fn numbers_are_read_as_what_the_dtype_says() {
         .unwrap();
 }
 
+/// Proves [TP-SHM-0890].
 #[test]
 fn payloads_start_on_64_byte_boundaries_whatever_the_stride() {
     let (_epoch, mut ring, reader) = pair(4, &[192]);
@@ -248,6 +256,7 @@ fn with_forged_slot(change: impl FnOnce(&mut SlotHeader)) -> Result<(), FrameErr
     Frame::new(&reader, &reader.read_slot(Seq::new(0)).unwrap()).map(|_| ())
 }
 
+/// Proves [TP-SHM-1020], [TP-SHM-1030] and [TP-SHM-1040].
 #[test]
 fn a_slot_that_leads_out_of_its_pool_makes_no_frame() {
     let seq = Seq::new(0);
@@ -284,6 +293,7 @@ fn a_slot_that_leads_out_of_its_pool_makes_no_frame() {
     }
 }
 
+/// Proves [TP-SHM-1060].
 #[test]
 fn a_committed_slot_without_a_tensor_header_is_malformed() {
     let (_epoch, mut ring, reader) = pair(4, &[64]);
@@ -298,6 +308,7 @@ fn a_committed_slot_without_a_tensor_header_is_malformed() {
     ));
 }
 
+/// Proves [TP-SHM-1090].
 #[test]
 fn frames_are_not_made_from_writable_mappings() {
     let (_epoch, mut ring, _reader) = pair(4, &[64]);

@@ -42,6 +42,7 @@ fn a_mapping_tells_what_was_mapped() {
     assert!(mapping.revalidate().is_ok());
 }
 
+/// Proves [TP-SHM-0270].
 #[test]
 fn the_smallest_pool_that_fits_is_chosen() {
     let epoch = TestEpoch::new(8, &[4096, 64, 1024]);
@@ -87,6 +88,7 @@ fn every_superblock_is_checked_against_the_request() {
     ));
 }
 
+/// Proves [TP-SHM-0520].
 #[test]
 fn a_damaged_pool_superblock_leaves_nothing_mapped() {
     let epoch = TestEpoch::new(8, &[64, 128]);
@@ -123,6 +125,7 @@ fn regions_of_another_length_do_not_map() {
     ));
 }
 
+/// Proves [TP-SHM-0130].
 #[test]
 fn activity_is_refreshed_in_every_region_by_producers_only() {
     let epoch = TestEpoch::new(8, &[64]);
@@ -143,6 +146,7 @@ fn activity_is_refreshed_in_every_region_by_producers_only() {
     assert_eq!(reader.activity(), now);
 }
 
+/// Proves [TP-SHM-0530].
 #[test]
 fn revalidation_notices_a_changed_pid_and_a_changed_superblock() {
     let epoch = TestEpoch::new(8, &[64]);
@@ -171,6 +175,7 @@ fn revalidation_notices_a_changed_pid_and_a_changed_superblock() {
     ));
 }
 
+/// Proves [TP-SHM-0250].
 #[test]
 fn a_pool_beyond_four_gib_is_addressed_without_wrapping() {
     const STRIDE: u32 = 1 << 28;

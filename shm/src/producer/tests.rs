@@ -25,6 +25,7 @@ fn committed(mapping: &Arc<Mapping>, seq: u64) -> bool {
     mapping.read_slot(Seq::new(seq)).is_ok()
 }
 
+/// Proves [TP-SHM-0840].
 #[test]
 fn commits_become_visible_in_sequence_order() {
     let (_epoch, mut ring) = ring(16);
@@ -60,6 +61,7 @@ fn what_is_filled_in_place_is_what_is_committed() {
     assert_eq!(copy, [0xAB; 65]);
 }
 
+/// Proves [TP-SHM-0850].
 #[test]
 fn an_aborted_newest_claim_gives_its_number_back() {
     let (_epoch, mut ring) = ring(16);
@@ -72,6 +74,7 @@ fn an_aborted_newest_claim_gives_its_number_back() {
     assert_eq!((ring.next_seq(), ring.in_flight()), (Seq::new(0), 0));
 }
 
+/// Proves [TP-SHM-0870].
 #[test]
 fn any_other_abort_is_a_hole_and_releases_what_waited_for_it() {
     let (_epoch, mut ring) = ring(16);
@@ -89,6 +92,7 @@ fn any_other_abort_is_a_hole_and_releases_what_waited_for_it() {
     assert_eq!(ring.next_seq(), Seq::new(5));
 }
 
+/// Proves [TP-SHM-0860].
 #[test]
 fn a_claim_progress_was_announced_for_keeps_its_number() {
     let (_epoch, mut ring) = ring(16);
@@ -108,6 +112,7 @@ fn a_claim_dropped_on_another_thread_is_settled_by_the_next_poll() {
     assert_eq!(seqs(ring.poll()), []);
 }
 
+/// Proves [TP-SHM-0880].
 #[test]
 fn half_the_ring_may_be_in_flight() {
     let (_epoch, mut ring) = ring(8);
@@ -124,6 +129,7 @@ fn half_the_ring_may_be_in_flight() {
     assert_eq!(claim(&mut ring).seq(), Seq::new(4));
 }
 
+/// Proves [TP-SHM-0880].
 #[test]
 fn a_ring_of_one_slot_takes_one_claim_at_a_time() {
     let (_epoch, mut ring) = ring(1);
@@ -136,6 +142,7 @@ fn a_ring_of_one_slot_takes_one_claim_at_a_time() {
     assert_eq!(claim(&mut ring).seq(), Seq::new(1));
 }
 
+/// Proves [TP-SHM-0280].
 #[test]
 fn a_payload_no_pool_fits_uses_no_sequence_number() {
     let (_epoch, mut ring) = ring(8);
@@ -177,6 +184,7 @@ fn a_header_may_be_rewritten_before_the_commit() {
     );
 }
 
+/// Proves [TP-SHM-0550].
 #[test]
 fn a_revoked_mapping_takes_no_claims_and_no_commits() {
     let (epoch, mut ring) = ring(8);
@@ -199,6 +207,7 @@ fn a_revoked_mapping_takes_no_claims_and_no_commits() {
     assert!(!epoch.map(Access::ReadOnly).commit_word(0).is_committed());
 }
 
+/// Proves [TP-SHM-0910].
 #[test]
 fn a_claim_of_another_ring_is_refused() {
     let (_old_epoch, mut old) = ring(8);
@@ -212,6 +221,7 @@ fn a_claim_of_another_ring_is_refused() {
     assert_eq!(claim(&mut old).seq(), Seq::new(0));
 }
 
+/// Proves [TP-SHM-0900].
 #[test]
 fn a_mapping_has_one_producer_ever_and_only_if_writable() {
     let (epoch, ring) = ring(8);

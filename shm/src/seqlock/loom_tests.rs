@@ -136,11 +136,13 @@ fn must_be_caught(variant: Variant) {
     );
 }
 
+/// Proves [TP-SHM-0720], [TP-SHM-0730] and [TP-SHM-0740].
 #[test]
 fn no_execution_accepts_a_torn_frame() {
     explore(REAL, 1);
 }
 
+/// Proves [TP-SHM-0750].
 #[test]
 fn no_execution_accepts_a_torn_frame_when_the_writer_laps_the_reader() {
     explore(REAL, 2);

@@ -1,5 +1,6 @@
 use super::*;
 
+/// Proves [TP-SHM-0710].
 #[test]
 fn commit_word_carries_the_sequence_and_the_committed_bit() {
     let word = CommitWord::committed(Seq::new(7));

@@ -44,6 +44,7 @@ fn run_child(test: &str) -> ExitStatus {
     output.status
 }
 
+/// Proves [TP-SHM-1210].
 #[test]
 fn a_pool_truncated_under_a_reader_is_an_error_and_the_process_lives() {
     let epoch = TestEpoch::new(4, &[65536]);
@@ -92,6 +93,7 @@ fn a_region_truncated_while_idle_is_noticed_by_revalidation() {
     assert!(error.to_string().contains("poisoned"), "{error}");
 }
 
+/// Proves [TP-SHM-1220].
 #[test]
 fn a_pool_truncated_under_a_writer_fails_the_commit_and_the_process_lives() {
     let epoch = TestEpoch::new(4, &[65536]);
@@ -129,6 +131,7 @@ fn a_driver_whose_regions_are_truncated_hears_of_it() {
     assert!(error.to_string().contains("truncated"), "{error}");
 }
 
+/// Proves [TP-SHM-1240].
 #[test]
 fn poison_stays_within_its_mapping() {
     let (sick, well) = (TestEpoch::new(4, &[64]), TestEpoch::new(4, &[64]));
@@ -179,6 +182,7 @@ fn fault_elsewhere() {
     unsafe { memory.as_ptr().read_volatile() };
 }
 
+/// Proves [TP-SHM-1230].
 #[test]
 fn a_fault_outside_of_our_mappings_still_ends_the_process() {
     if is_child() {

@@ -25,6 +25,7 @@ fn refused(
     expected(pool).check(fields).unwrap_err()
 }
 
+/// Proves [TP-SHM-0110].
 #[test]
 fn what_the_creator_writes_is_what_the_client_expects() {
     for pool in [None, Some((3, 192))] {
@@ -104,6 +105,7 @@ fn with_region<R>(bytes: [u8; 64], test: impl FnOnce(Foreign<'_>) -> R) -> R {
     test(unsafe { Foreign::new(memory.0.as_mut_ptr(), 64) })
 }
 
+/// Proves [TP-SHM-0120].
 #[test]
 fn pid_and_activity_are_live_words_at_their_places() {
     with_region([0; 64], |region| {

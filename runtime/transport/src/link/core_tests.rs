@@ -133,6 +133,7 @@ fn a_dead_process_loses_the_link_and_is_not_connected_to_again() {
     assert_eq!(*core.state(), LinkState::Up);
 }
 
+/// Proves [TP-RT-0920].
 #[test]
 fn every_way_to_lose_a_driver_has_its_reason() {
     let closed = present(1, ProcessState::Running, -REALTIME_MS - 1, 20);
@@ -152,6 +153,7 @@ fn every_way_to_lose_a_driver_has_its_reason() {
     }
 }
 
+/// Proves [TP-RT-0930].
 #[test]
 fn a_stopped_driver_is_lost_after_the_timeout_and_found_when_it_continues() {
     let mut core = up();
@@ -184,6 +186,7 @@ fn a_process_that_was_stopped_itself_does_not_blame_the_driver() {
     assert_eq!(*core.state(), LinkState::Up);
 }
 
+/// Proves [TP-RT-0940].
 #[test]
 fn a_step_of_the_realtime_clock_alone_loses_nothing() {
     for step_ms in [3_600_000_i64, -3_600_000] {
@@ -204,6 +207,7 @@ fn a_step_of_the_realtime_clock_alone_loses_nothing() {
     }
 }
 
+/// Proves [TP-RT-0950].
 #[test]
 fn a_client_that_gave_up_is_replaced_on_the_same_driver() {
     let mut core = up();
@@ -219,6 +223,7 @@ fn a_client_that_gave_up_is_replaced_on_the_same_driver() {
     assert_eq!(core.take_action(), Some(LinkAction::Connect));
 }
 
+/// Proves [TP-RT-0960].
 #[test]
 fn a_closed_link_stays_closed() {
     let mut core = up();
