@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::report::{Outcome, Report};
 use crate::setup::{self, Purpose};
 use crate::shell::{Bounded, Cmd};
-use crate::{codegen, demo, test, tidy};
+use crate::{codegen, demo, spec, test, tidy};
 
 /// How long the advisory database may take to arrive.
 const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<()> {
         Cmd::cargo("clippy --quiet --workspace --all-targets -- -D warnings").run()
     });
     test::run_steps(&mut report)?;
+    report.step("specification", || spec::run(true, &test::reports()));
     report.step("documentation", || {
         Cmd::cargo("doc --quiet --workspace --no-deps")
             .env("RUSTDOCFLAGS", "-Dwarnings")

@@ -1,4 +1,4 @@
-//! The project's front door: setup, demo, test, ci, codegen, tidy.
+//! The project's front door: setup, demo, test, ci, codegen, tidy, spec.
 //!
 //! Only the command line lives here; each command has a module of its own. Nothing in this crate
 //! may depend on the project's other crates or on Aeron: it builds before `cargo xtask setup` ran.
@@ -9,10 +9,12 @@ mod demo;
 mod report;
 mod setup;
 mod shell;
+mod spec;
 mod test;
 mod tidy;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -62,6 +64,18 @@ enum Command {
     },
     /// Check the house rules no compiler checks: layering, where unsafe lives, file sizes, links.
     Tidy,
+    /// Extract docs/requirements/*.yaml and docs/COMPLIANCE.md from docs/spec/ and from its tests.
+    ///
+    /// Fails on a broken id, keyword, anchor or link, on a MUST without a test of its own, and on a
+    /// test that did not run and pass. Tests run if there is no fresh report of them.
+    Spec {
+        /// Change nothing; fail when the committed files are not what the specification says.
+        #[arg(long)]
+        check: bool,
+        /// A JUnit report to believe instead; may be given several times.
+        #[arg(long = "report", value_name = "FILE")]
+        reports: Vec<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -73,6 +87,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Codegen { check } => codegen::run(check),
         Command::Tidy => tidy::run(),
+        Command::Spec { check, reports } => spec::run(check, &reports),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,9 +8,29 @@ use serde_json::Value;
 use crate::report::Report;
 use crate::setup::{self, Purpose};
 use crate::shell::Cmd;
+use crate::{spec, workspace};
 
 /// Tells system tests which `agent-runner` to start; `.config/nextest.toml` sets it otherwise.
 const AGENT_RUNNER_VARIABLE: &str = "AGENT_RUNNER";
+
+/// nextest's profile for all tests but the loom models.
+pub(crate) const PROFILE: &str = "default";
+
+/// nextest's profile for the loom models.
+pub(crate) const LOOM_PROFILE: &str = "loom";
+
+/// Where nextest writes the JUnit report of a profile: below the workspace, wherever builds go.
+pub(crate) fn junit(profile: &str) -> PathBuf {
+    workspace::root()
+        .join("target/nextest")
+        .join(profile)
+        .join("junit.xml")
+}
+
+/// The reports [`run_steps`] leaves behind.
+pub(crate) fn reports() -> [PathBuf; 2] {
+    [PROFILE, LOOM_PROFILE].map(junit)
+}
 
 /// Sets up, then runs all tests.
 pub(crate) fn run() -> Result<()> {
@@ -32,6 +52,8 @@ pub(crate) fn run_steps(report: &mut Report) -> Result<()> {
     });
     report.gate()?;
     report.step("tests", || {
+        // An old report must not pass for that of a run that broke off.
+        spec::runs::remove(&junit(PROFILE))?;
         let nextest = Cmd::cargo("nextest run --workspace");
         let nextest = agent_runner.iter().fold(nextest, |command, path| {
             command.env(AGENT_RUNNER_VARIABLE, path)
@@ -77,9 +99,12 @@ fn find_executable(messages: &str, name: &str) -> Option<PathBuf> {
 /// Checks shared memory's lock-free algorithms under every interleaving.
 ///
 /// `--cfg loom` rebuilds everything, so it has a target directory of its own.
-fn loom_models() -> Result<()> {
-    Cmd::cargo("nextest run --release --package tensorpool-shm --target-dir")
-        .arg(crate::workspace::target_dir().join("loom"))
+pub(crate) fn loom_models() -> Result<()> {
+    spec::runs::remove(&junit(LOOM_PROFILE))?;
+    Cmd::cargo("nextest run --release --package tensorpool-shm --profile")
+        .arg(LOOM_PROFILE)
+        .arg("--target-dir")
+        .arg(workspace::target_dir().join("loom"))
         .env("RUSTFLAGS", "--cfg loom")
         .run()
 }

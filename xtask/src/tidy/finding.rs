@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Whether a finding fails the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Severity {
+pub(crate) enum Severity {
     /// Worth knowing.
     Warning,
     /// Has to be fixed.
@@ -13,16 +13,16 @@ pub(super) enum Severity {
 
 /// One finding, printed as `file:line: message`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Finding {
-    pub(super) path: String,
+pub(crate) struct Finding {
+    pub(crate) path: String,
     /// Counted from 1.
-    pub(super) line: usize,
-    pub(super) severity: Severity,
-    pub(super) message: String,
+    pub(crate) line: usize,
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
 }
 
 impl Finding {
-    pub(super) fn error(path: &str, line: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn error(path: &str, line: usize, message: impl Into<String>) -> Self {
         Self {
             path: path.to_owned(),
             line,
@@ -31,7 +31,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn warning(path: &str, line: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn warning(path: &str, line: usize, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(path, line, message)

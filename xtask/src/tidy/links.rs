@@ -31,12 +31,12 @@ pub(super) fn check(file: &SourceFile, repository: &[String]) -> Vec<Finding> {
     findings
 }
 
-fn is_external(target: &str) -> bool {
+pub(crate) fn is_external(target: &str) -> bool {
     target.contains("://") || target.starts_with("mailto:")
 }
 
 /// Link targets of a line: `[text](target)` and `[label]: target`; not those within backquotes.
-fn targets(line: &str) -> Vec<&str> {
+pub(crate) fn targets(line: &str) -> Vec<&str> {
     let mut targets = Vec::new();
     for prose in line.split('`').step_by(2) {
         for (start, mark) in prose.match_indices("](") {
@@ -53,7 +53,7 @@ fn targets(line: &str) -> Vec<&str> {
 }
 
 /// `target` as seen from the file at `from`; None when it leaves the repository.
-fn resolve(from: &str, target: &str) -> Option<String> {
+pub(crate) fn resolve(from: &str, target: &str) -> Option<String> {
     let mut components: VecDeque<&str> = from.split('/').collect();
     components.pop_back();
     if target.starts_with('/') {

@@ -3,12 +3,12 @@
 //! Each check takes plain input (a file, a manifest, metadata) and returns findings, so that its
 //! tests need no repository; only this module touches the disk.
 
-mod finding;
+pub(crate) mod finding;
 mod layers;
-mod links;
+pub(crate) mod links;
 mod manifests;
-mod prose;
-mod source;
+pub(crate) mod prose;
+pub(crate) mod source;
 mod text;
 mod tokens;
 
@@ -72,7 +72,7 @@ fn check_layers(files: &[SourceFile]) -> Result<Vec<Finding>> {
 }
 
 /// Tracked files and new ones that are not ignored, with `/` between components.
-fn repository_files() -> Result<Vec<String>> {
+pub(crate) fn repository_files() -> Result<Vec<String>> {
     let listing = Cmd::new("git")
         .args([
             "ls-files",
@@ -104,7 +104,7 @@ fn committed(path: &str) -> Result<String> {
 }
 
 /// The files that are text; binary ones have no lines to check.
-fn read_files(paths: &[String]) -> Result<Vec<SourceFile>> {
+pub(crate) fn read_files(paths: &[String]) -> Result<Vec<SourceFile>> {
     let mut files = Vec::new();
     for path in paths.iter().filter(|path| Path::new(path).is_file()) {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;

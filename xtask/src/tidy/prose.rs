@@ -7,7 +7,7 @@ use super::source::SourceFile;
 const WIDTH: usize = 120;
 
 /// The specification is read in columns of its own.
-const SPECIFICATION_WIDTH: usize = 100;
+pub(crate) const SPECIFICATION_WIDTH: usize = 100;
 
 /// A too long line is fine in a table, in code, or when a link makes it long.
 pub(super) fn check(file: &SourceFile) -> Vec<Finding> {
@@ -35,7 +35,7 @@ pub(super) fn check(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// The lines outside fenced code blocks.
-pub(super) fn prose_lines(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn prose_lines(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
     let mut fence: Option<&str> = None;
     file.lines().filter(move |(_, line)| {
         let trimmed = line.trim_start();

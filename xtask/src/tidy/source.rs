@@ -5,13 +5,13 @@ const UNSAFE_HOMES: [&str; 2] = ["shm/", "runtime/transport/"];
 
 /// A text file, by its path relative to the repository root.
 #[derive(Debug)]
-pub(super) struct SourceFile {
-    pub(super) path: String,
-    pub(super) text: String,
+pub(crate) struct SourceFile {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl SourceFile {
-    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             path: path.into(),
             text: text.into(),
@@ -19,18 +19,18 @@ impl SourceFile {
     }
 
     /// The lines, counted from 1.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text
             .lines()
             .enumerate()
             .map(|(index, line)| (index + 1, line))
     }
 
-    pub(super) fn is_rust(&self) -> bool {
+    pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
-    pub(super) fn is_markdown(&self) -> bool {
+    pub(crate) fn is_markdown(&self) -> bool {
         self.path.ends_with(".md")
     }
 
@@ -56,7 +56,7 @@ impl SourceFile {
     }
 
     /// Whether all of the file is test code; `#[cfg(test)]` modules in other files are as well.
-    pub(super) fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         let mut directories = self.path.split('/');
         self.is_test_module() || directories.any(|directory| directory == "tests")
     }
