@@ -2,14 +2,10 @@
 
 use std::time::Instant;
 
-use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use support::{STREAM, WAIT, World};
 use tensorpool::client::FrameMeta;
 
 mod support;
-
-#[global_allocator]
-static ALLOCATOR: AllocDisabler = AllocDisabler;
 
 #[test]
 fn frames_flow_without_allocating() {
@@ -37,11 +33,12 @@ fn frames_flow_without_allocating() {
     for _ in 0..100 {
         round();
     }
-    assert_no_alloc(|| {
+    let allocations = allocation_counter::measure(|| {
         for _ in 0..1_000 {
             round();
         }
     });
+    assert_eq!(allocations.count_total, 0, "{allocations:?}");
     assert_eq!(consumer.stats().delivered(), 2_200);
     assert_eq!(received, bytes);
 }
