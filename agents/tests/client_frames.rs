@@ -435,3 +435,21 @@ fn a_restarted_media_driver_is_survived_with_the_lease() {
     );
     assert_eq!(consumer.stats().lost(), 0);
 }
+
+#[test]
+fn a_lossless_producer_does_not_wait_for_a_consumer_that_left() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+    let consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(1).unwrap();
+    for _ in 0..SLOTS {
+        producer.offer(&meta, b"x").unwrap();
+    }
+    let paced = producer.offer(&meta, b"x");
+    assert!(matches!(paced, Err(OfferError::Paced)), "{paced:?}");
+    drop(consumer);
+    producer.wait_room(Duration::from_secs(2)).unwrap();
+    producer.offer(&meta, b"x").unwrap();
+}

@@ -128,6 +128,9 @@ pub enum LossReason {
     /// The driver said that it goes away.
     #[error("the driver shuts down ({0:?})")]
     DriverShutdown(Option<ShutdownReason>),
+    /// The memory of the lease is damaged: only a new epoch helps.
+    #[error("a region of the stream was damaged while mapped")]
+    MemoryDamaged,
     /// The stream has a newer epoch than this producer's lease.
     #[error("the stream went on to epoch {0} without this producer")]
     Superseded(Epoch),

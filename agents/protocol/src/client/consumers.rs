@@ -3,6 +3,8 @@
 //! Fed from ConsumerHello (control stream) and QosConsumer (QoS stream). Bounded, forgets who went
 //! silent.
 
+use std::collections::VecDeque;
+
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 
 /// The most consumers that are followed; more are counted as overflow.
@@ -10,6 +12,11 @@ pub const MAX_CONSUMERS: usize = 256;
 
 /// A consumer is forgotten after this long without a message: five of its periods.
 pub const CONSUMER_STALE_NS: u64 = 5_000_000_000;
+
+/// Reports may overtake the news of a consumer's end by this much.
+const GONE_NS: u64 = 1_000_000_000;
+/// The most ends that are remembered at a time.
+const MAX_GONE: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Consumer {
@@ -29,6 +36,7 @@ pub struct ConsumerTracker {
     epoch: Epoch,
     consumers: Vec<Consumer>,
     overflow: u64,
+    gone: VecDeque<(ClientId, NanoTime)>,
     /// Reports from before are hearsay: the link was lost since.
     confirmed_from: NanoTime,
 }
@@ -42,6 +50,7 @@ impl ConsumerTracker {
             epoch: Epoch::new(0),
             consumers: Vec::with_capacity(MAX_CONSUMERS),
             overflow: 0,
+            gone: VecDeque::with_capacity(MAX_GONE),
             confirmed_from: NanoTime::new(0),
         }
     }
@@ -88,6 +97,19 @@ impl ConsumerTracker {
         if last_seq_seen.get() == 0 {
             consumer.zero_heard = [consumer.zero_heard[1], now];
         }
+    }
+
+    /// The driver ended a consumer's lease: nobody has to wait for it. Reports of it that are still
+    /// under way do not bring it back.
+    pub fn on_gone(&mut self, now: NanoTime, stream_id: StreamId, consumer_id: ClientId) {
+        if stream_id != self.stream_id {
+            return;
+        }
+        self.consumers.retain(|consumer| consumer.id != consumer_id);
+        if self.gone.len() == MAX_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((consumer_id, now));
     }
 
     /// The link is back after a loss: consumers may come back to it later than we did.
@@ -160,6 +182,16 @@ impl ConsumerTracker {
     }
 
     fn entry(&mut self, now: NanoTime, id: ClientId) -> Option<&mut Consumer> {
+        while self
+            .gone
+            .front()
+            .is_some_and(|(_, since)| now.since_ns(*since) >= GONE_NS)
+        {
+            self.gone.pop_front();
+        }
+        if self.gone.iter().any(|(gone, _)| *gone == id) {
+            return None;
+        }
         let found = self.consumers.iter().position(|consumer| consumer.id == id);
         let index = match found {
             Some(index) => index,
@@ -292,6 +324,20 @@ mod tests {
             tracker.all_saw(Seq::new(0), NanoTime::new(20)),
             "no doubt is left"
         );
+    }
+
+    #[test]
+    fn nobody_waits_for_a_consumer_whose_lease_ended() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        qos(&mut tracker, 0, 2, EPOCH, 3);
+        tracker.on_gone(NanoTime::new(1), StreamId::new(9), ClientId::new(2));
+        assert_eq!(tracker.mapped(), 2, "of another stream");
+        tracker.on_gone(NanoTime::new(1), STREAM, ClientId::new(2));
+        qos(&mut tracker, 2, 2, EPOCH, 3);
+        assert_eq!((tracker.mapped(), tracker.floor()), (1, Some(Seq::new(8))));
+        qos(&mut tracker, 2 * SECOND, 2, EPOCH, 3);
+        assert_eq!(tracker.mapped(), 2, "it came back");
     }
 
     #[test]

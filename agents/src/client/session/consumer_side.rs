@@ -109,7 +109,7 @@ impl ConsumerSide {
     }
 
     pub(super) fn do_work(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
-        let Some(stream_id) = facts.stream_id else {
+        let Some(stream_id) = facts.stream_id.filter(|_| !self.is_closing) else {
             return 0;
         };
         let mut work = 0;

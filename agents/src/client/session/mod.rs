@@ -165,6 +165,9 @@ impl Session {
                 self.attach.on_lease_revoked(now, revoked);
                 self.settle(ctx);
                 self.mapping.on_lease_revoked(now, revoked);
+                if let Side::Producer(side) = &mut self.side {
+                    side.on_lease_revoked(now, revoked);
+                }
             }
             Inbound::DriverShutdown(notice) => self.attach.on_driver_shutdown(now, *notice),
             Inbound::Announce(announce) => {
@@ -482,8 +485,11 @@ impl Session {
                 sound
             }
         };
-        if !sound {
-            self.mapping.on_unusable(ctx.now, epoch);
+        match self.role {
+            _ if sound => {}
+            // Sequence numbers cannot start over within an epoch.
+            Role::Producer => self.attach.on_memory_damaged(ctx.now),
+            Role::Consumer => self.mapping.on_unusable(ctx.now, epoch),
         }
         self.settle(ctx);
         1

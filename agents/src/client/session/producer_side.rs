@@ -6,7 +6,10 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{Epoch, NanoTime, Seq};
-use tensorpool_protocol::client::{Cadence, ConsumerTracker, Grant, REPORT_PERIOD_NS};
+use tensorpool_protocol::client::{
+    Cadence, ConsumerTracker, Grant, LeaseRevoked, REPORT_PERIOD_NS,
+};
+use tensorpool_protocol::common::Role;
 use tensorpool_transport::{Offer, Publication};
 
 use super::{Context, Facts};
@@ -89,6 +92,14 @@ impl ProducerSide {
         self.slot_count = regions.geometry.slot_count();
         self.epoch = Some((regions.epoch, now));
         self.shared.limit.begin(regions.epoch, 0);
+    }
+
+    /// A consumer whose lease ended holds nobody up.
+    pub(super) fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
+        if revoked.role.known() == Some(Role::Consumer) {
+            self.tracker
+                .on_gone(now, revoked.stream_id, revoked.client_id);
+        }
     }
 
     /// The link is back after a loss.

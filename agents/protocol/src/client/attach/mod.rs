@@ -256,6 +256,15 @@ impl AttachClient {
         }
     }
 
+    /// The mapped memory turned out to be damaged, as by a truncation. A producer needs another epoch,
+    /// so the lease is left to expire and a new one asked for.
+    pub fn on_memory_damaged(&mut self, now: NanoTime) {
+        self.advance(now);
+        if let State::Attached(_) = self.state {
+            self.lose(LossReason::MemoryDamaged);
+        }
+    }
+
     /// The driver says it goes away. The same notice counts once, however often it is repeated.
     pub fn on_driver_shutdown(&mut self, now: NanoTime, notice: DriverShutdown) {
         self.advance(now);

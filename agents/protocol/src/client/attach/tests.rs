@@ -505,6 +505,22 @@ fn a_producer_whose_stream_went_on_without_it_has_lost_its_lease() {
 }
 
 #[test]
+fn damaged_memory_ends_the_lease_and_a_new_one_is_asked_for() {
+    let mut client = attached(Role::Producer);
+    client.on_memory_damaged(at(10));
+    client.on_memory_damaged(at(11));
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::MemoryDamaged)]
+    );
+    client.on_timeout(at(200));
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Attach(_))
+    ));
+}
+
+#[test]
 fn other_refusals_end_the_first_attach_but_not_a_reattach() {
     let mut first = client(Role::Producer);
     let id = correlation(&first);
