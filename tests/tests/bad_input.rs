@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tensorpool_tests::process::PATIENCE;
 use tensorpool_tests::sandbox::agent_runner;
 use tensorpool_tests::{Process, Sandbox, StreamConfig};
 
@@ -44,7 +45,7 @@ fn malformed_toml_is_shown_with_file_line_and_caret() {
             "broken.toml:2",
             "control_stream_id = \"many\"",
             "^",
-            "integer",
+            "expected an Aeron stream id",
         ],
     );
 
@@ -127,7 +128,7 @@ fn a_second_producer_is_told_who_holds_the_stream() {
             ],
         )
         .expect_failure();
-    assert_says(&said, &["producer already attached", "10000"]);
+    assert_says(&said, &["already has a producer", "client 77", "10000"]);
     assert!(first.is_running(), "{}", first.transcript());
 }
 
@@ -200,7 +201,7 @@ fn shared_memory_that_cannot_hold_the_configuration_is_refused_at_start_with_the
     assert_says(
         &said,
         &[
-            "needs",
+            "need",
             "available",
             sandbox.base_dir().to_str().expect("utf-8"),
         ],
@@ -282,7 +283,7 @@ fn a_relative_base_directory_is_refused() {
 fn a_pool_truncated_while_mapped_is_an_error_and_not_the_end_of_the_reader() {
     let sandbox = Sandbox::new();
     let _media_driver = sandbox.media_driver();
-    let _driver = sandbox.driver(&small(&sandbox));
+    let mut driver = sandbox.driver(&small(&sandbox));
     let mut subscriber =
         sandbox.spawn("subscriber", ["subscribe", "--json", "--verify", "interop"]);
     let mut publisher = sandbox.spawn(
@@ -300,11 +301,10 @@ fn a_pool_truncated_while_mapped_is_an_error_and_not_the_end_of_the_reader() {
             "1",
         ],
     );
-    subscriber.wait_event_where(
-        "progress",
-        tensorpool_tests::process::PATIENCE,
-        |progress| progress["frames"].as_u64() > Some(0),
-    );
+    subscriber.wait_event_where("progress", PATIENCE, |progress| {
+        progress["frames"].as_u64() > Some(0)
+    });
+    let epoch = subscriber.events("mapped").last().expect("mapped")["epoch"].as_u64();
     for pool in find(&sandbox.base_dir(), "pool") {
         std::fs::OpenOptions::new()
             .write(true)
@@ -312,8 +312,19 @@ fn a_pool_truncated_while_mapped_is_an_error_and_not_the_end_of_the_reader() {
             .and_then(|f| f.set_len(0))
             .expect("truncate");
     }
-    subscriber.wait_event("memory_lost");
-    publisher.wait_event("memory_lost");
+    // The driver notices and replaces the memory; both clients follow it there and go on.
+    let fault = driver.wait_event("fault");
+    assert!(
+        fault["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("truncated")),
+        "{fault}"
+    );
+    let new_epoch = |event: &serde_json::Value| event["epoch"].as_u64() > epoch;
+    subscriber.wait_event_where("mapped", PATIENCE, new_epoch);
+    publisher.wait_event_where("mapped", PATIENCE, new_epoch);
+    let frames = subscriber.wait_event("progress")["frames"].as_u64();
+    subscriber.wait_event_where("progress", PATIENCE, |p| p["frames"].as_u64() > frames);
     assert!(subscriber.is_running(), "{}", subscriber.transcript());
     assert!(publisher.is_running(), "{}", publisher.transcript());
 }

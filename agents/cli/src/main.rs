@@ -12,15 +12,48 @@ fn main() -> ExitCode {
     match agent_runner::commands::execute(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let message = explain(&error);
+            // A configuration's diagnostics bring their own headings.
+            let heading = if message.starts_with("error") {
+                ""
+            } else {
+                "error: "
+            };
+            eprintln!("{heading}{message}");
             if json {
                 // For programs; people have read it above.
-                println!(
-                    "{}",
-                    json!({ "event": "error", "message": format!("{error:#}") })
-                );
+                println!("{}", json!({ "event": "error", "message": message }));
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error and its causes, leaving out those that the text before them quotes already.
+fn explain(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.contains(&cause) {
+            continue;
+        }
+        if !message.is_empty() {
+            message.push_str(": ");
+        }
+        message.push_str(&cause);
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use anyhow::anyhow;
+
+    #[test]
+    fn causes_are_told_once() {
+        let quoting = anyhow!("no room")
+            .context("stream 7: no room")
+            .context("cannot start");
+        assert_eq!(explain(&quoting), "cannot start: stream 7: no room");
     }
 }

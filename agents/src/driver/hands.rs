@@ -41,6 +41,15 @@ impl Hands {
                     .extend(self.regions.refresh(now, *stream_id, *epoch).err());
                 true
             }
+            LeaseAction::Announce(announcement) => {
+                let (stream_id, epoch) = (announcement.stream_id, announcement.epoch);
+                let done = self.say(now, action);
+                if done {
+                    self.lost
+                        .extend(self.regions.check(stream_id, epoch).err());
+                }
+                done
+            }
             _ => self.say(now, action),
         }
     }

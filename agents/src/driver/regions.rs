@@ -68,6 +68,12 @@ impl Regions {
             .map_or(Ok(()), |regions| regions.owned.refresh_activity(now))
     }
 
+    /// Looks whether the files of an epoch are still whole.
+    pub(super) fn check(&self, stream_id: StreamId, epoch: Epoch) -> Result<(), ActivityLost> {
+        self.get(stream_id, epoch)
+            .map_or(Ok(()), |regions| regions.owned.check_files())
+    }
+
     /// Unlinks everything; the texts of what failed.
     pub(super) fn unlink_all(&mut self, root: &NamespaceRoot) -> Vec<String> {
         let epochs = core::mem::take(&mut self.epochs).into_values();

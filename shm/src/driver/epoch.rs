@@ -4,13 +4,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::AtFlags;
 use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, StreamId};
 use thiserror::Error;
 
 use super::create::EpochSpec;
 use super::existing::{remove_dir, remove_empty_parent};
 use super::{ExistingError, NamespaceRoot};
-use crate::layout::Geometry;
+use crate::layout::{self, Geometry};
 use crate::region::Region;
 use crate::sigbus::Status;
 use crate::superblock;
@@ -49,10 +50,10 @@ pub struct RegionUri {
     pub uri: ShmUri,
 }
 
-/// The regions of an epoch were truncated by somebody: bump the epoch.
+/// The regions of an epoch were truncated or removed by somebody: bump the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "a region of stream {stream} epoch {epoch} at {} was truncated: create another epoch",
+    "a region of stream {stream} epoch {epoch} at {} was truncated or removed: create another epoch",
     .path.display()
 )]
 #[non_exhaustive]
@@ -136,11 +137,30 @@ impl OwnedEpoch {
         if self.status.flags() == 0 {
             return Ok(());
         }
-        Err(ActivityLost {
+        Err(self.lost())
+    }
+
+    /// Looks whether every region is still there in full length. One `stat` each; for each announce, so
+    /// that damage is noticed while a producer keeps the activity fresh, and new clients are not sent
+    /// to files they cannot map.
+    pub fn check_files(&self) -> Result<(), ActivityLost> {
+        let intact = self.regions.iter().all(|region| {
+            let expected = match region.pool {
+                None => layout::header_region_len(self.geometry.slot_count()),
+                Some((_, stride)) => layout::pool_region_len(self.geometry.slot_count(), stride),
+            };
+            rustix::fs::statat(&self.dir, region.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|stat| stat.st_size.cast_unsigned() >= expected)
+        });
+        if intact { Ok(()) } else { Err(self.lost()) }
+    }
+
+    fn lost(&self) -> ActivityLost {
+        ActivityLost {
             stream: self.stream,
             epoch: self.epoch,
             path: self.path.clone(),
-        })
+        }
     }
 
     /// When somebody, driver or producer, last refreshed it.

@@ -118,7 +118,7 @@ fn pattern_layout(args: &PublishArgs) -> anyhow::Result<FrameLayout> {
         None => {
             let len = args.size.map_or(DEFAULT_PATTERN_LEN, |size| size.0);
             let element_size = element_type.size_bytes() as u64;
-            if len % element_size != 0 {
+            if !len.is_multiple_of(element_size) {
                 bail!(
                     "--size {len} is no multiple of the {element_size} bytes of a {element_type}"
                 );
