@@ -199,7 +199,6 @@ fn a_slot_nobody_wrote_yet_is_refused() {
     assert!(slot::HeaderSlot::decode(&[0; slot::SLOT_LEN]).is_err());
 }
 
-/// Proves [TP-SHM-0670].
 #[test]
 fn tensor_header_has_room_for_eight_dimensions() {
     assert_eq!(usize::from(TensorHeader::MAX_DIMS), TENSOR.dims.len());

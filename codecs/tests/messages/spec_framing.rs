@@ -4,7 +4,7 @@ use tensorpool_codecs::header::MessageHeader;
 use tensorpool_codecs::wire::{
     DataSourceAnnounce, FrameDescriptor, MetaBlobChunk, ShmPoolAnnounce, ShmPoolAnnouncePayloadPool,
 };
-use tensorpool_codecs::{DecodeError, EncodeError, tracelink, wire};
+use tensorpool_codecs::{DecodeError, EncodeError, driver, tracelink, wire};
 
 use crate::cases::cases;
 use crate::support::{bytes, extended, with_header};
@@ -175,6 +175,26 @@ fn message_that_does_not_fit_its_buffer_is_not_written() {
     }
 }
 
+/// Proves [TP-WIRE-0125].
+#[test]
+fn what_is_encoded_has_version_one_and_the_length_of_its_block() {
+    let headers = [
+        wire::FrameDescriptor::HEADER,
+        wire::ConsumerConfig::HEADER,
+        driver::ShmLeaseKeepalive::HEADER,
+        driver::ShmDetachResponse::HEADER,
+    ];
+    assert_eq!(headers.map(|header| header.version), [1; 4]);
+    assert_eq!(headers.map(|header| header.block_length), [40, 18, 25, 12]);
+    let response = driver::ShmDetachResponse {
+        correlation_id: 1,
+        code: driver::ResponseCode::Ok,
+        error_message: b"",
+    };
+    let buf = encoded(8 + 12 + 4, |buf| response.encode(buf));
+    assert_eq!(buf[..8], [12, 0, 4, 0, 0x85, 3, 1, 0]);
+}
+
 /// Proves [TP-WIRE-0380].
 #[test]
 fn absent_string_is_one_of_length_zero() {
@@ -190,4 +210,13 @@ fn absent_string_is_one_of_length_zero() {
     assert_eq!(buf[28..], [0, 0, 0, 0, 1, 0, 0, 0, b's']);
     let decoded = DataSourceAnnounce::decode(&buf).expect("what was encoded");
     assert_eq!((decoded.name, decoded.summary), (&b""[..], &b"s"[..]));
+}
+
+/// Proves [TP-SHM-0670].
+#[test]
+fn tensor_has_exactly_eight_dimensions_of_room() {
+    const ROOM: usize = wire::TensorHeader::MAX_DIMS as usize;
+    let golden = bytes(crate::golden_shared_memory::TENSOR_HEADER);
+    let tensor = wire::TensorHeader::decode(&golden).expect("the golden bytes");
+    assert_eq!((ROOM, tensor.dims.len(), tensor.strides.len()), (8, 8, 8));
 }

@@ -31,7 +31,7 @@ fn at(geometry: &Geometry, stream: u32, epoch: u64) -> EpochSpec<'_> {
     }
 }
 
-/// Proves [TP-SHM-0310].
+/// Proves [TP-SHM-0310] and [TP-SEC-0210].
 #[test]
 fn an_epoch_lies_at_its_canonical_path_with_exact_sizes_and_modes() {
     let epoch = TestEpoch::new(8, &[192, 4096]);

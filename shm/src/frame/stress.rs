@@ -107,6 +107,7 @@ fn run(copy: Copy, enough: fn(&Counts) -> bool) -> Counts {
     })
 }
 
+/// Proves [TP-SHM-0750].
 #[test]
 fn no_torn_frame_is_accepted_from_a_producer_that_laps_its_reader() {
     let counts = run(validated, |counts| {

@@ -117,3 +117,18 @@ fn frame_in_a_pool_that_was_not_announced_is_dropped() {
         );
     }
 }
+
+/// Proves [TP-SHM-1110].
+#[test]
+fn dimensions_beyond_the_count_are_not_there() {
+    let (stream, mut ring) = producing();
+    let mut odd = meta(8);
+    odd.tensor.ndims = 2;
+    odd.tensor.dims = [2, 4, 99, -1, 5, 5, 5, 5];
+    odd.tensor.strides = [4, 1, 77, -1, 7, 7, 7, 7];
+    let _ = ring.publish(&odd, &[0; 8]).unwrap();
+    let reader = stream.map(Access::ReadOnly);
+    let slot = reader.read_slot(Seq::new(0)).unwrap();
+    let frame = Frame::new(&reader, &slot).unwrap();
+    assert_eq!((frame.shape(), frame.strides()), (&[2, 4][..], &[4, 1][..]));
+}

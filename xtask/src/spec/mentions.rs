@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Id, ids_in};
+use super::proofs::MARK;
 use crate::tidy::finding::Finding;
 use crate::tidy::source::SourceFile;
 
@@ -27,11 +28,13 @@ pub(super) fn find(
         if proved.is_some_and(|lines| lines.contains(&line)) {
             continue;
         }
+        let comment = text.trim_start().trim_start_matches('/').trim_start();
+        let is_claim = file.is_test() || comment.starts_with(MARK);
         for raw in ids_in(text) {
             match Id::parse(raw) {
-                Ok(_) if file.is_test() => {
+                Ok(_) if is_claim => {
                     let message = format!(
-                        "{raw} in a test, but not as `/// Proves [{raw}].` directly above a test"
+                        "{raw} proves nothing here: put it into a doc comment directly above a test"
                     );
                     findings.push(Finding::error(&file.path, line, message));
                 }
@@ -82,5 +85,8 @@ mod tests {
             findings[0].contains("directly above a test"),
             "{findings:?}"
         );
+        // Not read by the walk through the modules: a helper within a test, a plain comment.
+        let (_, findings) = find_in("shm/src/a.rs", "  // Proves [TP-SHM-0010].\n", &[]);
+        assert!(findings[0].contains("proves nothing here"), "{findings:?}");
     }
 }

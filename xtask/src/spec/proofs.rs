@@ -17,7 +17,7 @@ use crate::tidy::finding::Finding;
 const MAX_IDS: usize = 3;
 
 /// The word a line with ids starts with.
-const MARK: &str = "Proves ";
+pub(super) const MARK: &str = "Proves ";
 
 /// A root file and the name nextest gives the binary made from it.
 #[derive(Debug, Clone)]
@@ -197,6 +197,12 @@ impl Walk<'_> {
     fn candidate(&mut self, docs: &[Doc], is_test: bool, name: &str, place: &Place) {
         let mut ids = Vec::new();
         let mut first_line = None;
+        for doc in docs.iter().filter(|doc| is_stray(doc, is_test)) {
+            let lines = self.found.lines.entry(place.path.clone()).or_default();
+            lines.insert(doc.line);
+            let message = format!("ids on test {name} go on a line that starts with `{MARK}`");
+            self.error(place, doc.line, message);
+        }
         for doc in docs.iter().filter(|doc| doc.text.trim().starts_with(MARK)) {
             first_line.get_or_insert(doc.line);
             let lines = self.found.lines.entry(place.path.clone()).or_default();
@@ -236,6 +242,11 @@ impl Walk<'_> {
         let finding = Finding::error(&place.path, line, message);
         self.found.findings.push(finding);
     }
+}
+
+/// A line above a test that names ids without proving them.
+fn is_stray(doc: &Doc, is_test: bool) -> bool {
+    is_test && !doc.text.trim().starts_with(MARK) && ids_in(&doc.text).next().is_some()
 }
 
 fn is_test_attribute(attribute: &syn::Attribute) -> bool {

@@ -111,3 +111,11 @@ fn id_on_a_function_that_is_no_test_is_found() {
 fn malformed_id_is_found() {
     assert!(only_finding("/// Proves [TP-SHM-10].\n#[test]\nfn a() {}\n").contains("four digits"));
 }
+
+#[test]
+fn id_above_a_test_outside_of_the_line_that_proves_is_found() {
+    let text = "/// See [TP-SHM-0010].\n#[test]\nfn a() {}\n";
+    assert!(only_finding(text).contains("go on a line that starts with `Proves `"));
+    let text = "/// Proves [TP-SHM-0010] and\n/// [TP-SHM-0020].\n#[test]\nfn a() {}\n";
+    assert!(only_finding(text).starts_with("shm/src/lib.rs:2: ids on test a"));
+}
