@@ -4,6 +4,7 @@ use tensorpool_codecs::types::{ClientId, Epoch, LeaseId, NodeId, StreamId};
 use thiserror::Error;
 
 use super::regions::{RegionSet, RegionsError};
+use crate::common::known_or;
 use crate::common::{
     HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role, ShutdownReason,
 };
@@ -117,7 +118,7 @@ pub struct Grant {
 #[non_exhaustive]
 pub enum LossReason {
     /// The driver ended it.
-    #[error("the driver revoked the lease ({0:?})")]
+    #[error("the driver ended the lease ({})", known_or(.0.as_ref()))]
     Revoked(Option<LeaseRevokeReason>),
     /// No keepalive got out in time.
     #[error("no keepalive could be sent before the lease expired")]
@@ -126,7 +127,7 @@ pub enum LossReason {
     #[error("the driver has gone silent")]
     DriverLost,
     /// The driver said that it goes away.
-    #[error("the driver shuts down ({0:?})")]
+    #[error("the driver shuts down ({})", known_or(.0.as_ref()))]
     DriverShutdown(Option<ShutdownReason>),
     /// The memory of the lease is damaged: only a new epoch helps.
     #[error("a region of the stream was damaged while mapped")]
@@ -152,7 +153,7 @@ pub enum AttachError {
         waited_ns: u64,
     },
     /// The driver said no.
-    #[error("the driver refused the attach ({code:?}): {message}")]
+    #[error("the driver refused the attach ({}): {message}", known_or(code.as_ref()))]
     Rejected {
         /// Its code; `None` when unknown to this version.
         code: Option<ResponseCode>,

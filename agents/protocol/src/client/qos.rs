@@ -103,6 +103,13 @@ impl ConsumerReporter {
         self.reported = None;
     }
 
+    /// The link is back after a loss: whoever waits for us hears it at once.
+    pub const fn on_link_up(&mut self, now: NanoTime) {
+        if self.cadence.next_deadline().is_some() {
+            self.cadence.start(now);
+        }
+    }
+
     /// Whether a report is due: the period is over, a quarter of the ring was consumed since the
     /// last one, or the consumer caught up with the producer.
     #[must_use]
@@ -221,6 +228,17 @@ mod tests {
         );
         reporter.on_sent(at(4), done(0, true));
         assert!(!reporter.is_due(at(10), done(0, true)), "nothing new");
+    }
+
+    #[test]
+    fn the_links_return_is_reported_at_once_if_there_is_anything_to_report() {
+        let mut reporter = ConsumerReporter::new();
+        reporter.on_link_up(at(0));
+        assert!(!reporter.is_due(at(0), NOTHING));
+        reporter.on_mapped(at(0), 64);
+        reporter.on_sent(at(0), NOTHING);
+        reporter.on_link_up(at(10));
+        assert!(reporter.is_due(at(10), NOTHING));
     }
 
     #[test]

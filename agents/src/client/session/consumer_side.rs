@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{Epoch, NanoTime, Seq, StreamId};
 use tensorpool_protocol::client::{Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
-use tensorpool_transport::Offer;
 
 use super::{Context, Facts};
 use crate::client::adapter::Inbound;
@@ -64,6 +63,10 @@ impl ConsumerSide {
         self.reporter.on_mapped(now, slot_count);
     }
 
+    pub(super) fn on_link_up(&mut self, now: NanoTime) {
+        self.reporter.on_link_up(now);
+    }
+
     pub(super) fn on_unmapped(&mut self, now: NanoTime) {
         self.reporter.on_unmapped(now);
     }
@@ -113,8 +116,7 @@ impl ConsumerSide {
             return 0;
         };
         let mut work = 0;
-        if self.hello.is_due(ctx.now)
-            && is_settled(ctx.proxy.send_hello(stream_id, facts.client_id))
+        if self.hello.is_due(ctx.now) && ctx.proxy.send_hello(stream_id, facts.client_id).is_sent()
         {
             self.hello.on_sent(ctx.now);
             self.counters.hellos.increment();
@@ -132,7 +134,7 @@ impl ConsumerSide {
                 drops_gap: self.shared.drops_gap.load(Ordering::Relaxed),
                 drops_late: self.shared.drops_late.load(Ordering::Relaxed),
             };
-            if is_settled(ctx.proxy.send_consumer_report(&report)) {
+            if ctx.proxy.send_consumer_report(&report).is_sent() {
                 self.reporter.on_sent(ctx.now, progress);
                 self.counters.reports.increment();
                 self.reported_epoch = epoch;
@@ -178,9 +180,4 @@ impl ConsumerSide {
     pub(super) fn abandon(&self) {
         self.shared.closed.store(true, Ordering::Release);
     }
-}
-
-/// Sent, or nobody is there to hear it: both mean that the next one is due a period later.
-fn is_settled(offer: Offer) -> bool {
-    offer.is_sent() || offer == Offer::NotConnected
 }

@@ -137,8 +137,9 @@ impl Session {
     pub(super) fn on_link_up(&mut self, now: NanoTime, again: bool) {
         self.attach.on_link_up(now);
         if again {
-            if let Side::Producer(side) = &mut self.side {
-                side.on_link_up(now);
+            match &mut self.side {
+                Side::Producer(side) => side.on_link_up(now),
+                Side::Consumer(side) => side.on_link_up(now),
             }
             self.mailbox.post(Notice::Event(Event::LinkUp));
         }
@@ -146,6 +147,9 @@ impl Session {
 
     pub(super) fn on_link_lost(&mut self, now: NanoTime, reason: &LostReason) {
         self.attach.on_link_lost(now);
+        if let Side::Producer(side) = &mut self.side {
+            side.hold();
+        }
         self.mailbox.post(Notice::Event(Event::LinkLost {
             reason: reason.clone(),
         }));

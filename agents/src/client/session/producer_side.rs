@@ -10,7 +10,7 @@ use tensorpool_protocol::client::{
     Cadence, ConsumerTracker, Grant, LeaseRevoked, REPORT_PERIOD_NS,
 };
 use tensorpool_protocol::common::Role;
-use tensorpool_transport::{Offer, Publication};
+use tensorpool_transport::Publication;
 
 use super::{Context, Facts};
 use crate::client::adapter::Inbound;
@@ -106,6 +106,12 @@ impl ProducerSide {
     pub(super) fn on_link_up(&mut self, now: NanoTime) {
         self.link_up_at = now;
         self.tracker.on_link_up(now);
+        self.hold();
+    }
+
+    /// Lossless: nothing is published until the next duty cycle has judged.
+    pub(super) fn hold(&mut self) {
+        self.shared.limit.set(0);
     }
 
     pub(super) fn on_mapped(&mut self, now: NanoTime) {
@@ -147,7 +153,8 @@ impl ProducerSide {
             .listening_consumers
             .store(listening as u64, Ordering::Relaxed);
         if let Some((epoch, since)) = self.epoch {
-            let hold = (mapped < listening && ctx.now.since_ns(since) < HOLD_NS)
+            let hold = !ctx.link.is_up()
+                || (mapped < listening && ctx.now.since_ns(since) < HOLD_NS)
                 || (self.tracker.unconfirmed() > 0 && ctx.now.since_ns(self.link_up_at) < HOLD_NS);
             self.shared.limit.set(match self.tracker.floor() {
                 _ if hold => 0,
@@ -175,9 +182,8 @@ impl ProducerSide {
         let offer = ctx
             .proxy
             .send_producer_report(stream_id, facts.client_id, epoch, next_seq);
-        let settled = offer.is_sent() || offer == Offer::NotConnected;
-        self.counters.reports.add(u64::from(settled));
-        usize::from(settled)
+        self.counters.reports.add(u64::from(offer.is_sent()));
+        usize::from(offer.is_sent())
     }
 
     /// Gives the handle to whoever waits for it, once its publication is registered.
