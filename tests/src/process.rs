@@ -24,14 +24,20 @@ pub struct Line {
 }
 
 #[derive(Default)]
+struct Said {
+    lines: Vec<Line>,
+    open_pipes: usize,
+}
+
+#[derive(Default)]
 struct Output {
-    lines: Mutex<Vec<Line>>,
+    said: Mutex<Said>,
     changed: Condvar,
 }
 
 impl Output {
     fn push(&self, line: Line) {
-        self.lines.lock().expect("output lock").push(line);
+        self.said.lock().expect("output lock").lines.push(line);
         self.changed.notify_all();
     }
 }
@@ -132,7 +138,8 @@ impl Process {
         let deadline = Instant::now() + patience;
         let guard = Arc::clone(&self.output);
         loop {
-            if !self.is_running() {
+            let exited = !self.is_running();
+            if exited && guard.said.lock().expect("output lock").open_pipes == 0 {
                 return self.status.expect("it exited");
             }
             if Instant::now() > deadline {
@@ -142,8 +149,8 @@ impl Process {
                     self.transcript()
                 );
             }
-            let lines = guard.lines.lock().expect("output lock");
-            drop(guard.changed.wait_timeout(lines, Duration::from_millis(10)));
+            let said = guard.said.lock().expect("output lock");
+            drop(guard.changed.wait_timeout(said, Duration::from_millis(10)));
         }
     }
 
@@ -192,16 +199,16 @@ impl Process {
         let output = Arc::clone(&self.output);
         loop {
             let exited = !self.is_running();
-            let lines = output.lines.lock().expect("output lock");
-            while let Some(line) = lines.get(self.cursor) {
+            let said = output.said.lock().expect("output lock");
+            while let Some(line) = said.lines.get(self.cursor) {
                 self.cursor += 1;
                 if let Some(found) = accept(line) {
                     return found;
                 }
             }
             let late = Instant::now() > deadline;
-            if late || exited {
-                drop(lines);
+            if late || (exited && said.open_pipes == 0) {
+                drop(said);
                 let why = if late {
                     format!("within {patience:?}")
                 } else {
@@ -216,7 +223,7 @@ impl Process {
             drop(
                 output
                     .changed
-                    .wait_timeout(lines, Duration::from_millis(20)),
+                    .wait_timeout(said, Duration::from_millis(20)),
             );
         }
     }
@@ -248,8 +255,8 @@ impl Process {
     /// Every JSON line printed so far whose `event` is `event`.
     #[must_use]
     pub fn events(&self, event: &str) -> Vec<Value> {
-        let lines = self.output.lines.lock().expect("output lock");
-        lines
+        let said = self.output.said.lock().expect("output lock");
+        said.lines
             .iter()
             .filter_map(|line| serde_json::from_str::<Value>(&line.text).ok())
             .filter(|value| value["event"] == event)
@@ -259,9 +266,9 @@ impl Process {
     /// Everything printed so far, for messages.
     #[must_use]
     pub fn transcript(&self) -> String {
-        let lines = self.output.lines.lock().expect("output lock");
+        let said = self.output.said.lock().expect("output lock");
         let mut text = format!("--- {} (pid {}) printed:\n", self.name, self.child.id());
-        for line in lines.iter() {
+        for line in &said.lines {
             text.push_str(if line.stderr { "  err| " } else { "  out| " });
             text.push_str(&line.text);
             text.push('\n');
@@ -290,6 +297,7 @@ impl Drop for Process {
 
 fn read_lines(pipe: impl Read + Send + 'static, stderr: bool, output: &Arc<Output>) {
     let output = Arc::clone(output);
+    output.said.lock().expect("output lock").open_pipes += 1;
     std::thread::spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut bytes = Vec::new();
@@ -302,6 +310,7 @@ fn read_lines(pipe: impl Read + Send + 'static, stderr: bool, output: &Arc<Outpu
             });
             bytes.clear();
         }
+        output.said.lock().expect("output lock").open_pipes -= 1;
         output.changed.notify_all();
     });
 }

@@ -248,6 +248,7 @@ fn shared_memory_that_fills_up_later_rejects_the_attach_with_the_sum() {
     assert!(driver.is_running(), "{}", driver.transcript());
 
     // With room again the same driver serves the same stream.
+    drop(ballast);
     std::fs::remove_file(&inside).expect("ballast");
     let mut publisher = Process::spawn("publisher", {
         let mut command = Command::new("nsenter");

@@ -8,6 +8,7 @@ mod enums;
 mod geometry;
 mod outbox;
 
+pub(crate) use enums::known_or;
 pub use enums::{
     EnumField, HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role, ShutdownReason,
 };

@@ -155,7 +155,7 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
             reason,
             counts,
         } => {
-            let why = reason.map_or_else(|| "gone".to_owned(), |r| format!("{r:?}").to_lowercase());
+            let why = reason.map_or_else(|| "gone".to_owned(), |reason| reason.to_string());
             let text = format!(
                 "producer lost ({why}): {}; waiting for the next",
                 counts_text(counts)

@@ -1,6 +1,8 @@
 //! Enumerations of the driver protocol (Driver Model v1.0, appendix A) and how an unknown wire
 //! value is carried.
 
+use std::fmt::{self, Write as _};
+
 /// An enum field of a decoded message: a value we know, the schema's null, or a number from a newer
 /// peer.
 ///
@@ -59,7 +61,28 @@ macro_rules! wire_enum {
                 }
             }
         }
+
+        /// In small letters, for messages.
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let name = match self {
+                    $(Self::$variant => stringify!($variant),)+
+                };
+                for (index, letter) in name.char_indices() {
+                    if index > 0 && letter.is_uppercase() {
+                        f.write_char(' ')?;
+                    }
+                    f.write_char(letter.to_ascii_lowercase())?;
+                }
+                Ok(())
+            }
+        }
     };
+}
+
+/// A wire value that may be unknown to this version, for messages.
+pub(crate) fn known_or<T: fmt::Display>(value: Option<&T>) -> String {
+    value.map_or_else(|| "unknown to this version".to_owned(), T::to_string)
 }
 
 wire_enum! {
@@ -172,6 +195,7 @@ mod tests {
             }
         }
         assert_eq!(ResponseCode::InternalError.to_wire(), 4);
+        assert_eq!(ResponseCode::InternalError.to_string(), "internal error");
         assert_eq!(
             LeaseRevokeReason::from_wire(3),
             Some(LeaseRevokeReason::Revoked)
