@@ -11,11 +11,14 @@ use crate::driver::Endpoint;
 /// How a client is set up.
 ///
 /// # What a client costs
-/// * Threads: its conductor (unless the application drives it, see [`InvokedClient`]) and one that maps and unmaps
-///   regions and sleeps otherwise.
-/// * Aeron logs: one control and one QoS publication (256 KiB of `/dev/shm` each with the defaults), and per producer
-///   one descriptor publication (3 MiB). Subscriptions cost nothing.
-/// * Memory: about 100 KiB per client, 20 KiB per producer or consumer, and the regions it maps.
+/// * Threads: its conductor (unless the application drives it, see [`InvokedClient`]) and one that
+///   maps and unmaps regions and sleeps otherwise.
+/// * Aeron logs in `/dev/shm`, three terms and a page of metadata each, as pages are first written:
+///   about 200 KiB for control, as much for QoS, and 3 MiB for descriptors per producer.
+///   Subscriptions have none.
+/// * Memory: the queues of each producer and consumer (64 notices, at most 256 more for an
+///   application that does not listen), some bytes per slot of a produced ring, and the regions it
+///   maps.
 ///
 /// [`InvokedClient`]: crate::client::InvokedClient
 #[derive(Clone, Debug)]

@@ -277,7 +277,8 @@ impl ProducerBuilder {
     attach_options!();
 
     /// Paces on the consumers: an offer that would overwrite what one of them still needs answers
-    /// [`OfferError::Paced`](crate::client::OfferError::Paced) instead. Consumers that died hold it up for 5 s.
+    /// [`OfferError::Paced`](crate::client::OfferError::Paced) instead. A consumer that died holds it
+    /// up until its lease expires.
     pub fn lossless(mut self, lossless: bool) -> Self {
         self.lossless = lossless;
         self

@@ -156,7 +156,8 @@ impl FrameGate {
     /// Is the first read of a commit word the committed frame `seq`?
     ///
     /// # Errors
-    /// [`DropCause::Odd`] while the slot is being written, [`DropCause::FrameIdMismatch`] when it holds another one.
+    /// [`DropCause::Odd`] while the slot is being written, [`DropCause::FrameIdMismatch`] when it
+    /// holds another one.
     #[inline]
     pub const fn check_commit(seq: Seq, seq_commit: u64) -> Result<(), DropCause> {
         if seq_commit & 1 == 0 {
@@ -190,7 +191,8 @@ impl FrameGate {
     /// Is this still the frame it was? `second` is the commit word read after an acquire fence.
     ///
     /// # Errors
-    /// [`DropCause::Changed`] when it was overwritten, [`DropCause::Revoked`] when the mapping died meanwhile.
+    /// [`DropCause::Changed`] when it was overwritten, [`DropCause::Revoked`] when the mapping died
+    /// meanwhile.
     #[inline]
     pub const fn confirm(first: u64, second: u64, revoked: bool) -> Result<(), DropCause> {
         if first != second {

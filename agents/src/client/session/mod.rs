@@ -3,32 +3,28 @@
 //! application's thread.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, NodeId, StreamId};
 use tensorpool_protocol::client::{
-    Adoption, AttachClient, AttachError, AttachEvent, Cadence, Grant, LossReason, MapTicket,
-    MappingAction, MappingConfig, MappingCore, SourceEnd,
+    AttachClient, Cadence, LossReason, MapTicket, MappingConfig, MappingCore, SourceEnd,
 };
 use tensorpool_protocol::common::{Role, StreamGeometry};
 use tensorpool_shm::mapping::{MapError, Mapping};
-use tensorpool_transport::{CounterPublisher, Link, LinkState, LostReason};
+use tensorpool_transport::{CounterPublisher, Link, LostReason};
 
 use super::adapter::Inbound;
 use super::error::OpenError;
 use super::event::Event;
 use super::proxy::Proxy;
-use super::shared::{Adopted, Mailbox, Notice};
+use super::shared::{Mailbox, Notice};
 use super::worker::{MapResult, MapWorker, SessionId};
 
+mod actions;
 mod consumer_side;
 mod producer_side;
 
 pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
 pub(super) use producer_side::{CloseProducer, ProducerParts, ProducerSide};
-
-/// Times a first mapping is tried before the open fails.
-const MAX_FIRST_MAP_TRIES: u32 = 3;
 
 /// What a session acts with.
 pub(super) struct Context<'a> {
@@ -303,172 +299,6 @@ impl Session {
         1
     }
 
-    /// Carries out everything the cores decided since.
-    fn settle(&mut self, ctx: &mut Context<'_>) {
-        loop {
-            if let Some(event) = self.attach.poll_event() {
-                self.on_attach_event(ctx, event);
-            } else {
-                self.settle_mapping(ctx);
-                return;
-            }
-        }
-    }
-
-    fn settle_mapping(&mut self, ctx: &mut Context<'_>) {
-        while let Some(action) = self.mapping.poll_action() {
-            self.on_mapping_action(ctx, action);
-        }
-    }
-
-    fn on_attach_event(&mut self, ctx: &mut Context<'_>, event: AttachEvent) {
-        match event {
-            AttachEvent::Attached(grant) => self.on_granted(ctx, &grant),
-            AttachEvent::Lost(reason) => {
-                self.lost = Some((reason, ctx.now));
-                self.mapping.on_lost(ctx.now);
-                // Void first, told then: who knows of the loss cannot use the mapping any more.
-                self.settle_mapping(ctx);
-                self.tell(if is_driver_loss(reason) {
-                    Event::DriverLost { reason }
-                } else {
-                    Event::LeaseLost { reason }
-                });
-            }
-            AttachEvent::Retrying { error, delay_ns } => {
-                if self.opening.is_none() {
-                    self.tell(Event::Retrying {
-                        error,
-                        delay: Duration::from_nanos(delay_ns),
-                    });
-                }
-            }
-            AttachEvent::Failed(error) => {
-                let error = open_error(error, ctx.link);
-                self.opening = None;
-                self.fail_open(error);
-                self.done = true;
-            }
-            AttachEvent::Closed => {
-                self.mapping.on_lost(ctx.now);
-                self.done = true;
-            }
-        }
-    }
-
-    fn on_granted(&mut self, ctx: &mut Context<'_>, grant: &Grant) {
-        self.grant = Some((grant.client_id, grant.node_id));
-        if let Side::Producer(side) = &mut self.side {
-            side.on_granted(ctx.now, grant);
-        }
-        if let Some((reason, lost_at)) = self.lost.take() {
-            self.tell(if is_driver_loss(reason) {
-                Event::DriverBack { lost_at }
-            } else {
-                Event::LeaseBack { lost_at }
-            });
-        }
-        self.mapping.on_granted(ctx.now, &grant.regions);
-    }
-
-    fn on_mapping_action(&mut self, ctx: &mut Context<'_>, action: MappingAction) {
-        match action {
-            MappingAction::Map { ticket, regions } => {
-                self.wanted = Some((ticket, Arc::new(regions.geometry.clone())));
-                ctx.worker.map(self.id, ticket, regions, self.role);
-            }
-            MappingAction::Adopt {
-                ticket, adoption, ..
-            } => {
-                let arrived = self.arrived.take().filter(|(of, _)| *of == ticket);
-                let wanted = self.wanted.take().filter(|(of, _)| *of == ticket);
-                if let (Some((_, mapping)), Some((_, geometry))) = (arrived, wanted) {
-                    self.adopt(ctx, mapping, geometry, adoption);
-                }
-            }
-            MappingAction::Discard { ticket } => {
-                if let Some((_, mapping)) = self.arrived.take_if(|(of, _)| *of == ticket) {
-                    ctx.retired.push(mapping);
-                }
-            }
-            MappingAction::Revoke { .. } => self.revoke(ctx),
-            MappingAction::SourceEnded { epoch, end, .. } => {
-                if let (Side::Consumer(side), SourceEnd::Detached) = (&mut self.side, end) {
-                    side.begin_drain(epoch);
-                }
-                self.ended.push((epoch, end));
-            }
-            MappingAction::SourceStale { epoch } => self.tell(Event::SourceStale { epoch }),
-            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(epoch, delay_ns),
-        }
-    }
-
-    /// The new mapping goes to the handle. The old one is void from now on, unless its producer
-    /// closed it in order: then the handle still delivers what is there, and revokes it when it
-    /// goes on.
-    fn adopt(
-        &mut self,
-        ctx: &mut Context<'_>,
-        mapping: Arc<Mapping>,
-        geometry: Arc<StreamGeometry>,
-        adoption: Adoption,
-    ) {
-        self.map_failures = 0;
-        if let Some(old) = self.current.replace(Arc::clone(&mapping)) {
-            let drains = matches!(&self.side, Side::Consumer(side) if side.drains(old.epoch()));
-            if !drains {
-                old.revoke();
-            }
-            ctx.retired.push(old);
-        }
-        self.checkup.start(ctx.now);
-        match &mut self.side {
-            Side::Producer(side) => side.on_mapped(ctx.now),
-            Side::Consumer(side) => side.on_mapped(ctx.now, mapping.slot_count()),
-        }
-        let (client_id, node_id) = self.grant.unwrap_or((self.attach.client_id(), None));
-        self.mailbox.post(Notice::Adopt(Adopted {
-            mapping,
-            geometry,
-            adoption,
-            client_id,
-            node_id,
-        }));
-    }
-
-    fn revoke(&mut self, ctx: &mut Context<'_>) {
-        if let Some(mapping) = self.current.take() {
-            mapping.revoke();
-            ctx.retired.push(mapping);
-        }
-        self.checkup.stop();
-        match &mut self.side {
-            Side::Producer(side) => side.on_unmapped(),
-            Side::Consumer(side) => side.on_unmapped(ctx.now),
-        }
-    }
-
-    fn on_map_retry(&mut self, epoch: Epoch, delay_ns: u64) {
-        if self.opening.is_some() && self.map_failures >= MAX_FIRST_MAP_TRIES {
-            if let Some(error) = self.map_error.take() {
-                self.opening = None;
-                self.fail_open(OpenError::Map(error));
-                self.side.close();
-            }
-            return;
-        }
-        let error = self
-            .map_error
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        self.tell(Event::MapFailed {
-            epoch,
-            error,
-            delay: Duration::from_nanos(delay_ns),
-        });
-    }
-
     /// Once per announce period: a producer shows that it lives, a consumer looks whether its
     /// mapping still is what it was.
     fn check_up(&mut self, ctx: &mut Context<'_>) -> usize {
@@ -568,26 +398,4 @@ pub(super) struct Facts {
     pub(super) stream_id: Option<StreamId>,
     pub(super) client_id: ClientId,
     pub(super) mapped: Option<(Epoch, u32)>,
-}
-
-/// Without a media driver nobody could answer: say that instead.
-fn open_error(error: AttachError, link: &Link) -> OpenError {
-    match (error, link.state()) {
-        (AttachError::NoAnswer { .. }, LinkState::Connecting(reason)) => OpenError::NoMediaDriver {
-            dir: link.dir().display().to_string(),
-            reason: reason.to_string(),
-        },
-        (AttachError::NoAnswer { .. }, LinkState::Lost(reason)) => OpenError::NoMediaDriver {
-            dir: link.dir().display().to_string(),
-            reason: reason.to_string(),
-        },
-        (error, _) => OpenError::Attach(error),
-    }
-}
-
-fn is_driver_loss(reason: LossReason) -> bool {
-    matches!(
-        reason,
-        LossReason::DriverLost | LossReason::DriverShutdown(_)
-    )
 }

@@ -256,8 +256,8 @@ impl AttachClient {
         }
     }
 
-    /// The mapped memory turned out to be damaged, as by a truncation. A producer needs another epoch,
-    /// so the lease is left to expire and a new one asked for.
+    /// The mapped memory turned out to be damaged, as by a truncation. A producer needs another
+    /// epoch, so the lease is left to expire and a new one asked for.
     pub fn on_memory_damaged(&mut self, now: NanoTime) {
         self.advance(now);
         if let State::Attached(_) = self.state {

@@ -1,0 +1,307 @@
+//! Keeping a lease, losing it, getting it back, giving it back.
+
+use super::*;
+
+#[test]
+fn the_local_expiry_moves_with_each_keepalive_that_was_sent() {
+    let mut client = attached(Role::Producer);
+    run(&mut client, 10, 2_000);
+    client.on_announce(at(2_000), &announce(2_000, 500));
+    // The last keepalive left at 1010 ms; from now on none gets out.
+    client.on_timeout(at(4_009));
+    assert!(client.is_attached());
+    client.on_timeout(at(4_011));
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::Expired)]
+    );
+}
+
+#[test]
+fn a_lease_survives_a_short_link_loss_and_is_kept_alive_at_once_after_it() {
+    let mut client = attached(Role::Producer);
+    run(&mut client, 10, 20);
+    client.on_link_lost(at(100));
+    client.on_timeout(at(2_500));
+    assert_eq!(client.peek_request(), None, "nothing can be sent");
+    client.on_link_up(at(2_600));
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Keepalive(_))
+    ));
+    client.on_request_sent(at(2_600));
+    client.on_timeout(at(3_500));
+    assert!(
+        client.is_attached(),
+        "the driver's silence is counted from the link's return"
+    );
+    client.on_link_lost(at(3_600));
+    client.on_timeout(at(5_601));
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::Expired)]
+    );
+    client.on_timeout(at(6_000));
+    assert_eq!(client.peek_request(), None);
+    client.on_link_up(at(6_001));
+    client.on_timeout(at(6_001));
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Attach(_))
+    ));
+}
+
+#[test]
+fn three_silent_periods_mean_that_the_driver_is_lost() {
+    let mut client = attached(Role::Consumer);
+    run(&mut client, 10, 1_000);
+    client.on_announce(at(1_000), &announce(1_000, 500));
+    run(&mut client, 1_010, 3_990);
+    assert!(
+        client.is_attached(),
+        "keepalives alone prove nothing, but three periods are not over"
+    );
+    run(&mut client, 4_000, 4_010);
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::DriverLost)]
+    );
+}
+
+#[test]
+fn announces_of_other_streams_are_no_sign_of_life() {
+    let mut client = attached(Role::Consumer);
+    for ms in (0..3_000).step_by(500) {
+        let foreign = Announce {
+            stream_id: StreamId::new(1),
+            ..announce(ms, 500)
+        };
+        client.on_announce(at(ms), &foreign);
+        run(&mut client, ms, ms + 490);
+    }
+    run(&mut client, 3_000, 3_010);
+    assert!(!client.is_attached());
+}
+
+#[test]
+fn after_a_loss_it_reattaches_with_growing_pauses_and_at_once_when_the_driver_is_heard() {
+    let mut client = attached(Role::Consumer);
+    run(&mut client, 10, 3_010);
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::DriverLost)]
+    );
+    let mut pauses = Vec::new();
+    for ms in (3_020..60_000).step_by(10) {
+        run(&mut client, ms, ms);
+        for event in events(&mut client) {
+            match event {
+                AttachEvent::Retrying { delay_ns, .. } => pauses.push(delay_ns / MS),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(pauses.iter().all(|&pause| pause <= 3_200), "{pauses:?}");
+    assert!(pauses.last() >= Some(&1_600), "{pauses:?}");
+    // Drive into a pause, then let the driver announce.
+    let mut ms = 60_000;
+    while client.peek_request().is_some() || !matches!(client.state, State::Backoff(_)) {
+        ms += 10;
+        run(&mut client, ms, ms);
+    }
+    events(&mut client);
+    client.on_announce(at(ms), &announce(ms, 600));
+    client.on_timeout(at(ms));
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Attach(_))
+    ));
+}
+
+#[test]
+fn own_revokes_are_consumed_once_and_others_ignored() {
+    let mut client = attached(Role::Producer);
+    let foreign = LeaseRevoked {
+        client_id: ClientId::new(1),
+        ..revoke_of(&client, 900)
+    };
+    client.on_lease_revoked(at(10), &foreign);
+    client.on_lease_revoked(at(10), &revoke_of(&client, 901));
+    assert!(client.is_attached());
+    client.on_lease_revoked(at(11), &revoke_of(&client, 900));
+    client.on_lease_revoked(at(12), &revoke_of(&client, 900));
+    let lost = LossReason::Revoked(Some(LeaseRevokeReason::Expired));
+    assert_eq!(events(&mut client), [AttachEvent::Lost(lost)]);
+}
+
+#[test]
+fn a_shutdown_notice_counts_once_even_after_the_driver_is_back() {
+    let notice = DriverShutdown {
+        timestamp: at(5),
+        reason: EnumField::Known(ShutdownReason::Normal),
+    };
+    let mut client = attached(Role::Producer);
+    client.on_driver_shutdown(at(10), notice);
+    client.on_driver_shutdown(at(11), notice);
+    let lost = LossReason::DriverShutdown(Some(ShutdownReason::Normal));
+    assert_eq!(events(&mut client), [AttachEvent::Lost(lost)]);
+    client.on_timeout(at(200));
+    let id = correlation(&client);
+    client.on_attach_response(at(201), &ok(id));
+    events(&mut client);
+    client.on_driver_shutdown(at(202), notice);
+    assert!(
+        client.is_attached(),
+        "an old notice says nothing about the new driver"
+    );
+}
+
+#[test]
+fn a_second_producer_is_retried_until_the_timeout_and_then_names_the_holder() {
+    let mut client = client(Role::Producer);
+    let held_since = at(0).get() - 7_350 * MS;
+    client.on_announce(at(0), &announce(0, held_since));
+    let mut attempts = 0;
+    for ms in (0..5_000).step_by(10) {
+        client.on_timeout(at(ms));
+        if let Some(ControlRequest::Attach(request)) = client.peek_request() {
+            attempts += 1;
+            client.on_request_sent(at(ms));
+            let answer = rejected(request.correlation_id, "producer already attached");
+            client.on_attach_response(at(ms), &answer);
+        }
+        events(&mut client);
+    }
+    assert!(attempts > 10, "{attempts}");
+    client.on_timeout(at(5_000));
+    match &events(&mut client)[..] {
+        [
+            AttachEvent::Failed(
+                error @ AttachError::ProducerHeld {
+                    holder,
+                    lease_age_ns,
+                    ..
+                },
+            ),
+        ] => {
+            assert_eq!(*holder, Some(ClientId::new(77)));
+            assert!(lease_age_ns.unwrap() >= 7_350 * MS);
+            assert!(error.to_string().contains("client 77, for 12."), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_producer_whose_stream_went_on_without_it_has_lost_its_lease() {
+    let mut client = attached(Role::Producer);
+    client.on_announce(at(10), &announce(10, 500));
+    assert!(client.is_attached());
+    client.on_announce(at(11), &announce(11, 501));
+    let lost = LossReason::Superseded(Epoch::new(501));
+    assert_eq!(events(&mut client), [AttachEvent::Lost(lost)]);
+    let mut consumer = attached(Role::Consumer);
+    consumer.on_announce(at(11), &announce(11, 501));
+    assert!(
+        consumer.is_attached(),
+        "a consumer follows the stream instead"
+    );
+}
+
+#[test]
+fn damaged_memory_ends_the_lease_and_a_new_one_is_asked_for() {
+    let mut client = attached(Role::Producer);
+    client.on_memory_damaged(at(10));
+    client.on_memory_damaged(at(11));
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::MemoryDamaged)]
+    );
+    client.on_timeout(at(200));
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Attach(_))
+    ));
+}
+
+#[test]
+fn other_refusals_end_the_first_attach_but_not_a_reattach() {
+    let mut first = client(Role::Producer);
+    let id = correlation(&first);
+    first.on_attach_response(at(1), &rejected(id, "stream not provisioned"));
+    assert!(matches!(
+        events(&mut first)[..],
+        [AttachEvent::Failed(AttachError::Rejected { .. })]
+    ));
+
+    let mut again = attached(Role::Producer);
+    again.on_lease_revoked(at(10), &revoke_of(&again, 900));
+    events(&mut again);
+    again.on_timeout(at(200));
+    let id = correlation(&again);
+    again.on_attach_response(at(201), &rejected(id, "stream not provisioned"));
+    assert!(matches!(
+        events(&mut again)[..],
+        [AttachEvent::Retrying { .. }]
+    ));
+}
+
+#[test]
+fn close_detaches_and_waits_for_the_answer_but_not_for_ever() {
+    let mut client = attached(Role::Producer);
+    run(&mut client, 10, 20);
+    client.close(at(30));
+    let Some(ControlRequest::Detach(request)) = client.peek_request() else {
+        panic!("a detach is due");
+    };
+    assert_eq!(request.lease_id, LeaseId::new(900));
+    client.on_request_sent(at(30));
+    let answer = |code| DetachResponse {
+        correlation_id: request.correlation_id,
+        code: Some(code),
+    };
+    client.on_detach_response(at(31), &answer(ResponseCode::Ok));
+    assert_eq!(events(&mut client), [AttachEvent::Closed]);
+
+    let mut deaf = attached(Role::Producer);
+    deaf.close(at(30));
+    assert_eq!(run(&mut deaf, 30, 520).len(), 3, "the request is repeated");
+    assert!(!deaf.is_closed());
+    run(&mut deaf, 530, 540);
+    assert_eq!(events(&mut deaf), [AttachEvent::Closed]);
+}
+
+#[test]
+fn a_rejected_detach_of_a_dynamic_stream_is_repeated_once_with_the_requested_id() {
+    let mut client = client(Role::Producer);
+    let id = correlation(&client);
+    let dynamic = AttachResponse {
+        stream_id: Some(StreamId::new(20_001)),
+        ..ok(id)
+    };
+    client.on_attach_response(at(1), &dynamic);
+    events(&mut client);
+    client.close(at(2));
+    let mut ids = Vec::new();
+    while let Some(ControlRequest::Detach(request)) = client.peek_request() {
+        ids.push(request.stream_id.get());
+        client.on_request_sent(at(3));
+        let correlation_id = request.correlation_id;
+        let answer = DetachResponse {
+            correlation_id,
+            code: Some(ResponseCode::Rejected),
+        };
+        client.on_detach_response(at(3), &answer);
+    }
+    assert_eq!(ids, [20_001, 10_000]);
+    assert!(client.is_closed());
+}
+
+#[test]
+fn closing_without_a_lease_is_immediate_and_idempotent() {
+    let mut client = client(Role::Producer);
+    client.close(at(1));
+    client.close(at(2));
+    assert_eq!(events(&mut client), [AttachEvent::Closed]);
+    assert_eq!(client.next_deadline(), None);
+}

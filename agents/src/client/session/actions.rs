@@ -1,0 +1,210 @@
+//! Carrying out what a session's cores decided. Only the session calls this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tensorpool_codecs::types::Epoch;
+use tensorpool_protocol::client::{
+    Adoption, AttachError, AttachEvent, Grant, LossReason, MappingAction, SourceEnd,
+};
+use tensorpool_protocol::common::StreamGeometry;
+use tensorpool_shm::mapping::Mapping;
+use tensorpool_transport::{Link, LinkState};
+
+use super::{Context, Session, Side};
+use crate::client::error::OpenError;
+use crate::client::event::Event;
+use crate::client::shared::{Adopted, Notice};
+
+/// Times a first mapping is tried before the open fails.
+const MAX_FIRST_MAP_TRIES: u32 = 3;
+
+impl Session {
+    /// Carries out everything the cores decided since.
+    pub(super) fn settle(&mut self, ctx: &mut Context<'_>) {
+        loop {
+            if let Some(event) = self.attach.poll_event() {
+                self.on_attach_event(ctx, event);
+            } else {
+                self.settle_mapping(ctx);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn settle_mapping(&mut self, ctx: &mut Context<'_>) {
+        while let Some(action) = self.mapping.poll_action() {
+            self.on_mapping_action(ctx, action);
+        }
+    }
+
+    pub(super) fn on_attach_event(&mut self, ctx: &mut Context<'_>, event: AttachEvent) {
+        match event {
+            AttachEvent::Attached(grant) => self.on_granted(ctx, &grant),
+            AttachEvent::Lost(reason) => {
+                self.lost = Some((reason, ctx.now));
+                self.mapping.on_lost(ctx.now);
+                // Void first, told then: who knows of the loss cannot use the mapping any more.
+                self.settle_mapping(ctx);
+                self.tell(if is_driver_loss(reason) {
+                    Event::DriverLost { reason }
+                } else {
+                    Event::LeaseLost { reason }
+                });
+            }
+            AttachEvent::Retrying { error, delay_ns } => {
+                if self.opening.is_none() {
+                    self.tell(Event::Retrying {
+                        error,
+                        delay: Duration::from_nanos(delay_ns),
+                    });
+                }
+            }
+            AttachEvent::Failed(error) => {
+                let error = open_error(error, ctx.link);
+                self.opening = None;
+                self.fail_open(error);
+                self.done = true;
+            }
+            AttachEvent::Closed => {
+                self.mapping.on_lost(ctx.now);
+                self.done = true;
+            }
+        }
+    }
+
+    pub(super) fn on_granted(&mut self, ctx: &mut Context<'_>, grant: &Grant) {
+        self.grant = Some((grant.client_id, grant.node_id));
+        if let Side::Producer(side) = &mut self.side {
+            side.on_granted(ctx.now, grant);
+        }
+        if let Some((reason, lost_at)) = self.lost.take() {
+            self.tell(if is_driver_loss(reason) {
+                Event::DriverBack { lost_at }
+            } else {
+                Event::LeaseBack { lost_at }
+            });
+        }
+        self.mapping.on_granted(ctx.now, &grant.regions);
+    }
+
+    pub(super) fn on_mapping_action(&mut self, ctx: &mut Context<'_>, action: MappingAction) {
+        match action {
+            MappingAction::Map { ticket, regions } => {
+                self.wanted = Some((ticket, Arc::new(regions.geometry.clone())));
+                ctx.worker.map(self.id, ticket, regions, self.role);
+            }
+            MappingAction::Adopt {
+                ticket, adoption, ..
+            } => {
+                let arrived = self.arrived.take().filter(|(of, _)| *of == ticket);
+                let wanted = self.wanted.take().filter(|(of, _)| *of == ticket);
+                if let (Some((_, mapping)), Some((_, geometry))) = (arrived, wanted) {
+                    self.adopt(ctx, mapping, geometry, adoption);
+                }
+            }
+            MappingAction::Discard { ticket } => {
+                if let Some((_, mapping)) = self.arrived.take_if(|(of, _)| *of == ticket) {
+                    ctx.retired.push(mapping);
+                }
+            }
+            MappingAction::Revoke { .. } => self.revoke(ctx),
+            MappingAction::SourceEnded { epoch, end, .. } => {
+                if let (Side::Consumer(side), SourceEnd::Detached) = (&mut self.side, end) {
+                    side.begin_drain(epoch);
+                }
+                self.ended.push((epoch, end));
+            }
+            MappingAction::SourceStale { epoch } => self.tell(Event::SourceStale { epoch }),
+            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(epoch, delay_ns),
+        }
+    }
+
+    /// The new mapping goes to the handle. The old one is void from now on, unless its producer
+    /// closed it in order: then the handle still delivers what is there, and revokes it when it
+    /// goes on.
+    pub(super) fn adopt(
+        &mut self,
+        ctx: &mut Context<'_>,
+        mapping: Arc<Mapping>,
+        geometry: Arc<StreamGeometry>,
+        adoption: Adoption,
+    ) {
+        self.map_failures = 0;
+        if let Some(old) = self.current.replace(Arc::clone(&mapping)) {
+            let drains = matches!(&self.side, Side::Consumer(side) if side.drains(old.epoch()));
+            if !drains {
+                old.revoke();
+            }
+            ctx.retired.push(old);
+        }
+        self.checkup.start(ctx.now);
+        match &mut self.side {
+            Side::Producer(side) => side.on_mapped(ctx.now),
+            Side::Consumer(side) => side.on_mapped(ctx.now, mapping.slot_count()),
+        }
+        let (client_id, node_id) = self.grant.unwrap_or((self.attach.client_id(), None));
+        self.mailbox.post(Notice::Adopt(Adopted {
+            mapping,
+            geometry,
+            adoption,
+            client_id,
+            node_id,
+        }));
+    }
+
+    pub(super) fn revoke(&mut self, ctx: &mut Context<'_>) {
+        if let Some(mapping) = self.current.take() {
+            mapping.revoke();
+            ctx.retired.push(mapping);
+        }
+        self.checkup.stop();
+        match &mut self.side {
+            Side::Producer(side) => side.on_unmapped(),
+            Side::Consumer(side) => side.on_unmapped(ctx.now),
+        }
+    }
+
+    pub(super) fn on_map_retry(&mut self, epoch: Epoch, delay_ns: u64) {
+        if self.opening.is_some() && self.map_failures >= MAX_FIRST_MAP_TRIES {
+            if let Some(error) = self.map_error.take() {
+                self.opening = None;
+                self.fail_open(OpenError::Map(error));
+                self.side.close();
+            }
+            return;
+        }
+        let error = self
+            .map_error
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        self.tell(Event::MapFailed {
+            epoch,
+            error,
+            delay: Duration::from_nanos(delay_ns),
+        });
+    }
+}
+
+/// Without a media driver nobody could answer: say that instead.
+fn open_error(error: AttachError, link: &Link) -> OpenError {
+    match (error, link.state()) {
+        (AttachError::NoAnswer { .. }, LinkState::Connecting(reason)) => OpenError::NoMediaDriver {
+            dir: link.dir().display().to_string(),
+            reason: reason.to_string(),
+        },
+        (AttachError::NoAnswer { .. }, LinkState::Lost(reason)) => OpenError::NoMediaDriver {
+            dir: link.dir().display().to_string(),
+            reason: reason.to_string(),
+        },
+        (error, _) => OpenError::Attach(error),
+    }
+}
+
+fn is_driver_loss(reason: LossReason) -> bool {
+    matches!(
+        reason,
+        LossReason::DriverLost | LossReason::DriverShutdown(_)
+    )
+}
