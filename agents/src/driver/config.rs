@@ -10,8 +10,8 @@ use tensorpool_protocol::driver::{LeaseConfig, StreamSpec};
 use tensorpool_shm::paths::{DEFAULT_BASE_DIR, DEFAULT_NAMESPACE};
 use tensorpool_transport::Channel;
 
-/// Term length of the well-known streams: the default of all known implementations.
-const TERM_LEN: usize = 4 << 20;
+/// Term length of the well-known streams: the default of all known implementations, as they write it.
+const TERM_LEN: &str = "4m";
 /// The stream that exists when none is configured.
 const DEFAULT_STREAM: StreamId = StreamId::new(10_000);
 const DEFAULT_SLOT_COUNT: u32 = 16;
@@ -33,7 +33,7 @@ impl Endpoint {
         let channel = Channel::ipc();
         let channel = channel
             .clone()
-            .with_term_length(TERM_LEN)
+            .with_param("term-length", TERM_LEN)
             .unwrap_or(channel);
         Self { channel, stream_id }
     }

@@ -90,6 +90,8 @@ fn play(program: &Path, scene: &Scene, interrupt: &Interrupt) -> Result<()> {
     let media_driver =
         media_driver.wait_until("its control file is there", PATIENCE, interrupt, ready)?;
     let driver = Process::start(scene.driver(program))?;
+    let ready = || scene.driver_is_ready();
+    let driver = driver.wait_until("it says that it is ready", PATIENCE, interrupt, ready)?;
 
     let mut rows = Vec::new();
     for phase in &PHASES {

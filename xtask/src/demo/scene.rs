@@ -16,7 +16,8 @@ const STREAM: &str = "10000";
 /// Size of a frame: a 640 x 512 image of 16 bits.
 const FRAME: &str = "640KiB";
 
-/// 32 slots of one frame each are 20 MiB; an epoch before and one after fit the budget together.
+/// 16 slots of one frame each are 16 MiB (strides are powers of two); an epoch before and one after fit
+/// the budget together.
 const DRIVER_CONFIG: &str = r#"
 [driver]
 instance_id = "demo"
@@ -29,8 +30,8 @@ namespace = "demo"
 epoch_gc_keep = 1
 
 [profiles.demo]
-header_nslots = 32
-payload_pools = [{ pool_id = 1, stride_bytes = 655360 }]
+header_nslots = 16
+payload_pools = [{ pool_id = 1, stride_bytes = 1048576 }]
 
 [streams.demo]
 stream_id = 10000
@@ -109,6 +110,12 @@ impl Scene {
     /// Whether the media driver has made its control file.
     pub(super) fn aeron_is_up(&self) -> bool {
         fs::metadata(self.aeron().join("cnc.dat")).is_ok_and(|file| file.len() > 0)
+    }
+
+    /// Whether the driver has said that it can be attached to.
+    pub(super) fn driver_is_ready(&self) -> bool {
+        fs::read_to_string(self.logs().join("driver.out"))
+            .is_ok_and(|said| said.contains("driver ready"))
     }
 
     /// What the pools take of /dev/shm, as allocated rather than as long as the files are.

@@ -25,7 +25,7 @@ pub(super) struct Received {
     /// None when no frame carried a publish time.
     pub(super) latency_ns: Option<Latency>,
     /// Frames whose bytes were wrong although they were validated.
-    pub(super) torn: u64,
+    pub(super) wrong: u64,
 }
 
 /// One-way latency.
@@ -64,7 +64,7 @@ fn parse<T: DeserializeOwned>(output: &str) -> Option<T> {
 mod tests {
     use super::*;
 
-    const SUMMARY: &str = r#"{"event":"summary","frames":90,"bytes":900,"seconds":1.5,"torn":0,
+    const SUMMARY: &str = r#"{"event":"summary","frames":90,"bytes":900,"seconds":1.5,"wrong":0,
         "drops":{"gap":7,"late":3},"latency_ns":{"p50":900,"p99":1200,"p99.9":1500,"max":2000}}"#;
 
     #[test]

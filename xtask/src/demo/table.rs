@@ -23,8 +23,8 @@ impl Row {
             received,
         } = self;
         let accounted_for = received.frames + received.dropped();
-        let fault = if received.torn > 0 {
-            format!("{} torn frames", received.torn)
+        let fault = if received.wrong > 0 {
+            format!("{} torn or wrong frames", received.wrong)
         } else if received.frames == 0 {
             "no frame arrived".to_owned()
         } else if accounted_for != sent.frames {
@@ -53,7 +53,7 @@ impl Row {
 pub(super) fn render(rows: &[Row]) -> String {
     let mut table = format!(
         "{:<12} {:>8} {:>10} {:>10} {:>7} {:>10} {:>10} {:>10} {:>5}\n",
-        "phase", "consumer", "sent", "received", "GB/s", "dropped", "p50", "p99", "torn"
+        "phase", "consumer", "sent", "received", "GB/s", "dropped", "p50", "p99", "wrong"
     );
     for row in rows {
         let (p50, p99) = row.received.latency_ns.map_or_else(
@@ -69,7 +69,7 @@ pub(super) fn render(rows: &[Row]) -> String {
             row.received.frames,
             row.gigabytes_per_s(),
             row.received.dropped(),
-            row.received.torn,
+            row.received.wrong,
         );
     }
     table
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::demo::summary::Latency;
 
-    fn row(sent: u64, frames: u64, dropped: u64, torn: u64) -> Row {
+    fn row(sent: u64, frames: u64, dropped: u64, wrong: u64) -> Row {
         let received = Received {
             frames,
             bytes: 3_000_000_000,
@@ -94,7 +94,7 @@ mod tests {
                 p50: 900,
                 p99: 12_345,
             }),
-            torn,
+            wrong,
         };
         Row {
             phase: "1 kHz",

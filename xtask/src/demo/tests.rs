@@ -9,21 +9,21 @@ const FAKE: &str = r#"#!/bin/sh
 summary() {
     echo '{"event":"progress","frames":1}'
     echo '{"event":"summary","frames":'"$1"',"bytes":1000,"seconds":5.0,"drops":{"gap":'"$2"'},
-        "latency_ns":null,"torn":@TORN@}' | tr -d '\n'
+        "latency_ns":null,"wrong":@WRONG@}' | tr -d '\n'
     echo
 }
 serve() { trap 'exit 0' TERM; while :; do sleep 0.05; done; }
 for last; do :; done
 case "$1 $2" in
     "run media-driver") mkdir "$last"; echo 1 > "$last/cnc.dat"; serve ;;
-    "run driver") @DRIVER@ ;;
+    "run driver") echo "driver ready"; @DRIVER@ ;;
     publish*) summary 100 0 ;;
     subscribe*) summary 90 @DROPPED@ ;;
 esac
 "#;
 
-fn fake(dir: &Path, dropped: &str, torn: &str, driver: &str) -> PathBuf {
-    let script = FAKE.replace("@DROPPED@", dropped).replace("@TORN@", torn);
+fn fake(dir: &Path, dropped: &str, wrong: &str, driver: &str) -> PathBuf {
+    let script = FAKE.replace("@DROPPED@", dropped).replace("@WRONG@", wrong);
     let program = dir.join("agent-runner");
     fs::write(&program, script.replace("@DRIVER@", driver)).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -31,9 +31,9 @@ fn fake(dir: &Path, dropped: &str, torn: &str, driver: &str) -> PathBuf {
 }
 
 /// Plays with a fake program; what the demo says of it. Whatever happened, nothing is left.
-fn outcome_of(dropped: &str, torn: &str, driver: &str) -> Result<()> {
+fn outcome_of(dropped: &str, wrong: &str, driver: &str) -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
-    let program = fake(dir.path(), dropped, torn, driver);
+    let program = fake(dir.path(), dropped, wrong, driver);
     let scene = Scene::create().unwrap();
     let outcome = play(&program, &scene, &Interrupt::install().unwrap());
     scene.remove().unwrap();
@@ -57,7 +57,7 @@ fn demo_fails_when_a_frame_is_lost_without_being_counted() {
 #[test]
 fn demo_fails_when_a_frame_is_torn() {
     let error = outcome_of("10", "1", "serve").unwrap_err().to_string();
-    assert!(error.contains("1 torn frames"), "{error}");
+    assert!(error.contains("1 torn or wrong frames"), "{error}");
 }
 
 #[test]
