@@ -6,3 +6,4 @@ mod mapping;
 mod slots;
 mod superblock;
 mod support;
+mod torn;

@@ -74,7 +74,7 @@ fn run_own(proofs: &[&Proof]) -> Result<()> {
     packages
         .into_iter()
         .fold(
-            Cmd::cargo("nextest run --profile").arg(OWN_PROFILE),
+            Cmd::cargo("nextest run --status-level fail --profile").arg(OWN_PROFILE),
             |run, package| run.arg("--package").arg(package),
         )
         .run()
