@@ -13,3 +13,8 @@ pub use tensorpool_runtime as runtime;
 pub use tensorpool_shm as shm;
 /// Channels, links and the media driver.
 pub use tensorpool_transport as transport;
+
+/// The README's example must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

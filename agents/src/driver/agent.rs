@@ -12,8 +12,8 @@ use tensorpool_runtime::clock::{CachedNanoClock, monotonic_ns};
 use tensorpool_runtime::{Agent, AgentError};
 use tensorpool_shm::driver::NamespaceRoot;
 use tensorpool_transport::{
-    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, LinkState, WaitReason, PublicationOptions, Subscription,
-    SubscriptionOptions,
+    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, LinkState, PublicationOptions,
+    Subscription, SubscriptionOptions, WaitReason,
 };
 
 use super::adapter::{self, Heard};
@@ -241,7 +241,10 @@ impl DriverAgent {
 
     /// A fault is told of and reported.
     fn note(&mut self, code: &'static str, text: String) {
-        self.observers.tell(|| DriverEvent::Fault { code, text: text.clone() });
+        self.observers.tell(|| DriverEvent::Fault {
+            code,
+            text: text.clone(),
+        });
         self.keep_fault(code, text);
     }
 
@@ -265,7 +268,9 @@ impl DriverAgent {
             return;
         }
         if let LinkState::Connecting(reason @ WaitReason::NoDriver) = self.link.state() {
-            self.observers.tell(|| DriverEvent::NoMediaDriver { reason: reason.to_string() });
+            self.observers.tell(|| DriverEvent::NoMediaDriver {
+                reason: reason.to_string(),
+            });
             self.told_waiting = true;
         }
         self.told_waiting |= is_ready;
