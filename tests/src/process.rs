@@ -220,11 +220,7 @@ impl Process {
                     self.transcript()
                 );
             }
-            drop(
-                output
-                    .changed
-                    .wait_timeout(said, Duration::from_millis(20)),
-            );
+            drop(output.changed.wait_timeout(said, Duration::from_millis(20)));
         }
     }
 

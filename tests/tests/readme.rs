@@ -39,7 +39,9 @@ fn run(sandbox: &Sandbox, block: &str) -> String {
             .parent()
             .into_iter()
             .map(PathBuf::from)
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+            .chain(std::env::split_paths(
+                &std::env::var_os("PATH").unwrap_or_default(),
+            )),
     )
     .expect("a search path");
     let mut command = Command::new("bash");
@@ -67,7 +69,10 @@ fn block_with(words: &str) -> String {
 fn every_block_is_run_by_a_test() {
     let known = ["cargo xtask", "--pattern interop", "image.npy", "clip.y4m"];
     for block in shell_blocks(&readme()) {
-        assert!(known.iter().any(|words| block.contains(words)), "no test runs:\n{block}");
+        assert!(
+            known.iter().any(|words| block.contains(words)),
+            "no test runs:\n{block}"
+        );
     }
 }
 

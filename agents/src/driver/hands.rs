@@ -45,8 +45,7 @@ impl Hands {
                 let (stream_id, epoch) = (announcement.stream_id, announcement.epoch);
                 let done = self.say(now, action);
                 if done {
-                    self.lost
-                        .extend(self.regions.check(stream_id, epoch).err());
+                    self.lost.extend(self.regions.check(stream_id, epoch).err());
                 }
                 done
             }
