@@ -42,6 +42,7 @@ fn allocations_during(work: impl FnOnce()) -> u64 {
     COUNT.get() - before
 }
 
+/// Proves [TP-RT-1040].
 #[test]
 fn offering_claiming_and_polling_allocate_nothing() {
     const COUNT_TO_SEND: u32 = 100_000;

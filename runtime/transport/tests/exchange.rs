@@ -38,6 +38,7 @@ fn a_message_arrives_with_its_session_and_position() {
     assert_eq!(link.poll_event(), None);
 }
 
+/// Proves [TP-RT-0970].
 #[test]
 fn a_message_longer_than_the_mtu_is_reassembled() {
     let dir = AeronDir::new();
@@ -62,6 +63,7 @@ fn a_message_longer_than_the_mtu_is_reassembled() {
     assert_eq!(publication.offer(&vec![0; max + 1]), Offer::TooLong);
 }
 
+/// Proves [TP-RT-0980].
 #[test]
 fn a_claim_is_filled_in_place_and_a_dropped_one_disappears() {
     let dir = AeronDir::new();
@@ -89,6 +91,7 @@ fn a_claim_is_filled_in_place_and_a_dropped_one_disappears() {
     assert_eq!(publication.try_claim(max + 1).unwrap_err(), Offer::TooLong);
 }
 
+/// Proves [TP-RT-1000].
 #[test]
 fn a_panicking_handler_is_survived_by_the_subscription() {
     let dir = AeronDir::new();
@@ -115,6 +118,7 @@ fn a_panicking_handler_is_survived_by_the_subscription() {
     assert_eq!(panics, 1, "the panic reaches the caller once");
 }
 
+/// Proves [TP-RT-0990].
 #[test]
 fn exclusive_publications_of_one_stream_may_differ_in_term_length() {
     let dir = AeronDir::new();

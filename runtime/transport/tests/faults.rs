@@ -28,6 +28,7 @@ fn lost_reasons(link: &mut Link) -> Vec<LostReason> {
     reasons
 }
 
+/// Proves [TP-RT-1020].
 #[test]
 fn a_killed_media_driver_is_noticed_and_its_successor_serves_the_same_handles() {
     const NAME: &str = "a_killed_media_driver_is_noticed_and_its_successor_serves_the_same_handles";
@@ -164,6 +165,7 @@ fn a_client_process_stopped_for_longer_than_the_liveness_timeout_rebuilds_its_li
     generation_of(&mut link, &mut subscription, 2);
 }
 
+/// Proves [TP-RT-1010].
 #[test]
 fn a_stopped_untethered_subscriber_does_not_hold_up_the_others() {
     const NAME: &str = "a_stopped_untethered_subscriber_does_not_hold_up_the_others";

@@ -12,6 +12,7 @@ use tensorpool_transport::media_driver::{
 
 const SIGSTOP: i32 = 19;
 
+/// Proves [TP-RT-1030].
 #[test]
 fn a_second_media_driver_is_refused_and_names_the_first() {
     let dir = AeronDir::new();
