@@ -53,7 +53,7 @@ enum Command {
     Demo,
     /// Run every test: unit, property and system tests, documentation examples, loom models.
     Test,
-    /// Run everything CI checks: format, lints, generated code, house rules, tests, docs,
+    /// Run everything CI checks: format, lints, generated code, house rules, tests, specification, docs,
     /// licences, and the demo.
     Ci,
     /// Generate the message codecs from schemas/*.xml.
