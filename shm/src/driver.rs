@@ -8,6 +8,7 @@ mod create;
 mod epoch;
 mod error;
 mod existing;
+mod lock;
 mod root;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, StreamId};
 
 use super::epoch::{OwnedEpoch, OwnedRegion};
 use super::existing::{remove_dir, remove_empty_parent};
-use super::root::{available_bytes, dir_mode, ensure_dir, open_dir};
+use super::root::{available_bytes, dir_mode, ensure_dir, open_dir, retry_while_removed};
 use super::{CreateError, NamespaceRoot, RegionUri, RootError};
 use crate::layout::{Geometry, LAYOUT_VERSION, SUPERBLOCK_LEN, pool_region_len};
 use crate::mapping::Access;
@@ -104,18 +104,7 @@ impl NamespaceRoot {
 
     /// The stream's directory; somebody may just be removing it because it was empty.
     fn stream_dir(&self, path: &Path) -> Result<OwnedFd, RootError> {
-        let mut result = ensure_dir(self.dir(), path, self.file_mode());
-        for _ in 0..8 {
-            match &result {
-                Err(RootError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound =>
-                {
-                    result = ensure_dir(self.dir(), path, self.file_mode());
-                }
-                _ => break,
-            }
-        }
-        result
+        retry_while_removed(|| ensure_dir(self.dir(), path, self.file_mode()))
     }
 
     fn check_room(&self, spec: &EpochSpec<'_>, page: PageInfo) -> Result<(), CreateError> {

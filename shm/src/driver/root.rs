@@ -1,17 +1,18 @@
-//! The namespace directory and the lock that keeps a second driver out of it.
+//! The namespace directory: taken, and given back without a trace.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::RootError;
+use super::lock::Lock;
 use crate::paths::{Namespace, UserName};
 
-/// Name of the lock file; hidden, so that nobody takes it for a stream.
-const LOCK_FILE: &str = ".driver.lock";
+/// How often something is begun again because a directory on the way was removed meanwhile.
+const ATTEMPTS: usize = 1_000;
 
 /// Where a driver keeps its streams.
 #[derive(Clone, Debug)]
@@ -27,14 +28,17 @@ pub struct RootSpec<'a> {
 }
 
 /// A namespace this process owns until it is dropped. Shared between threads freely.
+///
+/// Dropping it removes the lock file, and the directories of namespace and user if that leaves them
+/// empty; epochs that were not removed stay.
 #[derive(Debug)]
 pub struct NamespaceRoot {
+    base_dir: OwnedFd,
+    user_dir: OwnedFd,
     dir: OwnedFd,
     path: PathBuf,
     file_mode: u32,
-    /// Unlocked when closed. The file stays: removing it would let two drivers lock two files of
-    /// the same name.
-    _lock: OwnedFd,
+    lock: Lock,
 }
 
 impl NamespaceRoot {
@@ -50,19 +54,25 @@ impl NamespaceRoot {
             .base_dir
             .canonicalize()
             .map_err(|source| io_error("find base directory", spec.base_dir, source))?;
+        retry_while_removed(|| Self::attempt(spec, &base))
+    }
+
+    fn attempt(spec: &RootSpec<'_>, base: &Path) -> Result<Self, RootError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let base_fd = rustix::fs::open(&base, flags, Mode::empty())
-            .map_err(|errno| io_error("open base directory", &base, errno.into()))?;
+        let base_dir = rustix::fs::open(base, flags, Mode::empty())
+            .map_err(|errno| io_error("open base directory", base, errno.into()))?;
         let user_path = base.join(spec.user.dir_name());
-        let user_fd = ensure_dir(&base_fd, &user_path, spec.file_mode)?;
+        let user_dir = ensure_dir(&base_dir, &user_path, spec.file_mode)?;
         let path = user_path.join(spec.namespace.as_str());
-        let dir = ensure_dir(&user_fd, &path, spec.file_mode)?;
-        let lock = lock(&dir, &path)?;
+        let dir = ensure_dir(&user_dir, &path, spec.file_mode)?;
+        let lock = Lock::take(&dir, &path)?;
         Ok(Self {
+            base_dir,
+            user_dir,
             dir,
             path,
             file_mode: spec.file_mode,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -87,6 +97,37 @@ impl NamespaceRoot {
     pub(super) fn dir(&self) -> impl AsFd + '_ {
         self.dir.as_fd()
     }
+}
+
+impl Drop for NamespaceRoot {
+    fn drop(&mut self) {
+        // Best effort: what stays does no harm, the next driver takes it over.
+        self.lock.unlink(&self.dir);
+        let user_path = self.path.parent().unwrap_or(&self.path);
+        remove_if_empty(&self.user_dir, &self.path);
+        remove_if_empty(&self.base_dir, user_path);
+    }
+}
+
+/// Removes the directory `path` from `parent`. One that somebody uses is not empty: the kernel
+/// refuses.
+fn remove_if_empty(parent: &OwnedFd, path: &Path) {
+    let name = path.file_name().unwrap_or_default();
+    let _ = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+}
+
+/// Begins again while something that was just there is not: directories go as soon as they are
+/// empty. Each failed attempt means that somebody else got on.
+pub(super) fn retry_while_removed<T>(
+    mut attempt: impl FnMut() -> Result<T, RootError>,
+) -> Result<T, RootError> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(RootError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            result => return result,
+        }
+    }
+    attempt()
 }
 
 /// Opens `path`, whose parent is `parent`, as a directory of ours; creates it if need be.
@@ -145,100 +186,16 @@ pub(super) fn available_bytes(fd: impl AsFd) -> rustix::io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Takes the lock and writes our pid into its file.
-fn lock(dir: &OwnedFd, path: &Path) -> Result<OwnedFd, RootError> {
-    let error = |what, errno: Errno| io_error(what, &path.join(LOCK_FILE), errno.into());
-    let flags =
-        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR;
-    let fd = rustix::fs::openat(dir, LOCK_FILE, flags, mode)
-        .map_err(|errno| error("open lock file", errno))?;
-    match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            return Err(RootError::Held {
-                path: path.to_owned(),
-                holder: read_holder(&fd),
-            });
-        }
-        Err(errno) => return Err(error("lock", errno)),
-    }
-    write_holder(&fd).map_err(|errno| error("write lock file", errno))?;
-    Ok(fd)
-}
-
-/// Leaves our pid in the lock file. A hugetlbfs has no `write`: there the kernel's list of locks
-/// must do.
-fn write_holder(fd: &OwnedFd) -> rustix::io::Result<()> {
-    rustix::fs::ftruncate(fd, 0)?;
-    let text = format!("{}\n", std::process::id());
-    match rustix::io::pwrite(fd, text.as_bytes(), 0) {
-        Ok(_) | Err(Errno::INVAL) => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn read_holder(fd: &OwnedFd) -> Option<u32> {
-    let mut text = [0; 16];
-    let len = rustix::io::pread(fd, &mut text, 0).unwrap_or(0);
-    let written = str::from_utf8(&text[..len])
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    written.or_else(|| {
-        let stat = rustix::fs::fstat(fd).ok()?;
-        let locks = std::fs::read_to_string("/proc/locks").ok()?;
-        flock_holder(&locks, stat.st_dev, stat.st_ino)
-    })
-}
-
-/// Who holds the `flock` on a file, by the kernel's list: lines like `1: FLOCK ADVISORY WRITE 77
-/// 00:1a:4242 0 EOF`.
-fn flock_holder(locks: &str, dev: u64, inode: u64) -> Option<u32> {
-    let (major, minor) = (rustix::fs::major(dev), rustix::fs::minor(dev));
-    let file = format!("{major:02x}:{minor:02x}:{inode}");
-    locks.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        (fields.next()? == "FLOCK").then_some(())?;
-        let pid = fields.nth(2)?.parse().ok()?;
-        (fields.next()? == file).then_some(pid)
-    })
-}
-
 /// Whether `name` in `dir` is a regular file, not followed if it is a link.
 pub(super) fn is_regular(dir: impl AsFd, name: &str) -> bool {
     rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
-fn io_error(what: &'static str, path: &Path, source: io::Error) -> RootError {
+pub(super) fn io_error(what: &'static str, path: &Path, source: io::Error) -> RootError {
     RootError::Io {
         what,
         path: path.to_owned(),
         source,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_holder_of_a_lock_is_found_in_the_kernels_list() {
-        let temp = crate::testkit::temp_dir();
-        let file = std::fs::File::create(temp.path().join("lock")).unwrap();
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
-        // The file is empty, as on a file system without `write`.
-        assert_eq!(read_holder(&OwnedFd::from(file)), Some(std::process::id()));
-    }
-
-    #[test]
-    fn waiting_and_foreign_locks_do_not_count() {
-        let dev = rustix::fs::makedev(0, 0x1a);
-        let locks = "1: POSIX  ADVISORY  WRITE 5 00:1a:42 0 EOF\n\
-                     2: FLOCK  ADVISORY  WRITE 6 00:1a:43 0 EOF\n\
-                     2: -> FLOCK  ADVISORY  WRITE 8 00:1a:42 0 EOF\n\
-                     3: FLOCK  ADVISORY  WRITE 7 00:1a:42 0 EOF\n";
-        assert_eq!(flock_holder(locks, dev, 42), Some(7));
-        assert_eq!(flock_holder(locks, dev, 44), None);
     }
 }
