@@ -7,4 +7,7 @@ mod epochs;
 mod leases;
 mod random_walk;
 mod shutdown;
+mod spec_attach;
+mod spec_epochs;
+mod spec_leases;
 mod support;
