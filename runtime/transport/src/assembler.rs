@@ -25,6 +25,8 @@ struct Buffer {
 }
 
 impl Assembler {
+    /// No message is longer (Aeron's own limit): what goes on beyond that is no message.
+    const MAX_MESSAGE_LEN: usize = 16 << 20;
     /// A buffer that has grown beyond this is given back to the system after its message.
     const MAX_KEPT_LEN: usize = 4 << 20;
 
@@ -66,7 +68,9 @@ impl Assembler {
             }
             return;
         };
-        if self.buffers[index].next_position != start_of(payload, &header) {
+        let buffer = &self.buffers[index];
+        let is_too_long = buffer.bytes.len() + payload.len() > Self::MAX_MESSAGE_LEN;
+        if is_too_long || buffer.next_position != start_of(payload, &header) {
             self.release(index);
             self.incomplete_count += 1;
             return;

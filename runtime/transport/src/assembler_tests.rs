@@ -159,3 +159,19 @@ proptest! {
         prop_assert_eq!(feed.assembler.incomplete_count(), 0);
     }
 }
+
+#[test]
+fn a_message_without_an_end_is_given_up_at_the_longest_message_there_is() {
+    let mut feed = Feed::default();
+    let part = vec![1; 1 << 20];
+    feed.fragment(SESSION, BEGIN, &part);
+    for _ in 1..16 {
+        feed.fragment(SESSION, 0, &part);
+    }
+    assert!(feed.assembler.has_partial());
+    feed.fragment(SESSION, 0, b"x");
+    assert!(!feed.assembler.has_partial());
+    assert_eq!(feed.assembler.incomplete_count(), 1);
+    feed.fragment(SESSION, BEGIN | END, b"next");
+    assert_eq!(feed.received, [(SESSION, b"next".to_vec())]);
+}

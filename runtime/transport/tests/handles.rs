@@ -56,6 +56,24 @@ fn a_handle_dropped_before_it_was_live_or_without_a_driver_leaves_nothing() {
 }
 
 #[test]
+fn a_forgotten_claim_does_no_harm_when_its_publication_is_closed() {
+    let dir = AeronDir::new();
+    let _driver = dir.driver();
+    let (mut link, mut other) = (dir.link(), dir.link());
+    let mut publication = publication(&mut link, 1000);
+    // Of another client: this one then has no use for the log but the publication.
+    let _subscription = subscription(&mut other, 1000);
+    drive_until(&mut [&mut link, &mut other], "connect", || {
+        publication.is_connected()
+    });
+    std::mem::forget(publication.try_claim(64).unwrap());
+    drop(publication);
+    drive_until_with(&mut [&mut link], "close", |links| {
+        links[0].stats().resource_count == 0
+    });
+}
+
+#[test]
 fn handles_outlive_the_link() {
     let dir = AeronDir::new();
     let _driver = dir.driver();

@@ -107,7 +107,9 @@ impl ClientDriver {
     }
 
     /// Closes a publication; one of another client goes with that client.
-    pub(crate) fn close_publication(&mut self, publication: NativePublication) {
+    pub(crate) fn close_publication(&mut self, mut publication: NativePublication) {
+        // Closing unmaps the log, unless the client has an image of it, too.
+        publication.abort_open_claim();
         if self.owns(publication.client()) {
             // SAFETY: rules 1 and 3.
             unsafe {
@@ -136,7 +138,7 @@ pub(crate) struct NativePublication {
 
 // SAFETY: rule 2: Aeron's exclusive publication may be used by any one thread at a time while the conductor
 // runs on another; `&mut self` gives the one, and there is no `Sync`. The open claim points into the log
-// buffer, which the client keeps mapped.
+// buffer, which stays mapped until the publication is closed; before that the claim is aborted.
 unsafe impl Send for NativePublication {}
 
 impl NativePublication {
@@ -205,7 +207,7 @@ impl NativePublication {
     pub(crate) fn claimed(&self) -> &[u8] {
         match &self.open_claim {
             // SAFETY: Aeron gave `length` bytes at `data` to this publication alone until commit or abort;
-            // the log stays mapped while `self` holds its client.
+            // the log stays mapped until `self` is given back to be closed.
             Some(claim) => unsafe { std::slice::from_raw_parts(claim.data, claim.length) },
             None => &[],
         }
@@ -257,7 +259,8 @@ impl NativePublication {
 
 impl Drop for NativePublication {
     fn drop(&mut self) {
-        // The log stays mapped until the client goes, which `self.client` still holds here.
+        // Of a client that is no longer driven: its logs stay mapped until it goes, and `self.client` still
+        // holds it here. A publication that was closed has no open claim any more.
         self.abort_open_claim();
     }
 }

@@ -230,8 +230,11 @@ unsafe extern "C-unwind" fn on_fragment<F: FnMut(&[u8], FragmentHeader)>(
     if unsafe { aeron::aeron_header_values(header, &raw mut values) } < 0 {
         return CONTINUE;
     }
-    // SAFETY: `length` bytes of the log at `buffer`, which no publisher touches before this subscriber has
-    // moved on by a whole term window (Aeron's flow control); not null, since a frame header precedes it.
+    // SAFETY: `length` bytes of the log at `buffer`, mapped during the poll; not null, since a frame header
+    // precedes it. No publisher touches them before this subscriber has moved on (Aeron's flow control). An
+    // untethered subscriber is waited for until the untethered timeouts have passed, and its bytes are
+    // overwritten a term's length after that at the earliest: the closure must not dwell on a fragment for
+    // so long, as Aeron demands of every handler.
     let payload = unsafe { std::slice::from_raw_parts(buffer, length) };
     let fragment = FragmentHeader::of(&values);
     match catch_unwind(AssertUnwindSafe(|| {
