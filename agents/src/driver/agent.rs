@@ -279,16 +279,14 @@ impl DriverAgent {
     fn conclude(&mut self, work_count: usize) -> Result<usize, AgentError> {
         self.hands.counters.mirror(&self.table.stats());
         self.note_readiness();
-        let silent = self.table.peek_action(Destination::Control).is_none();
         match (self.faults.pop_front(), self.table.phase()) {
             (Some(fault), _) => Err(fault),
-            (None, Phase::Closed { reason }) if silent => {
+            // Whatever is left to be said is said on closing.
+            (None, Phase::Closed { reason }) => {
                 let text = format!("a shutdown request was accepted ({reason:?})");
                 Err(AgentError::terminate("driver-shutdown", text))
             }
-            (None, Phase::Serving | Phase::Draining { .. } | Phase::Closed { .. }) => {
-                Ok(work_count)
-            }
+            (None, Phase::Serving | Phase::Draining { .. }) => Ok(work_count),
         }
     }
 

@@ -37,9 +37,13 @@ impl Fixture {
     }
 
     pub(crate) fn restart_media_driver(&mut self) {
-        self.media_driver = None;
+        self.stop_media_driver();
         let config = MediaDriverConfig::for_dir(&self.aeron_dir());
         self.media_driver = Some(EmbeddedMediaDriver::start(config).unwrap());
+    }
+
+    pub(crate) fn stop_media_driver(&mut self) {
+        self.media_driver = None;
     }
 
     pub(crate) fn aeron_dir(&self) -> PathBuf {

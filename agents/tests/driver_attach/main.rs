@@ -235,7 +235,7 @@ fn strides_some_peers_cannot_map_need_an_explicit_word() {
 }
 
 #[test]
-fn a_clean_end_is_announced_twice_and_leaves_no_region() {
+fn a_clean_end_is_announced_twice_and_leaves_nothing() {
     let fixture = Fixture::new();
     let mut driver = fixture.driver(|_| {});
     let mut client = fixture.client();
@@ -252,7 +252,8 @@ fn a_clean_end_is_announced_twice_and_leaves_no_region() {
             .count()
             == 2
     });
-    assert_eq!(fixture.epochs(), Vec::<u64>::new());
+    let left = std::fs::read_dir(fixture.config().base_dir).unwrap();
+    assert_eq!(left.count(), 0, "lock file and directories are gone, too");
 }
 
 #[test]
@@ -347,6 +348,23 @@ fn an_authorised_shutdown_request_ends_the_driver() {
             .heard
             .contains(&Heard::Shutdown(ShutdownReason::Admin))
     });
+    assert!(driver.ended_by_itself());
+    assert_eq!(fixture.epochs(), Vec::<u64>::new());
+}
+
+#[test]
+fn an_accepted_shutdown_ends_the_driver_even_when_nobody_can_be_told() {
+    let mut fixture = Fixture::new();
+    let mut driver = fixture.driver(|config| {
+        config.shutdown_token = "secret".into();
+        config.shutdown_timeout_ns = 500_000_000;
+    });
+    let mut client = fixture.client();
+    client.attach(7, P, STREAM).granted();
+    client.request_shutdown(b"secret");
+    let refused = client.attach(9, C, STREAM);
+    assert_eq!(refused.text, "driver draining");
+    fixture.stop_media_driver();
     assert!(driver.ended_by_itself());
     assert_eq!(fixture.epochs(), Vec::<u64>::new());
 }

@@ -71,7 +71,9 @@ impl LeaseTable {
         self.stats.leases_detached += 1;
         let ended = self.end_lease(key.lease_id, LeaseRevokeReason::Detached);
         let index = self.stream_index(key.stream_id);
-        if let (Some(_), Some(index), Role::Producer) = (ended, index, key.role) {
+        // A driver that closes makes no epoch any more, so there is no announce to wait for.
+        let closed = matches!(self.phase, Phase::Closed { .. });
+        if let (Some(_), Some(index), Role::Producer, false) = (ended, index, key.role, closed) {
             let deadline = self.now.after_ns(DETACH_PATIENCE_NS);
             let correlation_id = request.correlation_id;
             self.streams[index].detaches.push(DetachWaiter {

@@ -73,3 +73,14 @@ fn closing_answers_what_is_under_way_and_revokes_nothing() {
     assert_eq!(driver.live(STREAM), Some(producer.epoch));
     assert_eq!(letters(&driver.run_said()).replace('N', ""), "");
 }
+
+#[test]
+fn a_producer_that_leaves_a_closing_driver_is_answered_at_once() {
+    let mut driver = Driver::new(config());
+    let producer = driver.granted(7, Role::Producer, STREAM);
+    driver.table.on_close(driver.now, ShutdownReason::Normal);
+    driver.detach(&producer, 7, Role::Producer);
+    let answers = detach_answers(&driver.run());
+    let codes: Vec<_> = answers.iter().map(|answer| answer.code).collect();
+    assert_eq!(codes, [ResponseCode::Ok]);
+}
