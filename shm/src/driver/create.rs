@@ -263,9 +263,12 @@ impl Builder<'_> {
         let file_len = self.page.file_len(region_len);
         rustix::fs::ftruncate(&fd, file_len)
             .map_err(|errno| self.space_error("set the length of", &path, errno))?;
-        if self.spec.fill == Fill::Allocated {
-            allocate(&fd, file_len).map_err(|errno| self.space_error("allocate", &path, errno))?;
-        }
+        // The superblock is written in any case.
+        let allocated_len = match self.spec.fill {
+            Fill::Allocated => file_len,
+            Fill::Sparse => SUPERBLOCK_LEN as u64,
+        };
+        allocate(&fd, allocated_len).map_err(|errno| self.space_error("allocate", &path, errno))?;
         let head = self.map(&File::from(fd), &path, file_len)?;
         Ok(OwnedRegion { name, pool, head })
     }

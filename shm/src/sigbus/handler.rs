@@ -50,14 +50,13 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     let saved = unsafe { *errno };
     // SAFETY: the kernel passes valid information with SA_SIGINFO.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
-    // A positive code: raised by the kernel for an access, so that the address means something.
-    let handled = code > 0
+    let handled = is_fault(code)
         && match find(address) {
             Some(found) => replace(found, address),
             None => false,
         };
     if !handled {
-        chain(signal, info, context);
+        chain(signal, code, info, context);
     }
     // SAFETY: as above.
     unsafe { *errno = saved };
@@ -95,7 +94,7 @@ fn replace(found: Found, address: usize) -> bool {
 }
 
 /// Hands the signal to whoever was there before us.
-fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+fn chain(signal: c_int, code: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let previous = PREVIOUS.load(Ordering::SeqCst);
     if previous.is_null() {
         return;
@@ -106,7 +105,7 @@ fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
         // The access would fault again for ever, or the signal was sent and must not get lost: the
         // default action ends the process when the instruction is repeated or the signal raised
         // again.
-        libc::SIG_DFL | libc::SIG_IGN if is_fault(info) => restore_default(),
+        libc::SIG_DFL | libc::SIG_IGN if is_fault(code) => restore_default(),
         libc::SIG_IGN => {}
         libc::SIG_DFL => {
             restore_default();
@@ -127,9 +126,11 @@ fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     }
 }
 
-fn is_fault(info: *mut siginfo_t) -> bool {
-    // SAFETY: the kernel passes valid information with SA_SIGINFO.
-    unsafe { (*info).si_code > 0 }
+/// Whether an access of this very thread raised the signal, so that the address means something and
+/// the access is repeated. Sent signals have codes up to 0; a memory error somebody else came across
+/// has a positive one as well.
+fn is_fault(code: c_int) -> bool {
+    code > 0 && code != libc::BUS_MCEERR_AO
 }
 
 fn restore_default() {
@@ -137,5 +138,20 @@ fn restore_default() {
     unsafe {
         let default: sigaction = core::mem::zeroed();
         libc::sigaction(libc::SIGBUS, &default, ptr::null_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_access_of_this_thread_is_a_fault() {
+        assert!(is_fault(libc::BUS_ADRERR) && is_fault(libc::BUS_MCEERR_AR));
+        assert!(
+            !is_fault(libc::BUS_MCEERR_AO),
+            "found in passing, nobody waits for it"
+        );
+        assert!(!is_fault(libc::SI_USER) && !is_fault(libc::SI_TKILL));
     }
 }

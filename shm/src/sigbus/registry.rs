@@ -78,6 +78,9 @@ pub(super) fn register(
     HINT.store(index + 1, Ordering::Relaxed);
     HIGH_WATER.fetch_max(index + 1, Ordering::SeqCst);
     let entry = &TABLE[index];
+    // Orders the end of the entry's last life before the stores below: whoever sees one of these
+    // sees a newer version, too.
+    fence(Ordering::Release);
     entry.start.store(start, Ordering::Relaxed);
     entry.len.store(len, Ordering::Relaxed);
     entry.page_len.store(page_len, Ordering::Relaxed);
