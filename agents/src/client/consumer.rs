@@ -137,6 +137,9 @@ impl Consumer {
             budget -= fragments.min(budget);
             idle = fragments == 0;
         }
+        if idle && self.ending.is_none() {
+            delivered += self.look_for_untold(limit - delivered, &mut on_frame);
+        }
         self.report(idle);
         if self.ending.is_some() {
             self.go_on_ending(idle);
@@ -145,6 +148,34 @@ impl Consumer {
             return Err(PollError::ClientClosed);
         }
         Ok(delivered)
+    }
+
+    /// All descriptors are read. Frames of which the producer said long ago that they are published
+    /// were not told of and never will: they are looked for in the ring.
+    #[inline]
+    fn look_for_untold(&mut self, limit: usize, on_frame: &mut impl FnMut(&Frame<'_>)) -> usize {
+        let Some(current) = &self.current else {
+            return 0;
+        };
+        let Some(overdue) = self.shared.overdue.of(current.epoch) else {
+            return 0;
+        };
+        if self
+            .ledger
+            .last_seq()
+            .is_some_and(|last| overdue <= last.get() + 1)
+        {
+            return 0;
+        }
+        let mut reader = Reader {
+            stream_id: self.stream_id,
+            current: Some(current),
+            ledger: &mut self.ledger,
+            shared: &self.shared,
+            delivered: 0,
+        };
+        reader.catch_up(limit, on_frame);
+        reader.delivered
     }
 
     /// What happened since the last call. See [`Event`].

@@ -20,7 +20,8 @@ pub struct FrameInfo {
     pub pool: PoolId,
     /// When it was taken, as the producing application says.
     pub timestamp: NanoTime,
-    /// When consumers were told of it, by the monotonic clock; some peers do not say.
+    /// When consumers were told of it, by the monotonic clock; some peers do not say. `None`, as
+    /// what follows, also for a frame whose descriptor was lost and that was found in the ring.
     pub published: Option<NanoTime>,
     /// The metadata version that describes it.
     pub meta_version: Option<MetaVersion>,
@@ -197,4 +198,13 @@ pub(super) struct Told {
     pub(super) published: Option<NanoTime>,
     pub(super) meta_version: Option<MetaVersion>,
     pub(super) trace_id: Option<TraceId>,
+}
+
+impl Told {
+    /// Of a frame that was found without a descriptor.
+    pub(super) const NOTHING: Self = Self {
+        published: None,
+        meta_version: None,
+        trace_id: None,
+    };
 }

@@ -37,6 +37,58 @@ impl Reader<'_> {
         if descriptor.stream_id != self.stream_id {
             return;
         }
+        self.on_frame_told(&descriptor, || told(&message), on_frame);
+    }
+
+    /// Reads from the ring what was published and never told of, as when the link was lost: the
+    /// frames may still be there. To be called when no descriptor is left, so that they come in
+    /// order. Delivers up to `limit`.
+    #[cold]
+    pub(super) fn catch_up(&mut self, limit: usize, on_frame: &mut impl FnMut(&Frame<'_>)) {
+        let Some(current) = self.current.filter(|current| !current.mapping.is_revoked()) else {
+            return;
+        };
+        let (stream_id, epoch) = (current.stream_id, current.epoch);
+        let Some(overdue) = self.shared.overdue.of(epoch) else {
+            return;
+        };
+        if self.ledger.last_seq().is_none() {
+            self.learn_position();
+            // What came before is not owed to us: nobody needs to wait until we have seen it.
+            if let Some(expected) = self.ledger.expected() {
+                self.shared.done.set(expected.get());
+            }
+        }
+        // Said by somebody; what counts is what the ring says.
+        if !overdue
+            .checked_sub(1)
+            .is_some_and(|last| was_written(current, Seq::new(last)))
+        {
+            return;
+        }
+        while let Some(seq) = self.ledger.expected().filter(|seq| seq.get() < overdue) {
+            if self.delivered >= limit {
+                return;
+            }
+            // More than a ring behind there is nothing to find: what is gone is a gap.
+            let oldest = overdue.saturating_sub(u64::from(current.geometry.slot_count()));
+            let seq = Seq::new(seq.get().max(oldest));
+            let descriptor = Descriptor {
+                stream_id,
+                epoch,
+                seq,
+            };
+            self.on_frame_told(&descriptor, || Told::NOTHING, on_frame);
+        }
+    }
+
+    #[inline]
+    fn on_frame_told(
+        &mut self,
+        descriptor: &Descriptor,
+        told: impl FnOnce() -> Told,
+        on_frame: &mut impl FnMut(&Frame<'_>),
+    ) {
         let Some(current) = self.current else {
             self.ledger.on_dropped(DropCause::EpochMismatch);
             return;
@@ -47,7 +99,7 @@ impl Reader<'_> {
             geometry: &current.geometry,
             revoked: current.mapping.is_revoked(),
         };
-        match FrameGate::admit(&descriptor, &facts) {
+        match FrameGate::admit(descriptor, &facts) {
             Verdict::Foreign => return,
             Verdict::Drop(DropCause::EpochMismatch) => {
                 self.ledger.on_dropped(DropCause::EpochMismatch);
@@ -60,8 +112,7 @@ impl Reader<'_> {
             }
             Verdict::Accept(_) => {
                 if self.take_account(descriptor.seq) {
-                    let told = told(&message);
-                    match Self::deliver(current, &facts, &descriptor, &told, on_frame) {
+                    match Self::deliver(current, &facts, descriptor, &told(), on_frame) {
                         Ok(()) => {
                             self.delivered += 1;
                             self.ledger.on_delivered();
@@ -77,21 +128,30 @@ impl Reader<'_> {
         }
     }
 
-    /// Counts a descriptor at its receipt, before its slot is looked at.
+    /// Counts a descriptor at its receipt, before its slot is looked at; but one that leaps ahead is
+    /// only believed if the ring has come that far, as everything behind it would be lost otherwise.
     #[inline]
     fn take_account(&mut self, seq: Seq) -> bool {
         if self.ledger.last_seq().is_none() {
             self.learn_position();
         }
+        if self.ledger.expected() != Some(seq) && !self.is_plausible(seq) {
+            return false;
+        }
         self.ledger.on_descriptor(seq)
+    }
+
+    #[cold]
+    fn is_plausible(&self, seq: Seq) -> bool {
+        self.current.is_none_or(|current| was_written(current, seq))
     }
 
     /// Before the first frame: what the producer said about its position tells where our account
     /// begins.
     #[cold]
-    fn learn_position(&mut self) {
+    pub(super) fn learn_position(&mut self) {
         let epoch = self.current.map(|current| current.epoch);
-        if let Some(next_seq) = epoch.and_then(|epoch| self.shared.producer_position.of(epoch)) {
+        if let Some(next_seq) = epoch.and_then(|epoch| self.shared.joined_at.of(epoch)) {
             self.ledger.on_producer_position(Seq::new(next_seq));
         }
     }
@@ -122,6 +182,18 @@ impl Reader<'_> {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Whether the ring has come as far as this frame, complete or not. Commit words have 63 bits for it.
+#[cold]
+fn was_written(current: &Current, seq: Seq) -> bool {
+    if seq.get() >> 63 != 0 {
+        return false;
+    }
+    match current.mapping.read_slot(seq) {
+        Err(SlotError::OtherSeq { found, .. }) => found.seq() > seq,
+        _ => true,
     }
 }
 

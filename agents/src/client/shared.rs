@@ -82,8 +82,12 @@ pub(super) struct ConsumerShared {
     pub(super) drops_gap: AtomicU64,
     /// Handle: frames lost because they were overwritten.
     pub(super) drops_late: AtomicU64,
-    /// Session: the producer's next sequence number, as last heard.
-    pub(super) producer_position: EpochWord,
+    /// Session: the producer's next sequence number, as first heard since the handle was handed
+    /// over: what came before is not owed to it.
+    pub(super) joined_at: EpochWord,
+    /// Session: the producer's next sequence number as of the report before the last. Descriptors
+    /// of frames before it have arrived, or never will.
+    pub(super) overdue: EpochWord,
     /// Conductor: nothing more will come.
     pub(super) closed: AtomicBool,
 }

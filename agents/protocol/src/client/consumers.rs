@@ -24,6 +24,8 @@ struct Consumer {
     heard: NanoTime,
     epoch: Epoch,
     last_seq_seen: u64,
+    /// Of the epoch's frames, the first it can still be given.
+    owed_from: u64,
     /// When the last two reports of this epoch that said "0" arrived, see
     /// [`ConsumerTracker::all_saw`].
     zero_heard: [NanoTime; 2],
@@ -34,6 +36,9 @@ struct Consumer {
 pub struct ConsumerTracker {
     stream_id: StreamId,
     epoch: Epoch,
+    slot_count: u64,
+    next_seq: u64,
+    published: NanoTime,
     consumers: Vec<Consumer>,
     overflow: u64,
     gone: VecDeque<(ClientId, NanoTime)>,
@@ -48,6 +53,9 @@ impl ConsumerTracker {
         Self {
             stream_id,
             epoch: Epoch::new(0),
+            slot_count: 1,
+            next_seq: 0,
+            published: NanoTime::new(0),
             consumers: Vec::with_capacity(MAX_CONSUMERS),
             overflow: 0,
             gone: VecDeque::with_capacity(MAX_GONE),
@@ -55,13 +63,24 @@ impl ConsumerTracker {
         }
     }
 
-    /// The producer goes on with this stream and epoch: everybody has to report anew.
-    pub fn begin_epoch(&mut self, stream_id: StreamId, epoch: Epoch) {
+    /// The producer goes on with this stream and epoch, in a ring of so many slots: everybody has to
+    /// report anew.
+    pub fn begin_epoch(&mut self, stream_id: StreamId, epoch: Epoch, slot_count: u32) {
         if stream_id != self.stream_id {
             self.consumers.clear();
         }
         self.stream_id = stream_id;
         self.epoch = epoch;
+        self.slot_count = u64::from(slot_count.max(1));
+        self.next_seq = 0;
+        self.published = NanoTime::new(0);
+    }
+
+    /// Where the producer stands: its next sequence number, and when it published the one before.
+    /// To be told before every report, so that a consumer is never owed what is gone.
+    pub fn on_position(&mut self, next_seq: Seq, published: NanoTime) {
+        self.next_seq = next_seq.get();
+        self.published = published;
     }
 
     /// A ConsumerHello: somebody is there, mapped or not.
@@ -84,11 +103,15 @@ impl ConsumerTracker {
         if stream_id != self.stream_id {
             return;
         }
+        // Who comes late, or comes back, needs what the ring still holds when the next frame is
+        // written; waiting for more would be waiting for ever, as nothing tells it of older frames.
+        let owed_from = self.next_seq.saturating_sub(self.slot_count - 1);
         let Some(consumer) = self.entry(now, consumer_id) else {
             return;
         };
         if consumer.epoch != epoch {
             consumer.epoch = epoch;
+            consumer.owed_from = owed_from;
             consumer.last_seq_seen = 0;
             consumer.zero_heard = [NanoTime::new(0); 2];
         }
@@ -145,15 +168,17 @@ impl ConsumerTracker {
 
     /// The first sequence number that some consumer of the current epoch may still need: a lossless
     /// producer must not overwrite it. `None` without consumers. A report of 0 is ambiguous and
-    /// read as "needs 0".
+    /// read as "needs 0", unless 0 is all there is and was reported twice since.
     #[must_use]
     pub fn floor(&self) -> Option<Seq> {
-        let needed = self
-            .of_epoch()
-            .map(|consumer| match consumer.last_seq_seen {
+        let needed = self.of_epoch().map(|consumer| {
+            let unread = match consumer.last_seq_seen {
+                0 if self.next_seq == 1 && consumer.zero_heard[0] > self.published => 1,
                 0 => 0,
                 seen => seen.saturating_add(1),
-            });
+            };
+            unread.max(consumer.owed_from)
+        });
         needed.min().map(Seq::new)
     }
 
@@ -201,6 +226,7 @@ impl ConsumerTracker {
                     heard: now,
                     epoch: Epoch::new(0),
                     last_seq_seen: 0,
+                    owed_from: 0,
                     zero_heard: [NanoTime::new(0); 2],
                 });
                 self.consumers.len() - 1
@@ -228,7 +254,7 @@ mod tests {
 
     fn tracker() -> ConsumerTracker {
         let mut tracker = ConsumerTracker::new(STREAM);
-        tracker.begin_epoch(STREAM, EPOCH);
+        tracker.begin_epoch(STREAM, EPOCH, 8);
         tracker
     }
 
@@ -276,7 +302,7 @@ mod tests {
     fn a_new_epoch_asks_everybody_to_report_anew() {
         let mut tracker = tracker();
         qos(&mut tracker, 0, 1, EPOCH, 7);
-        tracker.begin_epoch(STREAM, Epoch::new(51));
+        tracker.begin_epoch(STREAM, Epoch::new(51), 8);
         assert_eq!(
             (tracker.mapped(), tracker.listening(), tracker.floor()),
             (0, 1, None)
@@ -338,6 +364,45 @@ mod tests {
         assert_eq!((tracker.mapped(), tracker.floor()), (1, Some(Seq::new(8))));
         qos(&mut tracker, 2 * SECOND, 2, EPOCH, 3);
         assert_eq!(tracker.mapped(), 2, "it came back");
+    }
+
+    #[test]
+    fn who_joins_late_is_owed_what_the_ring_still_holds_and_the_next_frame_can_be_written() {
+        let mut tracker = tracker();
+        tracker.on_position(Seq::new(1_000), NanoTime::new(1));
+        qos(&mut tracker, 2, 1, EPOCH, 0);
+        assert_eq!(
+            tracker.floor(),
+            Some(Seq::new(993)),
+            "seq 1000 takes the slot of 992"
+        );
+        tracker.on_position(Seq::new(1_001), NanoTime::new(3));
+        qos(&mut tracker, 4, 1, EPOCH, 0);
+        assert_eq!(tracker.floor(), Some(Seq::new(993)), "what is owed stays");
+        qos(&mut tracker, 5, 1, EPOCH, 1_000);
+        assert_eq!(tracker.floor(), Some(Seq::new(1_001)));
+    }
+
+    #[test]
+    fn who_comes_back_after_the_ring_went_round_does_not_hold_it_up() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        tracker.on_timeout(NanoTime::new(5 * SECOND));
+        tracker.on_position(Seq::new(1_000), NanoTime::new(5 * SECOND));
+        qos(&mut tracker, 8 * SECOND, 1, EPOCH, 7);
+        assert_eq!(tracker.floor(), Some(Seq::new(993)));
+    }
+
+    #[test]
+    fn a_ring_of_one_slot_is_free_again_once_frame_zero_was_surely_seen() {
+        let mut tracker = ConsumerTracker::new(STREAM);
+        tracker.begin_epoch(STREAM, EPOCH, 1);
+        qos(&mut tracker, 1, 1, EPOCH, 0);
+        tracker.on_position(Seq::new(1), NanoTime::new(10));
+        qos(&mut tracker, 11, 1, EPOCH, 0);
+        assert_eq!(tracker.floor(), Some(Seq::new(0)));
+        qos(&mut tracker, 12, 1, EPOCH, 0);
+        assert_eq!(tracker.floor(), Some(Seq::new(1)));
     }
 
     #[test]

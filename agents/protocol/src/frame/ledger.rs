@@ -114,6 +114,12 @@ impl FrameLedger {
         tail
     }
 
+    /// The next frame the mapped epoch owes; `None` while nothing says where the account begins.
+    #[must_use]
+    pub fn expected(&self) -> Option<Seq> {
+        self.tracker.as_ref().and_then(SeqTracker::expected)
+    }
+
     /// Last sequence number accounted for in the mapped epoch; `None` before the first.
     #[must_use]
     pub fn last_seq(&self) -> Option<Seq> {

@@ -123,6 +123,12 @@ impl SeqTracker {
         self.first.map(Seq::new)
     }
 
+    /// The next frame that is owed; `None` while nothing says where the account begins.
+    #[must_use]
+    pub fn expected(&self) -> Option<Seq> {
+        self.next.or(self.baseline).map(Seq::new)
+    }
+
     /// The last sequence number accounted for; `None` before anything was seen.
     #[must_use]
     pub fn last(&self) -> Option<Seq> {

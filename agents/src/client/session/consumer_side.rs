@@ -80,7 +80,13 @@ impl ConsumerSide {
         self.draining == Some(epoch)
     }
 
-    pub(super) fn on_report(&mut self, message: &Inbound, ours: Option<StreamId>) {
+    /// `mapped` is the epoch the session has in use.
+    pub(super) fn on_report(
+        &mut self,
+        message: &Inbound,
+        ours: Option<StreamId>,
+        mapped: Option<Epoch>,
+    ) {
         let Inbound::ProducerReport {
             stream_id,
             epoch,
@@ -92,6 +98,7 @@ impl ConsumerSide {
         if Some(stream_id) != ours || epoch.get() == 0 {
             return;
         }
+        let before = self.position_of(epoch);
         match self.positions.iter_mut().find(|(of, _)| *of == epoch) {
             Some((_, position)) => *position = (*position).max(next_seq),
             None => {
@@ -99,8 +106,15 @@ impl ConsumerSide {
                 self.next_position = (self.next_position + 1) % POSITIONS;
             }
         }
-        if self.shared.producer_position.of(epoch).is_none() {
-            self.shared.producer_position.begin(epoch, next_seq.get());
+        // Before that the handle may not have been there to hear of frames.
+        if self.parts.is_none() && mapped == Some(epoch) {
+            match self.shared.joined_at.of(epoch) {
+                None => self.shared.joined_at.begin(epoch, next_seq.get()),
+                Some(_) => {
+                    let overdue = before.unwrap_or(next_seq).min(next_seq);
+                    self.shared.overdue.begin(epoch, overdue.get());
+                }
+            }
         }
     }
 

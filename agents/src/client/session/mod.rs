@@ -178,9 +178,12 @@ impl Session {
             Inbound::Hello { .. }
             | Inbound::ConsumerReport { .. }
             | Inbound::ProducerReport { .. } => {
+                let mapped = self.current.as_ref().map(|mapping| mapping.epoch());
                 match &mut self.side {
                     Side::Producer(side) => side.on_report(now, message),
-                    Side::Consumer(side) => side.on_report(message, self.attach.stream_id()),
+                    Side::Consumer(side) => {
+                        side.on_report(message, self.attach.stream_id(), mapped);
+                    }
                 }
                 return;
             }

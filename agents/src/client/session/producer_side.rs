@@ -88,8 +88,9 @@ impl ProducerSide {
 
     pub(super) fn on_granted(&mut self, now: NanoTime, grant: &Grant) {
         let regions = &grant.regions;
-        self.tracker.begin_epoch(regions.stream_id, regions.epoch);
         self.slot_count = regions.geometry.slot_count();
+        self.tracker
+            .begin_epoch(regions.stream_id, regions.epoch, self.slot_count);
         self.epoch = Some((regions.epoch, now));
         self.shared.limit.begin(regions.epoch, 0);
     }
@@ -115,6 +116,10 @@ impl ProducerSide {
     }
 
     pub(super) fn on_mapped(&mut self, now: NanoTime) {
+        // Consumers get their time from here: mapping gigabytes may have taken a while.
+        if let Some((_, since)) = &mut self.epoch {
+            *since = now;
+        }
         self.reports.start(now);
     }
 
@@ -136,6 +141,7 @@ impl ProducerSide {
                 epoch,
                 last_seq,
             } => {
+                self.tell_position();
                 self.tracker
                     .on_qos(now, stream_id, consumer_id, epoch, last_seq);
             }
@@ -143,9 +149,24 @@ impl ProducerSide {
         }
     }
 
+    fn tell_position(&mut self) {
+        // 0 before the handle has taken the epoch up, and of other streams' reports as well.
+        let next_seq = self
+            .epoch
+            .and_then(|(epoch, _)| self.shared.next_seq.of(epoch));
+        let published = self.shared.published_ns.load(Ordering::Acquire);
+        self.tracker
+            .on_position(Seq::new(next_seq.unwrap_or(0)), NanoTime::new(published));
+    }
+
     pub(super) fn do_work(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
         self.tracker.on_timeout(ctx.now);
         let (mapped, listening) = (self.tracker.mapped(), self.tracker.listening());
+        if mapped > self.shared.mapped_consumers.load(Ordering::Relaxed) as usize {
+            // A consumer that came is told where its account begins, before the application knows
+            // of it and goes on. It hears of it once a second as well.
+            self.send_report(ctx, facts);
+        }
         self.shared
             .mapped_consumers
             .store(mapped as u64, Ordering::Relaxed);
