@@ -68,11 +68,6 @@ impl DutyCycleTracker {
     pub fn stall_count(&self) -> u64 {
         self.stall_count.get()
     }
-
-    /// Forgets the previous cycle, so that a pause the agent knows of is not taken for a stall.
-    pub fn forget_last_cycle(&mut self) {
-        self.last_cycle = None;
-    }
 }
 
 #[cfg(test)]
@@ -109,13 +104,5 @@ mod tests {
         assert_eq!(tracker.on_cycle(at(5)), None);
         assert_eq!(tracker.on_cycle(at(14)), None);
         assert_eq!((tracker.max_cycle_time_ns(), tracker.stall_count()), (9, 0));
-    }
-
-    #[test]
-    fn a_known_pause_is_no_stall() {
-        let mut tracker = DutyCycleTracker::new(10);
-        let _first = tracker.on_cycle(at(0));
-        tracker.forget_last_cycle();
-        assert_eq!(tracker.on_cycle(at(1_000)), None);
     }
 }

@@ -108,12 +108,6 @@ impl<T> Outbox<T> {
         self.queue.front()
     }
 
-    /// The newest action, for replacing what has not been said yet.
-    #[must_use]
-    pub fn back_mut(&mut self) -> Option<&mut T> {
-        self.queue.back_mut()
-    }
-
     /// Removes the oldest action; call it only after the action was carried out.
     pub fn pop(&mut self) -> Option<T> {
         let action = self.queue.pop_front()?;

@@ -231,10 +231,10 @@ unsafe extern "C-unwind" fn on_fragment<F: FnMut(&[u8], FragmentHeader)>(
         return CONTINUE;
     }
     // SAFETY: `length` bytes of the log at `buffer`, mapped during the poll; not null, since a frame header
-    // precedes it. No publisher touches them before this subscriber has moved on (Aeron's flow control). An
-    // untethered subscriber is waited for until the untethered timeouts have passed, and its bytes are
-    // overwritten a term's length after that at the earliest: the closure must not dwell on a fragment for
-    // so long, as Aeron demands of every handler.
+    // precedes it. Nobody writes to them before this subscriber has moved on, for which publisher and media
+    // driver wait: always if it is tethered, else until the untethered window limit timeout has passed. A
+    // closure that dwells on one fragment for longer may see the driver's zeros appear in it, as with every
+    // client of Aeron: nothing may be read twice there and be relied upon to be the same.
     let payload = unsafe { std::slice::from_raw_parts(buffer, length) };
     let fragment = FragmentHeader::of(&values);
     match catch_unwind(AssertUnwindSafe(|| {
