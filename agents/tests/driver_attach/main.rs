@@ -2,6 +2,7 @@
 
 mod client;
 mod fixture;
+mod spec;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;

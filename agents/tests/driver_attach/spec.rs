@@ -1,0 +1,122 @@
+//! Single promises of the driver that only show outside of its core.
+
+use std::io::{Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tensorpool::driver::{DriverConfig, DriverSetup, DriverSetupError};
+use tensorpool_codecs::driver::{ResponseCode, Role};
+use tensorpool_codecs::types::StreamId;
+use tensorpool_codecs::wire::{ClockDomain, ShmPoolAnnounceView};
+use tensorpool_runtime::clock::monotonic_ns;
+use tensorpool_transport::{Link, LinkConfig, SubscriptionOptions};
+
+use super::fixture::{Fixture, STREAM, WATCHDOG};
+use super::path_of;
+
+const P: Role = Role::Producer;
+const C: Role = Role::Consumer;
+
+/// A directory below `base_dir` with a path that many bytes longer, made.
+fn deep(config: &DriverConfig, more: usize) -> PathBuf {
+    let mut path = config.base_dir.clone();
+    for _ in 0..more / 200 {
+        path.push("d".repeat(199));
+    }
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+#[test]
+fn a_long_explanation_is_cut_at_1024_bytes() {
+    let fixture = Fixture::new();
+    let base_dir = deep(&fixture.config(), 1_200);
+    let _driver = fixture.driver(|config| config.base_dir.clone_from(&base_dir));
+    let user = tensorpool_shm::paths::UserName::current().dir_name();
+    let namespace = base_dir.join(user).join("default");
+    std::fs::write(namespace.join(STREAM.to_string()), b"in the way").unwrap();
+    let answer = fixture.client().attach(7, P, STREAM);
+    assert_eq!(answer.code, ResponseCode::InternalError);
+    assert!(answer.text.starts_with("failed to provision SHM"));
+    assert_eq!(answer.text.len(), 1024, "{}", answer.text);
+}
+
+#[test]
+fn a_grant_too_long_for_the_control_stream_is_an_internal_error() {
+    let fixture = Fixture::new();
+    let base_dir = deep(&fixture.config(), 1_000);
+    let pools: Vec<(u16, u32)> = (1..=16).map(|id| (id, 64 << (id / 2))).collect();
+    let _driver = fixture.driver(|config| {
+        config.base_dir.clone_from(&base_dir);
+        config.streams.clear();
+        config.add_stream(StreamId::new(STREAM), 8, &pools).unwrap();
+    });
+    let answer = fixture.client().attach(7, C, STREAM);
+    assert_eq!(answer.code, ResponseCode::InternalError);
+    assert!(answer.text.contains("message length"), "{}", answer.text);
+}
+
+#[test]
+fn announces_are_stamped_when_they_are_sent_by_the_monotonic_clock() {
+    let fixture = Fixture::new();
+    let _driver = fixture.driver(|config| config.announce_period_ns = 50_000_000);
+    let mut client = fixture.client();
+    client.attach(8, C, STREAM).granted();
+    let announce = fixture.config().announce;
+    let mut link = Link::new(LinkConfig::for_dir(&fixture.aeron_dir())).unwrap();
+    let options = SubscriptionOptions::default();
+    let mut subscription = link.add_subscription(&announce.channel, announce.stream_id, options);
+    let (started, mut last) = (Instant::now(), 0);
+    let mut heard = 0;
+    while heard < 3 {
+        link.do_work(monotonic_ns());
+        subscription.poll(1, |message, _| {
+            let announce = ShmPoolAnnounceView::decode(message).unwrap();
+            let (stamp, now) = (announce.announce_timestamp_ns, monotonic_ns().get());
+            assert_eq!(announce.announce_clock_domain, ClockDomain::Monotonic);
+            assert!(last < stamp && stamp <= now, "{last} {stamp} {now}");
+            last = stamp;
+            heard += 1;
+        });
+        assert!(started.elapsed() < WATCHDOG);
+    }
+}
+
+#[test]
+fn leftovers_in_which_somebody_seems_to_live_stay() {
+    let fixture = Fixture::new();
+    let mut first = fixture.driver(|config| config.cleanup_on_exit = false);
+    let granted = fixture.client().attach(7, P, STREAM).granted();
+    first.close();
+    // As a driver that takes no lock would leave it: another process that lives, seen just now.
+    let header = path_of(&granted.header_uri);
+    let mut file = std::fs::File::options().write(true).open(header).unwrap();
+    let mut put = |at: u64, value: u64| {
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.write_all(&value.to_le_bytes()).unwrap();
+    };
+    put(40, u64::from(std::os::unix::process::parent_id()));
+    put(56, monotonic_ns().get());
+    let second = DriverSetup::prepare(fixture.config()).unwrap();
+    let left = (StreamId::new(STREAM), granted.epoch.into());
+    assert_eq!(second.leftovers().kept, [left]);
+    assert!(header.exists());
+    drop(second);
+    put(56, 1);
+    let third = DriverSetup::prepare(fixture.config()).unwrap();
+    assert_eq!(third.leftovers().removed, [left], "nobody was seen lately");
+}
+
+#[test]
+fn huge_pages_that_are_required_and_not_there_keep_a_driver_from_starting() {
+    let fixture = Fixture::new();
+    let config = DriverConfig {
+        require_hugepages: true,
+        ..fixture.config()
+    };
+    let error = DriverSetup::prepare(config).unwrap_err();
+    assert!(
+        matches!(error, DriverSetupError::NoHugepages { .. }),
+        "{error}"
+    );
+}
