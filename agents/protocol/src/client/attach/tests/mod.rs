@@ -10,6 +10,7 @@ use crate::common::{EnumField, LeaseRevokeReason, ShutdownReason};
 
 mod losses;
 mod random;
+mod spec;
 
 const STREAM: StreamId = StreamId::new(10_000);
 const MS: u64 = 1_000_000;
