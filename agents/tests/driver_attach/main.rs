@@ -24,6 +24,7 @@ fn path_of(uri: &str) -> &Path {
     )
 }
 
+/// Proves [TP-DRV-0020], [TP-DRV-0030], [TP-DRV-0990].
 #[test]
 fn a_producer_gets_allocated_regions_of_exact_size_and_mode_and_two_announces() {
     let fixture = Fixture::new();
@@ -69,6 +70,7 @@ fn a_producer_gets_allocated_regions_of_exact_size_and_mode_and_two_announces() 
     assert!(second.timestamp_ns - first.timestamp_ns >= 50_000_000);
 }
 
+/// Proves [TP-DRV-1220].
 #[test]
 fn consumers_bring_a_stream_into_being_and_the_driver_keeps_it_fresh() {
     let fixture = Fixture::new();
@@ -85,6 +87,7 @@ fn consumers_bring_a_stream_into_being_and_the_driver_keeps_it_fresh() {
     assert_eq!(client.wait_announce(|_| true).producer, 0);
 }
 
+/// Proves [TP-DRV-0810].
 #[test]
 fn the_end_of_a_producer_is_told_in_order_on_one_stream() {
     let fixture = Fixture::new();
@@ -117,6 +120,7 @@ fn the_end_of_a_producer_is_told_in_order_on_one_stream() {
     assert_eq!(told.collect::<String>(), "VND");
 }
 
+/// Proves [TP-DRV-0540], [TP-DRV-0560].
 #[test]
 fn keepalives_hold_a_lease_and_silence_ends_it() {
     let fixture = Fixture::new();
@@ -137,6 +141,7 @@ fn keepalives_hold_a_lease_and_silence_ends_it() {
     assert_eq!(next.producer, 0);
 }
 
+/// Proves [TP-DRV-0050], [TP-DRV-0210], [TP-DRV-0230].
 #[test]
 fn second_producer_unknown_stream_and_used_client_id_are_refused_by_name() {
     let fixture = Fixture::new();
@@ -158,6 +163,7 @@ fn second_producer_unknown_stream_and_used_client_id_are_refused_by_name() {
     }
 }
 
+/// Proves [TP-DRV-0080].
 #[test]
 fn messages_for_others_and_broken_ones_change_nothing() {
     let fixture = Fixture::new();
@@ -206,6 +212,7 @@ fn a_second_driver_is_refused_and_told_who_holds_the_namespace() {
     drop(DriverSetup::prepare(fixture.config()).unwrap());
 }
 
+/// Proves [TP-DRV-1310].
 #[test]
 fn streams_that_cannot_fit_are_refused_at_start_with_the_sum() {
     let fixture = Fixture::new();
@@ -219,6 +226,7 @@ fn streams_that_cannot_fit_are_refused_at_start_with_the_sum() {
     assert!(error.to_string().contains(&needed[..4]), "{error}");
 }
 
+/// Proves [TP-DRV-1320].
 #[test]
 fn strides_some_peers_cannot_map_need_an_explicit_word() {
     let fixture = Fixture::new();
@@ -235,6 +243,7 @@ fn strides_some_peers_cannot_map_need_an_explicit_word() {
     drop(DriverSetup::prepare(config).unwrap());
 }
 
+/// Proves [TP-DRV-1460], [TP-DRV-1490].
 #[test]
 fn a_clean_end_is_announced_twice_and_leaves_nothing() {
     let fixture = Fixture::new();
@@ -257,6 +266,7 @@ fn a_clean_end_is_announced_twice_and_leaves_nothing() {
     assert_eq!(left.count(), 0, "lock file and directories are gone, too");
 }
 
+/// Proves [TP-DRV-0520], [TP-DRV-0940], [TP-DRV-1360].
 #[test]
 fn a_successor_removes_leftovers_uses_greater_epochs_and_tells_old_clients() {
     let fixture = Fixture::new();
@@ -288,6 +298,7 @@ fn a_successor_removes_leftovers_uses_greater_epochs_and_tells_old_clients() {
     assert_ne!(new.lease_id, old.lease_id);
 }
 
+/// Proves [TP-DRV-1010], [TP-DRV-1020].
 #[test]
 fn retired_epochs_leave_the_disk_and_the_newest_stay() {
     let fixture = Fixture::new();
@@ -306,6 +317,7 @@ fn retired_epochs_leave_the_disk_and_the_newest_stay() {
     }
 }
 
+/// Proves [TP-DRV-0600], [TP-DRV-1130], [TP-DRV-1210].
 #[test]
 fn leases_survive_the_media_driver() {
     let mut fixture = Fixture::new();
@@ -327,6 +339,7 @@ fn leases_survive_the_media_driver() {
     assert_eq!(driver.counter("LeaseRevoked"), 0);
 }
 
+/// Proves [TP-DRV-1410], [TP-DRV-1430], [TP-DRV-1450].
 #[test]
 fn an_authorised_shutdown_request_ends_the_driver() {
     let fixture = Fixture::new();
@@ -370,6 +383,7 @@ fn an_accepted_shutdown_ends_the_driver_even_when_nobody_can_be_told() {
     assert_eq!(fixture.epochs(), Vec::<u64>::new());
 }
 
+/// Proves [TP-DRV-1030].
 #[test]
 fn a_truncated_region_ends_its_epoch_and_not_the_driver() {
     let fixture = Fixture::new();
@@ -385,6 +399,7 @@ fn a_truncated_region_ends_its_epoch_and_not_the_driver() {
     client.attach(7, P, STREAM).granted();
 }
 
+/// Proves [TP-DRV-0320], [TP-DRV-0840].
 #[test]
 fn a_retried_attach_gets_the_same_lease_and_a_repeated_detach_ok_again() {
     let fixture = Fixture::new();

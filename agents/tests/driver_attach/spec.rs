@@ -27,6 +27,7 @@ fn deep(config: &DriverConfig, more: usize) -> PathBuf {
     path
 }
 
+/// Proves [TP-DRV-0060].
 #[test]
 fn a_long_explanation_is_cut_at_1024_bytes() {
     let fixture = Fixture::new();
@@ -41,6 +42,7 @@ fn a_long_explanation_is_cut_at_1024_bytes() {
     assert_eq!(answer.text.len(), 1024, "{}", answer.text);
 }
 
+/// Proves [TP-DRV-0090].
 #[test]
 fn a_grant_too_long_for_the_control_stream_is_an_internal_error() {
     let fixture = Fixture::new();
@@ -56,6 +58,7 @@ fn a_grant_too_long_for_the_control_stream_is_an_internal_error() {
     assert!(answer.text.contains("message length"), "{}", answer.text);
 }
 
+/// Proves [TP-DRV-1140].
 #[test]
 fn announces_are_stamped_when_they_are_sent_by_the_monotonic_clock() {
     let fixture = Fixture::new();
@@ -82,6 +85,7 @@ fn announces_are_stamped_when_they_are_sent_by_the_monotonic_clock() {
     }
 }
 
+/// Proves [TP-DRV-1370].
 #[test]
 fn leftovers_in_which_somebody_seems_to_live_stay() {
     let fixture = Fixture::new();
@@ -107,6 +111,7 @@ fn leftovers_in_which_somebody_seems_to_live_stay() {
     assert_eq!(third.leftovers().removed, [left], "nobody was seen lately");
 }
 
+/// Proves [TP-DRV-1330].
 #[test]
 fn huge_pages_that_are_required_and_not_there_keep_a_driver_from_starting() {
     let fixture = Fixture::new();

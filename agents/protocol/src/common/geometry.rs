@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(geometry.max_payload_len(), 1 << 30);
     }
 
+    /// Proves [TP-DRV-1350].
     #[test]
     fn bad_geometries_are_refused_by_name() {
         let refuse = |slots, pools| StreamGeometry::new(slots, pools).unwrap_err();

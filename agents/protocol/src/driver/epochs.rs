@@ -38,6 +38,7 @@ impl EpochSource {
 mod tests {
     use super::*;
 
+    /// Proves [TP-DRV-0930], [TP-DRV-0960].
     #[test]
     fn epochs_grow_even_when_the_clock_stands_still() {
         let mut source = EpochSource::new(None);
@@ -47,12 +48,14 @@ mod tests {
         assert_eq!(source.next(NanoTime::new(3)).get(), 502);
     }
 
+    /// Proves [TP-DRV-0960].
     #[test]
     fn epochs_exceed_what_is_on_disk() {
         let mut source = EpochSource::new(Some(Epoch::new(9_000)));
         assert_eq!(source.next(NanoTime::new(10)).get(), 9_001);
     }
 
+    /// Proves [TP-DRV-0970].
     #[test]
     fn an_implausible_directory_name_is_no_epoch() {
         let mut source = EpochSource::new(Some(Epoch::new(u64::MAX)));

@@ -116,6 +116,7 @@ mod tests {
         Some(NodeId::new(id))
     }
 
+    /// Proves [TP-DRV-0440], [TP-DRV-0450].
     #[test]
     fn ids_are_sequential_and_sticky_per_client() {
         let mut ids = NodeIds::new(100);
@@ -126,6 +127,7 @@ mod tests {
         assert_eq!(ids.acquire(T0, client(7), None), node(1));
     }
 
+    /// Proves [TP-DRV-0460].
     #[test]
     fn a_desired_id_is_granted_unless_held_or_cooling_for_another() {
         let mut ids = NodeIds::new(100);
@@ -136,6 +138,7 @@ mod tests {
         assert_eq!(ids.acquire(T0.after_ns(100), client(8), node(40)), node(40));
     }
 
+    /// Proves [TP-DRV-0410].
     #[test]
     fn all_ids_taken_is_an_answer_not_a_loop() {
         let mut ids = NodeIds::new(100);
@@ -147,6 +150,7 @@ mod tests {
         assert_eq!(ids.acquire(T0.after_ns(100), client(5_000), None), node(17));
     }
 
+    /// Proves [TP-DRV-0470].
     #[test]
     fn released_ids_do_not_pile_up() {
         let mut ids = NodeIds::new(100);

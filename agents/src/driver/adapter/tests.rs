@@ -48,6 +48,7 @@ fn an_attach_request_arrives_in_every_field() {
     assert_eq!(request, expected);
 }
 
+/// Proves [TP-DRV-0120].
 #[test]
 fn unknown_enum_values_are_answered_not_dropped() {
     for offset in [ATTACH_ROLE, ATTACH_PUBLISH_MODE, ATTACH_HUGEPAGES] {
@@ -63,6 +64,7 @@ fn unknown_enum_values_are_answered_not_dropped() {
     }
 }
 
+/// Proves [TP-DRV-0110].
 #[test]
 fn a_newer_version_is_answered_unsupported() {
     let (mut table, mut bytes) = (table(), attach_bytes());
@@ -75,6 +77,7 @@ fn a_newer_version_is_answered_unsupported() {
     assert_eq!(refusal.code, ResponseCode::Unsupported);
 }
 
+/// Proves [TP-DRV-0070].
 #[test]
 fn other_schemas_answers_and_noise_are_ignored() {
     let mut table = table();
@@ -100,6 +103,7 @@ fn other_schemas_answers_and_noise_are_ignored() {
     assert_eq!(table.stats().attach_requests, 0);
 }
 
+/// Proves [TP-DRV-0080].
 #[test]
 fn every_truncation_is_malformed_and_changes_nothing() {
     let bytes = attach_bytes();

@@ -19,6 +19,7 @@ fn refused(config: LeaseConfig, change: impl Fn(&mut AttachRequest)) -> (Respons
     refusals(&done).remove(0)
 }
 
+/// Proves [TP-DRV-0040], [TP-DRV-0990].
 #[test]
 fn producer_gets_allocated_memory_then_its_answer_then_the_announce() {
     let mut driver = Driver::new(config());
@@ -47,6 +48,7 @@ fn producer_gets_allocated_memory_then_its_answer_then_the_announce() {
     );
 }
 
+/// Proves [TP-DRV-0180].
 #[test]
 fn consumer_brings_an_unprovisioned_static_stream_into_being_sparse() {
     let mut driver = Driver::new(config());
@@ -59,6 +61,7 @@ fn consumer_brings_an_unprovisioned_static_stream_into_being_sparse() {
     assert_eq!(announces(&done)[0].producer, None);
 }
 
+/// Proves [TP-DRV-0920], [TP-DRV-1150].
 #[test]
 fn consumer_of_a_live_stream_is_answered_at_once_and_bumps_nothing() {
     let mut driver = Driver::new(config());
@@ -69,6 +72,7 @@ fn consumer_of_a_live_stream_is_answered_at_once_and_bumps_nothing() {
     assert_eq!(driver.live(STREAM), Some(producer.epoch));
 }
 
+/// Proves [TP-DRV-1170].
 #[test]
 fn second_announce_follows_an_attach_after_50_ms_at_least() {
     let mut driver = Driver::new(config());
@@ -83,6 +87,7 @@ fn second_announce_follows_an_attach_after_50_ms_at_least() {
     assert_eq!(letters(&driver.run_said()), "N");
 }
 
+/// Proves [TP-DRV-0120], [TP-DRV-0130].
 #[test]
 fn malformed_requests_are_invalid_params() {
     let invalid = |text: &str| (ResponseCode::InvalidParams, text.to_string());
@@ -131,6 +136,7 @@ fn policy_refusals_use_the_known_words() {
     );
 }
 
+/// Proves [TP-DRV-0150], [TP-DRV-0160].
 #[test]
 fn null_enums_and_any_layout_are_accepted() {
     let mut driver = Driver::new(config());
@@ -144,6 +150,7 @@ fn null_enums_and_any_layout_are_accepted() {
     assert_eq!(letters(&driver.run_said()), "AN");
 }
 
+/// Proves [TP-DRV-0110].
 #[test]
 fn a_request_of_a_newer_schema_is_unsupported() {
     let mut driver = Driver::new(config());
@@ -153,6 +160,7 @@ fn a_request_of_a_newer_schema_is_unsupported() {
     assert_eq!(refusals(&driver.run())[0].0, ResponseCode::Unsupported);
 }
 
+/// Proves [TP-DRV-0210].
 #[test]
 fn second_producer_is_rejected_also_while_the_first_still_waits_for_memory() {
     let mut driver = Driver::new(config());
@@ -170,6 +178,7 @@ fn second_producer_is_rejected_also_while_the_first_still_waits_for_memory() {
     assert_eq!(refusals(&driver.run()), [(ResponseCode::Rejected, text)]);
 }
 
+/// Proves [TP-DRV-0220], [TP-DRV-0230].
 #[test]
 fn client_id_is_unique_over_all_streams_and_roles() {
     let mut driver = Driver::new(config());
@@ -185,6 +194,7 @@ fn client_id_is_unique_over_all_streams_and_roles() {
     assert_eq!(CLIENT_ID_ALREADY_ATTACHED, "client_id already attached");
 }
 
+/// Proves [TP-DRV-0310].
 #[test]
 fn retry_with_the_same_correlation_id_gets_the_same_grant() {
     let mut driver = Driver::new(config());
@@ -196,6 +206,7 @@ fn retry_with_the_same_correlation_id_gets_the_same_grant() {
     assert_eq!(driver.table.stats().attach_resent, 1);
 }
 
+/// Proves [TP-DRV-0320], [TP-DRV-0330].
 #[test]
 fn retry_with_a_new_correlation_id_is_granted_until_a_keepalive_or_two_intervals() {
     let mut driver = Driver::new(config());
@@ -221,6 +232,7 @@ fn retry_with_a_new_correlation_id_is_granted_until_a_keepalive_or_two_intervals
     assert_eq!(refusals(&driver.run())[0].1, CLIENT_ID_ALREADY_ATTACHED);
 }
 
+/// Proves [TP-DRV-0340].
 #[test]
 fn retry_while_memory_is_made_joins_and_is_answered_once_under_the_newest_correlation_id() {
     let mut driver = Driver::new(config());
@@ -237,6 +249,7 @@ fn retry_while_memory_is_made_joins_and_is_answered_once_under_the_newest_correl
     assert_eq!(driver.table.stats().attach_joined, 1);
 }
 
+/// Proves [TP-DRV-0430].
 #[test]
 fn desired_node_id_is_granted_or_refused_by_name() {
     let mut driver = Driver::new(config());

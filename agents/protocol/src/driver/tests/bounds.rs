@@ -7,6 +7,7 @@ use crate::driver::{Destination, LeaseConfig, LeaseConfigError, LeaseTable, NotE
 
 const C: Role = Role::Consumer;
 
+/// Proves [TP-DRV-0270].
 #[test]
 fn requests_that_do_not_fit_are_dropped_and_counted_while_revocations_keep_their_room() {
     let small = LeaseConfig {
@@ -29,6 +30,7 @@ fn requests_that_do_not_fit_are_dropped_and_counted_while_revocations_keep_their
     assert_eq!(revocations(&done).len(), 4, "every lease could be revoked");
 }
 
+/// Proves [TP-DRV-0240].
 #[test]
 fn lease_limit_is_a_refusal() {
     let mut driver = Driver::new(LeaseConfig {
@@ -42,6 +44,7 @@ fn lease_limit_is_a_refusal() {
     assert_eq!(refusals(&driver.run()), [expected]);
 }
 
+/// Proves [TP-DRV-0580].
 #[test]
 fn a_flood_of_unknown_keepalives_is_bounded() {
     let mut driver = Driver::new(config());
@@ -53,6 +56,7 @@ fn a_flood_of_unknown_keepalives_is_bounded() {
     assert_eq!(driver.table.stats().keepalives_unknown, 10_000);
 }
 
+/// Proves [TP-DRV-1310].
 #[test]
 fn streams_that_do_not_fit_are_refused_with_the_sum() {
     let config = LeaseConfig {
@@ -77,6 +81,7 @@ fn streams_that_do_not_fit_are_refused_with_the_sum() {
     );
 }
 
+/// Proves [TP-DRV-1340].
 #[test]
 fn contradictory_configurations_are_refused() {
     let mut twice = config();

@@ -21,6 +21,7 @@ fn retired(done: &[LeaseAction]) -> Vec<Epoch> {
     retired.collect()
 }
 
+/// Proves [TP-DRV-0950].
 #[test]
 fn epochs_differ_across_streams_even_at_the_same_instant() {
     let mut driver = Driver::new(config());
@@ -30,6 +31,7 @@ fn epochs_differ_across_streams_even_at_the_same_instant() {
     assert_eq!(one.epoch.get(), driver.now.get());
 }
 
+/// Proves [TP-DRV-0940].
 #[test]
 fn epochs_exceed_those_found_on_disk() {
     let existing = Epoch::new(u64::MAX / 4);
@@ -43,6 +45,7 @@ fn epochs_exceed_those_found_on_disk() {
     );
 }
 
+/// Proves [TP-DRV-0910], [TP-DRV-0980].
 #[test]
 fn producer_attach_bumps_an_epoch_consumers_already_map() {
     let mut driver = Driver::new(config());
@@ -58,6 +61,7 @@ fn producer_attach_bumps_an_epoch_consumers_already_map() {
     assert!(announces(&done)[0].epoch > consumer.epoch);
 }
 
+/// Proves [TP-DRV-0990].
 #[test]
 fn producer_that_comes_while_a_sparse_epoch_is_made_gets_an_allocated_one() {
     let mut driver = Driver::new(config());
@@ -73,6 +77,7 @@ fn producer_that_comes_while_a_sparse_epoch_is_made_gets_an_allocated_one() {
     assert_eq!(letters(&driver.run_said()), "AN");
 }
 
+/// Proves [TP-DRV-0250].
 #[test]
 fn full_memory_is_an_internal_error_that_names_the_sum() {
     let mut driver = Driver::new(config());
@@ -97,6 +102,7 @@ fn full_memory_is_an_internal_error_that_names_the_sum() {
     );
 }
 
+/// Proves [TP-DRV-1000].
 #[test]
 fn full_memory_is_tried_once_more_when_old_epochs_can_make_room() {
     let mut driver = Driver::new(LeaseConfig {
@@ -123,6 +129,7 @@ fn full_memory_is_tried_once_more_when_old_epochs_can_make_room() {
     assert_eq!(refusals(&driver.run()).len(), 1);
 }
 
+/// Proves [TP-DRV-0980].
 #[test]
 fn failed_producer_attach_leaves_the_live_epoch_to_its_consumers() {
     let mut driver = Driver::new(config());
@@ -134,6 +141,7 @@ fn failed_producer_attach_leaves_the_live_epoch_to_its_consumers() {
     assert_eq!(driver.live(STREAM), Some(consumer.epoch));
 }
 
+/// Proves [TP-DRV-0830].
 #[test]
 fn detach_is_answered_even_when_the_next_epoch_cannot_be_made() {
     let mut driver = Driver::new(config());
@@ -145,6 +153,7 @@ fn detach_is_answered_even_when_the_next_epoch_cannot_be_made() {
     assert_eq!(driver.live(STREAM), None);
 }
 
+/// Proves [TP-DRV-1010].
 #[test]
 fn superseded_epochs_are_retired_as_soon_as_enough_newer_ones_exist() {
     let mut driver = Driver::new(LeaseConfig {
@@ -167,6 +176,7 @@ fn superseded_epochs_are_retired_as_soon_as_enough_newer_ones_exist() {
     assert!(driver.live(STREAM).unwrap() > second);
 }
 
+/// Proves [TP-DRV-1020].
 #[test]
 fn one_kept_epoch_is_the_live_one() {
     let mut driver = Driver::new(LeaseConfig {
@@ -178,6 +188,7 @@ fn one_kept_epoch_is_the_live_one() {
     assert_eq!(retired(&driver.run()), [first.epoch]);
 }
 
+/// Proves [TP-DRV-1220], [TP-DRV-1230].
 #[test]
 fn activity_is_refreshed_while_nobody_produces() {
     let refreshes = |done: &[LeaseAction]| {
@@ -203,6 +214,7 @@ fn activity_is_refreshed_while_nobody_produces() {
     }
 }
 
+/// Proves [TP-DRV-1110], [TP-DRV-1120].
 #[test]
 fn live_streams_are_announced_every_period_and_others_not_at_all() {
     let mut driver = Driver::new(config());
@@ -222,6 +234,7 @@ fn live_streams_are_announced_every_period_and_others_not_at_all() {
     );
 }
 
+/// Proves [TP-DRV-1190].
 #[test]
 fn blocked_announces_do_not_pile_up_and_tell_the_newest_state() {
     let mut driver = Driver::new(config());
@@ -276,6 +289,7 @@ fn answers_of_the_worker_nobody_waits_for_change_nothing() {
     assert_eq!(driver.table.stats().attach_granted, 1);
 }
 
+/// Proves [TP-DRV-1030], [TP-DRV-1040].
 #[test]
 fn destroyed_regions_end_their_epoch_and_their_producers_lease() {
     let mut driver = Driver::new(config());

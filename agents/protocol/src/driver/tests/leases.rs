@@ -9,6 +9,7 @@ use crate::driver::{Backing, Destination, DetachRequest, LeaseAction};
 const P: Role = Role::Producer;
 const C: Role = Role::Consumer;
 
+/// Proves [TP-DRV-0540], [TP-DRV-0560].
 #[test]
 fn keepalives_hold_a_lease_and_their_absence_ends_it_on_time() {
     let mut driver = Driver::new(config());
@@ -26,6 +27,7 @@ fn keepalives_hold_a_lease_and_their_absence_ends_it_on_time() {
     assert_eq!(revoked[0].lease_id, grant.lease_id);
 }
 
+/// Proves [TP-DRV-0750].
 #[test]
 fn expired_producer_lease_is_revoked_then_bumped_then_announced() {
     let mut driver = Driver::new(config());
@@ -43,6 +45,7 @@ fn expired_producer_lease_is_revoked_then_bumped_then_announced() {
     assert_eq!(announces(&done)[0].producer, None);
 }
 
+/// Proves [TP-DRV-0750], [TP-DRV-0810].
 #[test]
 fn producer_detach_is_revoked_bumped_announced_then_answered() {
     let mut driver = Driver::new(config());
@@ -54,6 +57,7 @@ fn producer_detach_is_revoked_bumped_announced_then_answered() {
     assert!(announces(&done)[0].epoch > grant.epoch);
 }
 
+/// Proves [TP-DRV-0770].
 #[test]
 fn announce_of_the_new_epoch_waits_for_the_revocation_to_leave() {
     let mut driver = Driver::new(config());
@@ -66,6 +70,7 @@ fn announce_of_the_new_epoch_waits_for_the_revocation_to_leave() {
     assert!(driver.table.peek_action(Destination::Announce).is_some());
 }
 
+/// Proves [TP-DRV-0820], [TP-DRV-1200].
 #[test]
 fn blocked_announces_hold_up_neither_attach_answers_nor_a_detach_for_ever() {
     let mut driver = Driver::new(config());
@@ -80,6 +85,7 @@ fn blocked_announces_hold_up_neither_attach_answers_nor_a_detach_for_ever() {
     assert_eq!(letters(&[driver.take(Destination::Control).unwrap()]), "D");
 }
 
+/// Proves [TP-DRV-0760], [TP-DRV-0780].
 #[test]
 fn consumer_detach_is_revoked_and_answered_and_bumps_nothing() {
     let mut driver = Driver::new(config());
@@ -90,6 +96,7 @@ fn consumer_detach_is_revoked_and_answered_and_bumps_nothing() {
     assert_eq!(driver.live(STREAM), Some(grant.epoch));
 }
 
+/// Proves [TP-DRV-0840].
 #[test]
 fn repeated_detach_is_ok_again_for_five_seconds() {
     let mut driver = Driver::new(config());
@@ -108,6 +115,7 @@ fn repeated_detach_is_ok_again_for_five_seconds() {
     );
 }
 
+/// Proves [TP-DRV-0850].
 #[test]
 fn detach_repeated_while_the_epoch_is_made_joins_the_first() {
     let mut driver = Driver::new(config());
@@ -119,6 +127,7 @@ fn detach_repeated_while_the_epoch_is_made_joins_the_first() {
     assert_eq!(answers[0].correlation_id, second.correlation_id);
 }
 
+/// Proves [TP-DRV-0780], [TP-DRV-0790], [TP-DRV-0800].
 #[test]
 fn detach_must_match_in_every_field() {
     let mut driver = Driver::new(config());
@@ -170,6 +179,7 @@ fn detach_must_match_in_every_field() {
     assert_eq!(letters(&driver.run()), "VD");
 }
 
+/// Proves [TP-DRV-0550].
 #[test]
 fn keepalive_that_does_not_match_extends_nothing() {
     let mut driver = Driver::new(config());
@@ -184,6 +194,7 @@ fn keepalive_that_does_not_match_extends_nothing() {
     assert_eq!(revocations(&driver.run()).len(), 1);
 }
 
+/// Proves [TP-DRV-0570], [TP-DRV-0580].
 #[test]
 fn keepalive_of_an_unknown_lease_is_answered_once_per_second_and_lease() {
     let mut driver = Driver::new(config());
@@ -207,6 +218,7 @@ fn keepalive_of_an_unknown_lease_is_answered_once_per_second_and_lease() {
     assert_eq!(revocations(&driver.run()).len(), 1);
 }
 
+/// Proves [TP-DRV-0590].
 #[test]
 fn leases_outlive_a_stall_of_the_driver() {
     let mut driver = Driver::new(config());
@@ -219,6 +231,7 @@ fn leases_outlive_a_stall_of_the_driver() {
     assert_eq!(revocations(&driver.run()).len(), 1);
 }
 
+/// Proves [TP-DRV-0600].
 #[test]
 fn leases_outlive_a_lost_link_and_get_a_whole_lease_time_after_it() {
     let mut driver = Driver::new(config());
@@ -234,6 +247,7 @@ fn leases_outlive_a_lost_link_and_get_a_whole_lease_time_after_it() {
     assert_eq!(revocations(&driver.run()).len(), 1);
 }
 
+/// Proves [TP-DRV-0530].
 #[test]
 fn lease_ids_go_on_from_their_seed_and_are_never_zero() {
     let mut driver = Driver::new(config());
@@ -245,6 +259,7 @@ fn lease_ids_go_on_from_their_seed_and_are_never_zero() {
     assert_eq!(Driver::new(config).granted(7, C, STREAM).lease_id.get(), 1);
 }
 
+/// Proves [TP-DRV-0610].
 #[test]
 fn time_that_goes_backwards_stands_still() {
     let mut driver = Driver::new(config());

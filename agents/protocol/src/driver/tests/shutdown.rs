@@ -11,6 +11,7 @@ fn shutdown(token: &[u8]) -> ShutdownRequest<'_> {
     }
 }
 
+/// Proves [TP-DRV-1430], [TP-DRV-1440], [TP-DRV-1450].
 #[test]
 fn right_token_drains_announces_refuses_attaches_and_gives_notice_twice() {
     let mut driver = Driver::new(config());
@@ -36,6 +37,7 @@ fn right_token_drains_announces_refuses_attaches_and_gives_notice_twice() {
     assert_eq!(driver.table.next_deadline(), None);
 }
 
+/// Proves [TP-DRV-1410], [TP-DRV-1420].
 #[test]
 fn wrong_or_empty_tokens_are_ignored() {
     let mut driver = Driver::new(config());
@@ -59,6 +61,7 @@ fn wrong_or_empty_tokens_are_ignored() {
     assert_eq!(driver.table.stats().shutdown_requests_ignored, 5);
 }
 
+/// Proves [TP-DRV-1470], [TP-DRV-1480].
 #[test]
 fn closing_answers_what_is_under_way_and_revokes_nothing() {
     let mut driver = Driver::new(config());

@@ -27,6 +27,7 @@ fn rejection(action: &LeaseAction) -> (ResponseCode, &str) {
     }
 }
 
+/// Proves [TP-DRV-0010].
 #[test]
 fn answers_bear_the_correlation_id_of_their_request() {
     for id in [0, 1, -1, i64::MIN, i64::MAX] {
@@ -52,6 +53,7 @@ fn answers_bear_the_correlation_id_of_their_request() {
     assert_eq!(answers[0].correlation_id, detach.correlation_id);
 }
 
+/// Proves [TP-DRV-0140].
 #[test]
 fn another_layout_version_is_rejected() {
     for version in [2, 3, u32::MAX] {
@@ -63,6 +65,7 @@ fn another_layout_version_is_rejected() {
     }
 }
 
+/// Proves [TP-DRV-0170].
 #[test]
 fn a_stream_that_is_not_configured_is_rejected_in_either_publish_mode() {
     for mode in [PublishMode::RequireExisting, PublishMode::ExistingOrCreate] {
@@ -75,6 +78,7 @@ fn a_stream_that_is_not_configured_is_rejected_in_either_publish_mode() {
     }
 }
 
+/// Proves [TP-DRV-0180].
 #[test]
 fn a_stream_without_memory_gets_it_in_either_publish_mode() {
     for mode in [PublishMode::RequireExisting, PublishMode::ExistingOrCreate] {
@@ -88,6 +92,7 @@ fn a_stream_without_memory_gets_it_in_either_publish_mode() {
     }
 }
 
+/// Proves [TP-DRV-0190].
 #[test]
 fn huge_pages_are_rejected_where_there_are_none_and_granted_where_there_are() {
     let huge = |request: &mut AttachRequest| request.hugepages = HugepagesPolicy::Hugepages.into();
@@ -100,6 +105,7 @@ fn huge_pages_are_rejected_where_there_are_none_and_granted_where_there_are() {
     assert!(matches!(answer(available, huge), LeaseAction::AttachOk(_)));
 }
 
+/// Proves [TP-DRV-0200].
 #[test]
 fn standard_pages_are_rejected_where_huge_ones_are_required() {
     let standard =
@@ -120,6 +126,7 @@ fn standard_pages_are_rejected_where_huge_ones_are_required() {
     ));
 }
 
+/// Proves [TP-DRV-0420].
 #[test]
 fn node_ids_of_live_leases_differ_and_last_as_long_as_the_lease() {
     let mut driver = Driver::new(config());
@@ -143,6 +150,7 @@ fn node_ids_of_live_leases_differ_and_last_as_long_as_the_lease() {
     assert_eq!(lowest_and_highest, chosen);
 }
 
+/// Proves [TP-DRV-0260].
 #[test]
 fn a_refused_attach_keeps_neither_client_id_nor_node_id() {
     let mut driver = Driver::new(config());

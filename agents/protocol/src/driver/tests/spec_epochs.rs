@@ -7,6 +7,7 @@ use crate::driver::{Backing, Destination, LeaseConfig};
 const P: Role = Role::Producer;
 const C: Role = Role::Consumer;
 
+/// Proves [TP-DRV-1160].
 #[test]
 fn the_announce_of_a_grant_waits_for_its_answer() {
     for role in [P, C] {
@@ -20,6 +21,7 @@ fn the_announce_of_a_grant_waits_for_its_answer() {
     }
 }
 
+/// Proves [TP-DRV-1180].
 #[test]
 fn an_announce_of_an_epoch_that_ended_is_not_sent_any_more() {
     let mut driver = Driver::new(config());
@@ -34,6 +36,7 @@ fn an_announce_of_an_epoch_that_ended_is_not_sent_any_more() {
     assert!(told.iter().all(|announce| announce.epoch > grant.epoch));
 }
 
+/// Proves [TP-DRV-1130].
 #[test]
 fn an_announce_names_the_producer_as_long_as_there_is_one() {
     let mut driver = Driver::new(config());
@@ -49,6 +52,7 @@ fn an_announce_names_the_producer_as_long_as_there_is_one() {
     assert_eq!(producer_of(&driver.run()), None);
 }
 
+/// Proves [TP-DRV-1050].
 #[test]
 fn memory_that_is_being_made_holds_up_nobody_else() {
     let mut driver = Driver::new(config());
@@ -73,6 +77,7 @@ fn memory_that_is_being_made_holds_up_nobody_else() {
     assert_eq!(letters(&driver.run_said()), "AN");
 }
 
+/// Proves [TP-DRV-1210].
 #[test]
 fn the_links_return_is_announced_at_once() {
     let mut driver = Driver::new(config());

@@ -9,6 +9,7 @@ use crate::driver::{AttachGrant, Revocation};
 const P: Role = Role::Producer;
 const C: Role = Role::Consumer;
 
+/// Proves [TP-DRV-0510].
 #[test]
 fn lease_ids_are_not_used_again() {
     let mut driver = Driver::new(config());
@@ -49,6 +50,7 @@ fn one(grant: &AttachGrant, told: &[Revocation], role: Role, reason: LeaseRevoke
     );
 }
 
+/// Proves [TP-DRV-0710], [TP-DRV-0720].
 #[test]
 fn each_end_of_a_lease_is_told_once_with_its_reason() {
     for role in [P, C] {
@@ -67,6 +69,7 @@ fn each_end_of_a_lease_is_told_once_with_its_reason() {
     one(&grant, &told, P, LeaseRevokeReason::Revoked);
 }
 
+/// Proves [TP-DRV-0730].
 #[test]
 fn one_end_leaves_the_other_leases_alone() {
     let mut driver = Driver::new(config());
@@ -86,6 +89,7 @@ fn one_end_leaves_the_other_leases_alone() {
     assert_eq!(driver.table.stats().leases, 2);
 }
 
+/// Proves [TP-DRV-0740].
 #[test]
 fn a_lease_that_ended_frees_its_stream_and_its_client_id() {
     let mut driver = Driver::new(config());
