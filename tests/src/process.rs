@@ -1,7 +1,7 @@
 //! A child process whose output is read line by line, and which never outlives its test.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -52,16 +52,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in a process group of its own and begins reading both of its outputs.
+    /// Starts `command` in the process group of the test, so that a watchdog ends both, and begins reading both of its outputs.
     ///
     /// # Panics
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(name: &str, mut command: Command) -> Self {
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
