@@ -78,6 +78,7 @@ fn payload(seq: u64, len: usize) -> Vec<u8> {
     (0..len).map(|i| (seq as usize * 31 + i) as u8).collect()
 }
 
+/// Proves [TP-CLI-1410].
 #[test]
 fn frames_reach_two_consumers_by_copy_and_in_place() {
     let world = World::new();
@@ -127,6 +128,7 @@ fn frames_reach_two_consumers_by_copy_and_in_place() {
     }
 }
 
+/// Proves [TP-CLI-1280], [TP-CLI-1920].
 #[test]
 fn a_slow_consumer_loses_frames_and_counts_every_one_of_them() {
     let world = World::new();
@@ -159,6 +161,7 @@ fn a_slow_consumer_loses_frames_and_counts_every_one_of_them() {
     assert!(consumer.stats().late() > 0, "{:?}", consumer.stats());
 }
 
+/// Proves [TP-CLI-1410], [TP-CLI-1420].
 #[test]
 fn claims_in_flight_become_visible_in_order_and_aborted_ones_are_gaps() {
     let world = World::new();
@@ -189,6 +192,7 @@ fn claims_in_flight_become_visible_in_order_and_aborted_ones_are_gaps() {
     assert_eq!(consumer.stats().drops(DropCause::Gap), 1);
 }
 
+/// Proves [TP-CLI-1920], [TP-CLI-1950].
 #[test]
 fn the_end_of_a_stream_is_an_event_and_the_next_producer_brings_a_new_epoch() {
     let world = World::new();
@@ -233,6 +237,7 @@ fn the_end_of_a_stream_is_an_event_and_the_next_producer_brings_a_new_epoch() {
     );
 }
 
+/// Proves [TP-CLI-0350], [TP-CLI-0770], [TP-CLI-1470].
 #[test]
 fn a_restarted_driver_is_noticed_and_frames_flow_again() {
     let mut world = World::new();
@@ -345,6 +350,7 @@ fn an_invoked_client_needs_no_thread_of_its_own() {
     assert_eq!((info.delivered(), info.lost()), (1, 0));
 }
 
+/// Proves [TP-CLI-0540].
 #[test]
 fn handles_outlive_their_client_and_say_that_it_is_closed() {
     let world = World::new();
@@ -404,6 +410,7 @@ fn regions_of_nobody_are_not_left_behind() {
     );
 }
 
+/// Proves [TP-CLI-0340].
 #[test]
 fn a_restarted_media_driver_is_survived_with_the_lease() {
     let mut world = World::new();
@@ -436,6 +443,7 @@ fn a_restarted_media_driver_is_survived_with_the_lease() {
     assert_eq!(consumer.stats().lost(), 0);
 }
 
+/// Proves [TP-CLI-1840].
 #[test]
 fn a_lossless_producer_does_not_wait_for_a_consumer_that_left() {
     let world = World::new();

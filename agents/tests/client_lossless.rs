@@ -42,6 +42,7 @@ fn receive_up_to(consumer: &mut Consumer, last: u64) -> Vec<u64> {
     seqs
 }
 
+/// Proves [TP-CLI-1850].
 #[test]
 fn a_consumer_that_joins_while_nothing_is_published_does_not_stop_the_stream() {
     let world = World::new();
@@ -103,6 +104,7 @@ fn wait_link_up(world: &mut World, producer: &mut Producer) {
     panic!("the link did not come back");
 }
 
+/// Proves [TP-CLI-1830].
 #[test]
 fn a_consumer_that_takes_its_time_is_waited_for() {
     let world = World::new();

@@ -134,6 +134,7 @@ fn header_ring(dir: &Path, epoch: Epoch) -> Option<PathBuf> {
         })
 }
 
+/// Proves [TP-CLI-1430].
 #[test]
 fn a_frame_nobody_listens_to_is_committed_and_takes_its_number() {
     let world = World::new();
@@ -154,6 +155,7 @@ fn a_frame_nobody_listens_to_is_committed_and_takes_its_number() {
     }
 }
 
+/// Proves [TP-CLI-1440].
 #[test]
 fn a_refused_offer_takes_no_number() {
     let world = World::new();
@@ -167,6 +169,7 @@ fn a_refused_offer_takes_no_number() {
     assert_eq!(consumer.stats().lost(), 0);
 }
 
+/// Proves [TP-CLI-1450], [TP-CLI-1460].
 #[test]
 fn descriptors_carry_the_time_of_publishing_and_the_trace_and_no_metadata_version() {
     let world = World::new();
@@ -186,6 +189,7 @@ fn descriptors_carry_the_time_of_publishing_and_the_trace_and_no_metadata_versio
     assert_eq!(info.meta_version, None);
 }
 
+/// Proves [TP-CLI-1480].
 #[test]
 fn an_idle_producer_shows_that_it_lives() {
     let world = World::new();
@@ -208,6 +212,7 @@ fn an_idle_producer_shows_that_it_lives() {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
 }
 
+/// Proves [TP-CLI-0820].
 #[test]
 fn a_region_that_is_no_longer_what_was_mapped_is_not_used_any_more() {
     let world = World::new();
@@ -227,6 +232,7 @@ fn a_region_that_is_no_longer_what_was_mapped_is_not_used_any_more() {
     assert_eq!(consumer.epoch(), None);
 }
 
+/// Proves [TP-CLI-1610], [TP-CLI-1620], [TP-CLI-1630].
 #[test]
 fn a_hello_says_shared_memory_and_asks_for_no_streams_of_its_own() {
     let world = World::new();
@@ -257,6 +263,7 @@ fn a_hello_says_shared_memory_and_asks_for_no_streams_of_its_own() {
     });
 }
 
+/// Proves [TP-CLI-1650], [TP-CLI-1660].
 #[test]
 fn reports_name_the_epoch_and_how_far_it_was_written_and_read() {
     let world = World::new();
@@ -287,6 +294,7 @@ fn reports_name_the_epoch_and_how_far_it_was_written_and_read() {
     });
 }
 
+/// Proves [TP-CLI-1490].
 #[test]
 fn a_producer_leaves_announcing_to_the_driver() {
     let world = World::new();
@@ -312,6 +320,7 @@ fn a_producer_leaves_announcing_to_the_driver() {
     drop((client, consumer));
 }
 
+/// Proves [TP-CLI-0910], [TP-CLI-0930].
 #[test]
 fn descriptors_of_other_streams_and_epochs_do_not_harm_a_consumer() {
     let world = World::new();
@@ -335,6 +344,7 @@ fn descriptors_of_other_streams_and_epochs_do_not_harm_a_consumer() {
     );
 }
 
+/// Proves [TP-CLI-1910].
 #[test]
 fn a_closed_producer_says_its_position_before_its_lease_goes_back() {
     let world = World::new();

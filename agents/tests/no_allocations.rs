@@ -7,6 +7,7 @@ use tensorpool::client::FrameMeta;
 
 mod support;
 
+/// Proves [TP-CLI-1500].
 #[test]
 fn frames_flow_without_allocating() {
     let world = World::new();

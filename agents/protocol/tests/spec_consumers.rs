@@ -17,6 +17,7 @@ fn at(seconds: u64) -> NanoTime {
     NanoTime::new(seconds * SECOND)
 }
 
+/// Proves [TP-CLI-1810].
 #[test]
 fn hellos_and_reports_each_show_that_a_consumer_is_there() {
     let (hellos, reports) = (ClientId::new(1), ClientId::new(2));
@@ -33,6 +34,7 @@ fn hellos_and_reports_each_show_that_a_consumer_is_there() {
     assert_eq!(tracker.listening(), 0);
 }
 
+/// Proves [TP-CLI-1830].
 #[test]
 fn a_producer_that_paces_never_passes_a_consumer_by_more_than_the_ring() {
     let mut tracker = tracker();

@@ -73,6 +73,7 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    /// Proves [TP-CLI-0440].
     #[test]
     fn delays_double_up_to_the_maximum_and_jitter_only_shortens() {
         let mut backoff = Backoff::new(100, 3_200);

@@ -268,6 +268,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1820].
     #[test]
     fn a_hello_is_heard_but_only_a_report_of_the_epoch_counts_as_mapped() {
         let mut tracker = tracker();
@@ -283,6 +284,7 @@ mod tests {
         assert_eq!((tracker.listening(), tracker.mapped()), (1, 1));
     }
 
+    /// Proves [TP-CLI-1830].
     #[test]
     fn the_slowest_live_consumer_of_the_epoch_sets_the_floor() {
         let mut tracker = tracker();
@@ -298,6 +300,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1820].
     #[test]
     fn a_new_epoch_asks_everybody_to_report_anew() {
         let mut tracker = tracker();
@@ -311,6 +314,7 @@ mod tests {
         assert_eq!(tracker.floor(), Some(Seq::new(0)));
     }
 
+    /// Proves [TP-CLI-1810].
     #[test]
     fn silent_consumers_are_forgotten_after_five_seconds() {
         let mut tracker = tracker();
@@ -322,6 +326,7 @@ mod tests {
         assert_eq!((tracker.mapped(), tracker.floor()), (1, Some(Seq::new(10))));
     }
 
+    /// Proves [TP-CLI-1860].
     #[test]
     fn a_restarted_count_does_not_take_progress_back() {
         let mut tracker = tracker();
@@ -330,6 +335,7 @@ mod tests {
         assert_eq!(tracker.floor(), Some(Seq::new(8)));
     }
 
+    /// Proves [TP-CLI-1870].
     #[test]
     fn having_seen_frame_zero_takes_two_reports_after_it() {
         let mut tracker = tracker();
@@ -352,6 +358,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1840].
     #[test]
     fn nobody_waits_for_a_consumer_whose_lease_ended() {
         let mut tracker = tracker();
@@ -366,6 +373,7 @@ mod tests {
         assert_eq!(tracker.mapped(), 2, "it came back");
     }
 
+    /// Proves [TP-CLI-1850].
     #[test]
     fn who_joins_late_is_owed_what_the_ring_still_holds_and_the_next_frame_can_be_written() {
         let mut tracker = tracker();
@@ -383,6 +391,7 @@ mod tests {
         assert_eq!(tracker.floor(), Some(Seq::new(1_001)));
     }
 
+    /// Proves [TP-CLI-1850].
     #[test]
     fn who_comes_back_after_the_ring_went_round_does_not_hold_it_up() {
         let mut tracker = tracker();
@@ -393,6 +402,7 @@ mod tests {
         assert_eq!(tracker.floor(), Some(Seq::new(993)));
     }
 
+    /// Proves [TP-CLI-1870].
     #[test]
     fn a_ring_of_one_slot_is_free_again_once_frame_zero_was_surely_seen() {
         let mut tracker = ConsumerTracker::new(STREAM);
@@ -405,6 +415,7 @@ mod tests {
         assert_eq!(tracker.floor(), Some(Seq::new(1)));
     }
 
+    /// Proves [TP-CLI-1880].
     #[test]
     fn after_a_link_loss_consumers_count_again_when_they_are_heard() {
         let mut tracker = tracker();
@@ -417,6 +428,7 @@ mod tests {
         assert_eq!(tracker.unconfirmed(), 1);
     }
 
+    /// Proves [TP-CLI-1890].
     #[test]
     fn the_table_is_bounded() {
         let mut tracker = tracker();

@@ -169,6 +169,7 @@ mod tests {
         idle: true,
     };
 
+    /// Proves [TP-CLI-1640].
     #[test]
     fn a_cadence_is_due_at_once_and_then_every_period_until_sent() {
         let mut cadence = Cadence::new(REPORT_PERIOD_NS);
@@ -185,6 +186,7 @@ mod tests {
         assert_eq!(cadence.next_deadline(), None);
     }
 
+    /// Proves [TP-CLI-1640].
     #[test]
     fn a_consumer_reports_on_mapping_and_every_second() {
         let mut reporter = ConsumerReporter::new();
@@ -196,6 +198,7 @@ mod tests {
         assert!(reporter.is_due(at(1_000), NOTHING));
     }
 
+    /// Proves [TP-CLI-1670].
     #[test]
     fn a_quarter_of_the_ring_is_reported_even_while_busy() {
         let mut reporter = ConsumerReporter::new();
@@ -212,6 +215,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1680], [TP-CLI-1690].
     #[test]
     fn catching_up_is_reported_but_not_too_often() {
         let mut reporter = ConsumerReporter::new();
@@ -230,6 +234,7 @@ mod tests {
         assert!(!reporter.is_due(at(10), done(0, true)), "nothing new");
     }
 
+    /// Proves [TP-CLI-1700].
     #[test]
     fn the_links_return_is_reported_at_once_if_there_is_anything_to_report() {
         let mut reporter = ConsumerReporter::new();
@@ -241,6 +246,7 @@ mod tests {
         assert!(reporter.is_due(at(10), NOTHING));
     }
 
+    /// Proves [TP-CLI-1700].
     #[test]
     fn losing_the_mapping_is_reported_at_once() {
         let mut reporter = ConsumerReporter::new();

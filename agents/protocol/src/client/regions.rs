@@ -199,6 +199,7 @@ pub(super) mod tests {
         );
     }
 
+    /// Proves [TP-CLI-0090].
     #[test]
     fn what_a_grant_must_carry_is_required() {
         let missing = |field| Err(RegionsError::Missing(field));
@@ -221,6 +222,7 @@ pub(super) mod tests {
         );
     }
 
+    /// Proves [TP-CLI-0100], [TP-CLI-0110], [TP-CLI-0120].
     #[test]
     fn impossible_geometries_are_refused() {
         assert_eq!(

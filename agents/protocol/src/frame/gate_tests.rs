@@ -76,6 +76,7 @@ fn a_committed_slot_with_a_valid_header_is_a_frame() {
     }
 }
 
+/// Proves [TP-CLI-0910], [TP-CLI-0920].
 #[test]
 fn a_foreign_stream_is_ignored_and_another_epoch_is_dropped_before_the_slot_is_read() {
     let geometry = geometry();
@@ -98,6 +99,7 @@ fn a_foreign_stream_is_ignored_and_another_epoch_is_dropped_before_the_slot_is_r
     );
 }
 
+/// Proves [TP-CLI-0940].
 #[test]
 fn a_revoked_mapping_has_no_frames() {
     let geometry = geometry();
@@ -110,6 +112,7 @@ fn a_revoked_mapping_has_no_frames() {
     assert_eq!(FrameGate::confirm(13, 13, true), Err(DropCause::Revoked));
 }
 
+/// Proves [TP-CLI-0960].
 #[test]
 fn each_broken_rule_has_its_cause() {
     use DropCause::{FrameIdMismatch, HeaderInvalid, Odd, PayloadInvalid};
@@ -131,6 +134,7 @@ fn each_broken_rule_has_its_cause() {
     }
 }
 
+/// Proves [TP-CLI-0950].
 #[test]
 fn the_first_broken_rule_in_order_decides() {
     let everything = |s: &mut HeaderSlot| {
@@ -149,6 +153,7 @@ fn the_first_broken_rule_in_order_decides() {
     );
 }
 
+/// Proves [TP-CLI-0990].
 #[test]
 fn an_empty_payload_is_a_frame() {
     assert!(matches!(
@@ -157,6 +162,7 @@ fn an_empty_payload_is_a_frame() {
     ));
 }
 
+/// Proves [TP-CLI-0970].
 #[test]
 fn a_slot_that_changed_under_the_reader_is_not_confirmed() {
     assert_eq!(FrameGate::confirm(13, 13, false), Ok(()));
@@ -164,6 +170,7 @@ fn a_slot_that_changed_under_the_reader_is_not_confirmed() {
     assert_eq!(FrameGate::confirm(13, 12, false), Err(DropCause::Changed));
 }
 
+/// Proves [TP-CLI-0970].
 #[test]
 fn every_cause_has_one_label_and_only_overtaken_frames_are_late() {
     let labels: std::collections::HashSet<_> = DropCause::ALL.iter().map(|c| c.label()).collect();
@@ -172,6 +179,7 @@ fn every_cause_has_one_label_and_only_overtaken_frames_are_late() {
 }
 
 proptest! {
+    /// Proves [TP-CLI-0980].
     #[test]
     fn accepted_frames_lie_inside_their_pool(
         seq in 0u64..1 << 62, commit in any::<u64>(), exact in any::<bool>(), len in any::<u32>(),

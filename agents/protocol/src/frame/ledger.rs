@@ -157,6 +157,7 @@ mod tests {
 
     use super::*;
 
+    /// Proves [TP-CLI-1300].
     #[test]
     fn the_account_runs_over_epochs() {
         let mut ledger = FrameLedger::default();
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(ledger.last_seq(), Some(Seq::new(1)));
     }
 
+    /// Proves [TP-CLI-1290].
     #[test]
     fn epoch_mismatches_are_shown_but_not_part_of_the_sum() {
         let mut ledger = FrameLedger::default();
@@ -189,6 +191,7 @@ mod tests {
     }
 
     proptest! {
+        /// Proves [TP-CLI-1280].
         #[test]
         fn delivered_plus_lost_is_what_was_sent(
             epochs in prop::collection::vec(

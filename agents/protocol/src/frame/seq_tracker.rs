@@ -169,6 +169,7 @@ mod tests {
             .collect()
     }
 
+    /// Proves [TP-CLI-1210], [TP-CLI-1220].
     #[test]
     fn the_first_frame_after_a_join_is_no_gap_even_with_seq_zero_seen_first() {
         let mut tracker = SeqTracker::new(Presence::Joined, 256, 1024);
@@ -182,6 +183,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1240].
     #[test]
     fn after_a_remap_the_epoch_is_owed_from_its_start() {
         let mut tracker = SeqTracker::new(Presence::FromStart, 256, 1024);
@@ -189,6 +191,7 @@ mod tests {
         assert_eq!((tracker.first(), tracker.seen()), (Some(Seq::new(0)), 6));
     }
 
+    /// Proves [TP-CLI-1230].
     #[test]
     fn a_position_heard_before_the_first_frame_moves_the_beginning() {
         let mut tracker = SeqTracker::new(Presence::Joined, 256, 1024);
@@ -207,6 +210,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1250].
     #[test]
     fn too_large_a_gap_resynchronises_and_the_limit_never_exceeds_the_ring() {
         let mut tracker = SeqTracker::new(Presence::Joined, 256, 4);
@@ -221,6 +225,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1260].
     #[test]
     fn duplicates_and_old_descriptors_are_regressions_and_change_nothing() {
         let mut tracker = SeqTracker::new(Presence::Joined, 256, 1024);
@@ -232,6 +237,7 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-1270].
     #[test]
     fn the_tail_is_lost_when_the_stream_ends_beyond_the_last_frame() {
         let mut tracker = SeqTracker::new(Presence::FromStart, 256, 1024);
@@ -241,6 +247,7 @@ mod tests {
         assert_eq!((tracker.seen(), tracker.missed()), (5, 3));
     }
 
+    /// Proves [TP-CLI-1270].
     #[test]
     fn a_stream_that_ended_without_a_frame_counts_from_what_was_owed() {
         let mut present = SeqTracker::new(Presence::FromStart, 256, 1024);

@@ -14,6 +14,7 @@ fn raw(order: MajorOrder, dims: &[i32], strides: &[i32]) -> TensorHeader {
     raw
 }
 
+/// Proves [TP-CLI-1040].
 #[test]
 fn zero_strides_are_inferred_for_both_major_orders() {
     let row = TensorLayout::check(&raw(MajorOrder::Row, &[3, 4, 5], &[])).unwrap();
@@ -24,6 +25,7 @@ fn zero_strides_are_inferred_for_both_major_orders() {
     assert_eq!(column.extent_bytes(), 120);
 }
 
+/// Proves [TP-CLI-1040].
 #[test]
 fn a_zero_stride_outside_an_explicit_one_is_inferred_from_it() {
     let padded = TensorLayout::check(&raw(MajorOrder::Row, &[3, 4], &[0, 64])).unwrap();
@@ -31,6 +33,7 @@ fn a_zero_stride_outside_an_explicit_one_is_inferred_from_it() {
     assert!(!padded.is_contiguous());
 }
 
+/// Proves [TP-CLI-1050].
 #[test]
 fn overlapping_strides_are_rejected() {
     let error = TensorLayout::check(&raw(MajorOrder::Row, &[3, 4], &[6, 2])).unwrap_err();
@@ -45,6 +48,7 @@ fn overlapping_strides_are_rejected() {
     assert!(TensorLayout::check(&raw(MajorOrder::Column, &[3, 4], &[2, 4])).is_err());
 }
 
+/// Proves [TP-CLI-1060].
 #[test]
 fn an_empty_axis_counts_as_one_in_stride_products() {
     let empty = TensorLayout::check(&raw(MajorOrder::Row, &[3, 0, 5], &[])).unwrap();
@@ -52,6 +56,7 @@ fn an_empty_axis_counts_as_one_in_stride_products() {
     assert_eq!((empty.extent_bytes(), empty.element_count()), (0, 0));
 }
 
+/// Proves [TP-CLI-1010], [TP-CLI-1020], [TP-CLI-1030].
 #[test]
 fn dimension_counts_types_and_signs_are_checked() {
     assert_eq!(
@@ -81,6 +86,7 @@ fn dimension_counts_types_and_signs_are_checked() {
     );
 }
 
+/// Proves [TP-CLI-1070], [TP-CLI-1080].
 #[test]
 fn rows_count_axis_0_and_columns_axis_1_whatever_the_major_order() {
     for order in [MajorOrder::Row, MajorOrder::Column] {
@@ -105,6 +111,7 @@ fn rows_count_axis_0_and_columns_axis_1_whatever_the_major_order() {
     );
 }
 
+/// Proves [TP-CLI-1090].
 #[test]
 fn products_beyond_64_bits_are_errors_and_not_wraparounds() {
     let dims = [i32::MAX; 4];
@@ -112,6 +119,7 @@ fn products_beyond_64_bits_are_errors_and_not_wraparounds() {
     assert!(matches!(error, TensorError::TooLarge { .. }));
 }
 
+/// Proves [TP-CLI-1110].
 #[test]
 fn strides_beyond_the_header_field_can_be_read_but_not_written() {
     let huge = TensorLayout::contiguous(Dtype::Uint8, MajorOrder::Row, &[2, 3, 1 << 30]).unwrap();
@@ -125,6 +133,7 @@ fn strides_beyond_the_header_field_can_be_read_but_not_written() {
     );
 }
 
+/// Proves [TP-CLI-1100].
 #[test]
 fn written_headers_carry_explicit_strides_and_zeroed_tails() {
     let layout = TensorLayout::contiguous(Dtype::Float32, MajorOrder::Row, &[480, 640])
@@ -166,6 +175,7 @@ fn elements_are_disjoint(layout: &TensorLayout) -> bool {
 }
 
 proptest! {
+    /// Proves [TP-CLI-1050].
     #[test]
     fn accepted_tensors_never_overlap_and_stay_inside_their_extent(
         column in any::<bool>(),

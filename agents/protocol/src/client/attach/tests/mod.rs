@@ -107,6 +107,7 @@ fn events(client: &mut AttachClient) -> Vec<AttachEvent> {
     std::iter::from_fn(|| client.poll_event()).collect()
 }
 
+/// Proves [TP-CLI-0030], [TP-CLI-0040].
 #[test]
 fn an_unanswered_request_is_resent_with_the_same_correlation_id() {
     let mut client = client(Role::Producer);
@@ -129,6 +130,7 @@ fn an_unanswered_request_is_resent_with_the_same_correlation_id() {
     );
 }
 
+/// Proves [TP-CLI-0010], [TP-CLI-0020].
 #[test]
 fn requests_carry_explicit_values_for_what_peers_reject_as_null() {
     let client = client(Role::Consumer);
@@ -146,6 +148,7 @@ fn requests_carry_explicit_values_for_what_peers_reject_as_null() {
     );
 }
 
+/// Proves [TP-CLI-0180].
 #[test]
 fn the_first_attach_fails_when_nobody_answers_in_time() {
     let mut client = client(Role::Producer);
@@ -161,6 +164,7 @@ fn the_first_attach_fails_when_nobody_answers_in_time() {
     assert!(client.is_closed());
 }
 
+/// Proves [TP-CLI-0310].
 #[test]
 fn a_keepalive_follows_the_grant_at_once_and_then_every_interval() {
     let mut client = attached(Role::Producer);
@@ -177,6 +181,7 @@ fn a_keepalive_follows_the_grant_at_once_and_then_every_interval() {
     assert_eq!(times, [10, 1_010, 2_010]);
 }
 
+/// Proves [TP-CLI-0060].
 #[test]
 fn anything_after_an_ok_is_ignored() {
     let mut client = client(Role::Producer);
@@ -191,6 +196,7 @@ fn anything_after_an_ok_is_ignored() {
     assert_eq!(client.stats().responses_ignored, 2);
 }
 
+/// Proves [TP-CLI-0040], [TP-CLI-0050].
 #[test]
 fn responses_to_others_and_late_ones_are_ignored() {
     let mut client = client(Role::Producer);
@@ -207,6 +213,7 @@ fn responses_to_others_and_late_ones_are_ignored() {
     );
 }
 
+/// Proves [TP-CLI-0150], [TP-CLI-0160].
 #[test]
 fn an_automatic_client_id_is_replaced_when_taken_and_a_fixed_one_is_retried() {
     let mut client = client(Role::Consumer);
@@ -239,6 +246,7 @@ fn an_automatic_client_id_is_replaced_when_taken_and_a_fixed_one_is_retried() {
     assert_eq!(events(&mut client), [AttachEvent::Failed(failed)]);
 }
 
+/// Proves [TP-CLI-0140].
 #[test]
 fn the_granted_stream_is_adopted() {
     let mut client = client(Role::Producer);
@@ -255,6 +263,7 @@ fn the_granted_stream_is_adopted() {
     assert_eq!(keepalive.stream_id, StreamId::new(20_001));
 }
 
+/// Proves [TP-CLI-0080], [TP-CLI-0090], [TP-CLI-0120].
 #[test]
 fn a_grant_that_lacks_what_it_must_carry_fails_closed() {
     type Change = fn(&mut AttachResponse);
@@ -293,6 +302,7 @@ fn a_grant_that_lacks_what_it_must_carry_fails_closed() {
     );
 }
 
+/// Proves [TP-CLI-0130].
 #[test]
 fn optional_fields_of_a_grant_may_be_null() {
     let mut client = client(Role::Consumer);

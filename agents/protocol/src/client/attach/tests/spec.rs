@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Proves [TP-CLI-0320].
 #[test]
 fn a_keepalive_that_was_not_sent_stays_due() {
     let mut client = attached(Role::Producer);
@@ -15,6 +16,7 @@ fn a_keepalive_that_was_not_sent_stays_due() {
     assert_eq!(client.peek_request(), None);
 }
 
+/// Proves [TP-CLI-0430].
 #[test]
 fn a_lease_that_is_lost_is_asked_for_again_whatever_ended_it() {
     type Loss = fn(&mut AttachClient);
@@ -48,6 +50,7 @@ fn a_lease_that_is_lost_is_asked_for_again_whatever_ended_it() {
     }
 }
 
+/// Proves [TP-CLI-0200].
 #[test]
 fn a_refusal_while_the_driver_drains_is_not_final() {
     let mut client = client(Role::Consumer);
@@ -60,6 +63,7 @@ fn a_refusal_while_the_driver_drains_is_not_final() {
     );
 }
 
+/// Proves [TP-CLI-0070].
 #[test]
 fn an_answer_with_a_code_nobody_knows_is_no_grant() {
     let mut client = client(Role::Consumer);
