@@ -1,4 +1,7 @@
 //! Moves large tensors between processes at memory speed: agents, client conductor and client API.
+//!
+//! With the decisions of `tensorpool-protocol` this crate fulfils `docs/spec/40-driver.md`
+//! ([`driver`]) and `docs/spec/50-client.md` ([`client`]).
 
 pub mod client;
 pub mod driver;

@@ -16,6 +16,9 @@
 //! * An optional field set to one of its null values encodes as absent.
 //!
 //! Meaning (is this epoch newer, does this stride fit) is not judged here.
+//!
+//! This crate fulfils `docs/spec/30-wire.md`, and of `docs/spec/20-shared-memory.md` the encoding of
+//! superblocks and slots.
 #![no_std]
 #![forbid(unsafe_code)]
 

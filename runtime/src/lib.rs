@@ -3,6 +3,8 @@
 //! An agent does a little work each time it is called and says how much. Who calls it, how often
 //! and on which thread is decided here, once, for every agent. Nothing in this crate knows of
 //! frames, of shared memory or of Aeron.
+//!
+//! This crate fulfils `docs/spec/10-runtime.md`, but for the link to the media driver.
 
 pub mod agent;
 pub mod clock;

@@ -11,6 +11,8 @@
 //! with sizes; [`driver`] creates, refreshes and removes regions; [`mapping`] maps and validates
 //! them; [`producer`] writes slots, [`slot`] and [`frame`] read them; [`seqlock`] is the ordering
 //! both rely on.
+//!
+//! This crate fulfils `docs/spec/20-shared-memory.md`.
 #![allow(unsafe_code)]
 // Under loom only the seqlock is compiled, and used by its model alone.
 #![cfg_attr(all(loom, not(test)), allow(dead_code))]

@@ -17,6 +17,8 @@
 //!   ([`LinkConfig::observe_interval_ns`]) that log has no reader any more.
 //! - No unsafe code outside the private `native` module, whose documentation gives the argument.
 //!
+//! This crate fulfils what `docs/spec/10-runtime.md` says of the link to the media driver.
+//!
 //! ```no_run
 //! use tensorpool_codecs::types::NanoTime;
 //! use tensorpool_transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
