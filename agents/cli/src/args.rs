@@ -2,8 +2,7 @@
 //!
 //! Only declarations and their value parsers; what a command does lives in [`crate::commands`].
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -25,10 +24,11 @@ pub struct Cli {
 
 const ROOT_EXAMPLES: &str = "\
 Examples:
-  agent-runner run media-driver,driver            everything one machine needs, in one process
+  agent-runner run media-driver,driver    everything one machine needs
   agent-runner publish --pattern interop --size 640KiB --count 100000
   agent-runner subscribe --verify interop
-  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | agent-runner publish --lossless --wait-consumers 1 -";
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
+    agent-runner publish --lossless --wait-consumers 1 -";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,12 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether standard output carries frames, so that everything else must keep away from it.
+    #[must_use]
+    pub fn frames_on_stdout(&self) -> bool {
+        matches!(self, Self::Subscribe(args) if args.output.as_deref() == Some(Path::new("-")))
+    }
+
     /// The options all commands share.
     #[must_use]
     pub fn aeron(&self) -> &AeronArgs {
@@ -72,14 +78,14 @@ pub struct AeronArgs {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  agent-runner run driver                          the driver, beside a media driver that already runs
-  agent-runner run media-driver,driver             both in one process
+  agent-runner run media-driver,driver    both in one process
+  agent-runner run driver                 beside a media driver that runs already
   agent-runner run driver --config tensorpool.toml --cores 2 --idle busy-spin
   agent-runner run media-driver --threading dedicated --cores 1,2,3
 
 SIGINT and SIGTERM drain and exit with 0; a second signal exits at once.
-Without --config the driver serves stream 10000 with pools for small, image-sized and large frames
-within 256 MiB of shared memory.";
+Without --config the driver serves stream 10000 with pools for small, image-sized
+and large frames within 256 MiB of shared memory.";
 
 /// `agent-runner run`.
 #[derive(Debug, Args)]
@@ -155,9 +161,11 @@ Examples:
   agent-runner publish images.npy --frames-axis0 --pace 30
   agent-runner publish clip.y4m --pace source
   agent-runner publish --dtype u16 --shape 480x640 camera.raw
-  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | agent-runner publish --lossless --wait-consumers 2 -
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
+    agent-runner publish --lossless --wait-consumers 2 -
 
-By default a slow consumer loses frames and counts them; with --lossless the producer waits for it.";
+By default a slow consumer loses frames and counts them; with --lossless the
+producer waits for it.";
 
 /// `agent-runner publish`.
 #[derive(Debug, Args)]
@@ -176,7 +184,7 @@ pub struct PublishArgs {
     /// Stream and attach.
     #[command(flatten)]
     pub stream: StreamArgs,
-    /// Format of the input [default: by its first bytes, then its name; raw needs --dtype and --shape].
+    /// Format of the input [default: by its first bytes; raw needs --dtype and --shape].
     #[arg(long, value_enum, conflicts_with = "pattern")]
     pub format: Option<InputFormat>,
     /// One frame for each index of axis 0 of a .npy array, instead of one frame for the whole array.
@@ -206,7 +214,12 @@ pub struct PublishArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Option<Duration>,
     /// Frames per second: a number, `max`, or `source` (the rate the input declares).
-    #[arg(long, value_name = "PACE", default_value = "max")]
+    #[arg(
+        long,
+        value_name = "PACE",
+        default_value = "max",
+        allow_negative_numbers = true
+    )]
     pub pace: Pace,
     /// Wait for this many consumers before the first frame.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -235,10 +248,11 @@ pub enum InputFormat {
 
 const SUBSCRIBE_EXAMPLES: &str = "\
 Examples:
-  agent-runner subscribe                             live figures only
-  agent-runner subscribe --verify interop            check every byte of generated frames
+  agent-runner subscribe                     live figures only
+  agent-runner subscribe --verify interop    check every byte of generated frames
   agent-runner subscribe -o frames.npy --count 100
-  agent-runner subscribe -o - | ffplay -f rawvideo -pixel_format yuv420p -video_size 1280x720 -
+  agent-runner subscribe -o - |
+    ffplay -f rawvideo -pixel_format yuv420p -video_size 1280x720 -
   agent-runner subscribe --checksum --json
 
 Ends with the stream (its producer detached), after --count frames, or on SIGINT.
@@ -263,7 +277,7 @@ pub struct SubscribeArgs {
     /// Print a CRC-32C for each frame.
     #[arg(long)]
     pub checksum: bool,
-    /// Check frames against a pattern, and fail on the first difference at the end.
+    /// Check every byte of every frame against a pattern; exit with 1 at the end if one differed.
     #[arg(long, value_enum, value_name = "PATTERN")]
     pub verify: Option<Pattern>,
     /// Touch only headers: do not read payloads.
@@ -279,8 +293,8 @@ pub struct SubscribeArgs {
     #[arg(long)]
     pub follow: bool,
     /// Take at most this many frames per second (a deliberately slow reader).
-    #[arg(long, value_name = "HZ")]
-    pub max_rate: Option<NonZeroU32>,
+    #[arg(long, value_name = "HZ", allow_negative_numbers = true, value_parser = parse_rate)]
+    pub max_rate: Option<f64>,
 }
 
 /// Formats `subscribe` writes.
@@ -290,6 +304,16 @@ pub enum OutputFormat {
     Npy,
     /// The payload bytes, nothing else.
     Raw,
+}
+
+/// Parses frames per second, written as a pace is.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(Pace::Hz(rate_hz)) => Ok(rate_hz),
+        _ => Err(format!(
+            "expected frames per second such as 60 or 0.5, found {text:?}"
+        )),
+    }
 }
 
 /// Parses `250ms`, `5s`, `2m`, `1500us`; a bare number means seconds.
@@ -327,6 +351,14 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn rates_are_above_zero_and_bad_ones_say_what_was_expected() {
+        assert_eq!(parse_rate("0.5"), Ok(0.5));
+        for text in ["0", "-3", "max", "source"] {
+            assert!(parse_rate(text).unwrap_err().contains("such as 60"));
+        }
     }
 
     #[test]

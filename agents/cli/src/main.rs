@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use agent_runner::args::Cli;
+use agent_runner::report::Reporter;
 use clap::Parser;
 use serde_json::json;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let json = cli.command.aeron().json;
+    // Frames on standard output keep everything else away from it, an error too.
+    let report = Reporter::new(cli.command.aeron().json, cli.command.frames_on_stdout());
     match agent_runner::commands::execute(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -19,11 +21,10 @@ fn main() -> ExitCode {
             } else {
                 "error: "
             };
-            eprintln!("{heading}{message}");
-            if json {
-                // For programs; people have read it above.
-                println!("{}", json!({ "event": "error", "message": message }));
-            }
+            report.error(
+                &format!("{heading}{message}"),
+                json!({ "message": message }),
+            );
             ExitCode::FAILURE
         }
     }

@@ -25,6 +25,12 @@ impl StopFlag {
         Ok(Self(stop))
     }
 
+    /// A flag that no signal sets.
+    #[cfg(test)]
+    pub(crate) fn for_test(is_set: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(is_set)))
+    }
+
     /// Whether a signal has asked for the end.
     #[must_use]
     pub fn is_set(&self) -> bool {

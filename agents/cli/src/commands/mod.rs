@@ -16,9 +16,10 @@ use crate::args::{Cli, Command};
 /// # Errors
 /// Whatever kept the command from doing what was asked; the message is for the user.
 pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let frames_on_stdout = cli.command.frames_on_stdout();
     match cli.command {
         Command::Run(args) => run::execute(&args),
         Command::Publish(args) => publish::execute(&args),
-        Command::Subscribe(args) => subscribe::execute(&args),
+        Command::Subscribe(args) => subscribe::execute(&args, frames_on_stdout),
     }
 }

@@ -44,18 +44,24 @@ pub(super) fn open<T>(
 }
 
 fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
-    let advice = match &error {
-        OpenError::NoMediaDriver { .. } => Some(
-            "start one with `agent-runner run media-driver`, or name its directory with --aeron-dir",
+    let error = match &error {
+        OpenError::NoMediaDriver { dir, reason } => anyhow!(
+            "{reason} in {dir}; start one with `agent-runner run media-driver`, or name its \
+             directory with --aeron-dir"
         ),
         OpenError::Attach(AttachError::NoAnswer { .. }) => {
-            Some("start one with `agent-runner run driver`")
+            anyhow!("{error}; start one with `agent-runner run driver`")
         }
-        _ => None,
-    };
-    let error = match advice {
-        Some(advice) => anyhow!("{error}; {advice}"),
-        None => anyhow!(error),
+        // The driver's own words for a stream that its configuration does not have.
+        OpenError::Attach(AttachError::Rejected { message, .. })
+            if message.contains("not provisioned") =>
+        {
+            anyhow!(
+                "{error}; `agent-runner run driver` says which streams there are when it starts, \
+                 choose one with --stream, or add this one to its configuration"
+            )
+        }
+        _ => anyhow!(error),
     };
     error.context(format!("cannot open stream {}", stream.stream))
 }

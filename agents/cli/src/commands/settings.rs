@@ -10,6 +10,7 @@ use tensorpool::transport::Channel;
 
 use crate::args::{AeronArgs, StreamArgs};
 use crate::config::{self, ConfigRequest, DriverSettings, Environment};
+use crate::report::warn;
 
 /// Loads the configuration; warnings and overrides go to standard error.
 ///
@@ -34,15 +35,15 @@ pub(super) fn load(args: &AeronArgs) -> anyhow::Result<DriverSettings> {
     let coloured = std::io::stderr().is_terminal();
     let loaded = config::load(&request).map_err(|e| anyhow!("{}", e.render(coloured)))?;
     for diagnostic in &loaded.diagnostics {
-        eprintln!(
-            "{}",
-            diagnostic.render(&loaded.path, &loaded.source_text, coloured)
-        );
+        warn(&diagnostic.render(&loaded.path, &loaded.source_text, coloured));
     }
     for set in &loaded.overrides {
         // The flag was typed a moment ago, and the directory is shown anyway.
         if set.key != "driver.aeron_dir" {
-            eprintln!("note: {} = {} ({})", set.key, set.value, set.origin);
+            warn(&format!(
+                "note: {} = {} ({})",
+                set.key, set.value, set.origin
+            ));
         }
     }
     Ok(loaded.settings)

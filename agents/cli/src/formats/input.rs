@@ -1,5 +1,6 @@
 //! Any input of frames behind one face, and which one it is.
 
+use std::fmt;
 use std::io::{self, BufRead};
 use std::path::Path;
 
@@ -39,6 +40,23 @@ pub enum InputError {
     /// An element type that cannot be used.
     #[error(transparent)]
     Dtype(#[from] DtypeError),
+    /// There is nothing in it.
+    #[error("the input is empty")]
+    Empty,
+    /// The layout of raw bytes for an input that tells its own.
+    #[error(
+        "--dtype and --shape are for raw bytes, but this is {found}, which tells its own: leave them out"
+    )]
+    LayoutNotWanted {
+        /// What the input is.
+        found: Format,
+    },
+    /// Frames of an array asked of something else.
+    #[error("--frames-axis0 is for .npy arrays, but this is {found}: leave it out")]
+    NotAnArray {
+        /// What the input is.
+        found: Format,
+    },
     /// The format was not given and cannot be guessed.
     #[error(
         "the input is neither .npy nor .y4m: to publish raw bytes give --dtype and --shape, \
@@ -62,6 +80,16 @@ pub enum Format {
     Y4m,
     /// Bare bytes.
     Raw,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Npy => "a .npy array",
+            Self::Y4m => "YUV4MPEG2 video",
+            Self::Raw => "raw bytes",
+        })
+    }
 }
 
 impl Format {
@@ -123,15 +151,23 @@ impl<R: BufRead> FrameInput<R> {
         let guessed = match options.format {
             Some(format) => Some(format),
             None => {
-                super::stream::at_end(&mut reader)?;
+                if super::stream::at_end(&mut reader)? {
+                    return Err(InputError::Empty);
+                }
                 Format::of_beginning(reader.fill_buf()?)
             }
         };
         let has_layout = options.element_type.is_some() || options.shape.is_some();
-        match guessed
+        let format = guessed
             .or(has_layout.then_some(Format::Raw))
-            .ok_or(InputError::UnknownFormat)?
-        {
+            .ok_or(InputError::UnknownFormat)?;
+        if has_layout && format != Format::Raw {
+            return Err(InputError::LayoutNotWanted { found: format });
+        }
+        if options.frames_axis0 && format != Format::Npy {
+            return Err(InputError::NotAnArray { found: format });
+        }
+        match format {
             Format::Npy => {
                 let split = if options.frames_axis0 {
                     Split::Axis0
@@ -150,6 +186,15 @@ impl<R: BufRead> FrameInput<R> {
                     FrameLayout::row_major(element_type, shape),
                 )))
             }
+        }
+    }
+
+    /// What it reads from.
+    pub fn reader(&self) -> &R {
+        match self {
+            Self::Npy(reader) => reader.reader(),
+            Self::Y4m(reader) => reader.reader(),
+            Self::Raw(reader) => reader.reader(),
         }
     }
 
@@ -229,6 +274,33 @@ mod tests {
         );
         options.shape = Some("3".parse().expect("a shape"));
         assert_eq!(open(b"abc", &options).expect("raw").to_string(), "u8 3");
+    }
+
+    #[test]
+    fn options_that_do_not_fit_the_input_are_refused() {
+        let video = b"YUV4MPEG2 W2 H2 C444\n";
+        let options = InputOptions {
+            element_type: Some(ElementType::F32),
+            ..InputOptions::default()
+        };
+        assert!(
+            open(video, &options)
+                .unwrap_err()
+                .contains("YUV4MPEG2 video, which tells its own")
+        );
+        let options = InputOptions {
+            frames_axis0: true,
+            ..InputOptions::default()
+        };
+        assert!(
+            open(video, &options)
+                .unwrap_err()
+                .contains("--frames-axis0 is for .npy")
+        );
+        assert_eq!(
+            open(b"", &InputOptions::default()).unwrap_err(),
+            "the input is empty"
+        );
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl<R: BufRead> RawReader<R> {
         }
     }
 
+    /// What it reads from.
+    pub fn reader(&self) -> &R {
+        &self.reader
+    }
+
     /// The layout of every frame.
     pub fn layout(&self) -> &FrameLayout {
         &self.layout

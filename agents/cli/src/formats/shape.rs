@@ -23,7 +23,9 @@ pub enum ShapeError {
         count: usize,
     },
     /// An extent of 0 or beyond what a tensor header holds.
-    #[error("extent {extent} of axis {axis} is not from 1 to 2147483647")]
+    #[error(
+        "axis {axis} has extent {extent}: a frame has 1 to 2147483647 elements along every axis"
+    )]
     Extent {
         /// Which axis.
         axis: usize,
@@ -124,7 +126,7 @@ mod tests {
         );
         assert_eq!(
             error("4x0"),
-            "extent 0 of axis 1 is not from 1 to 2147483647"
+            "axis 1 has extent 0: a frame has 1 to 2147483647 elements along every axis"
         );
         assert_eq!(
             error("1x2x3x4x5x6x7x8x9"),

@@ -255,6 +255,11 @@ impl<R: BufRead> Y4mReader<R> {
         })
     }
 
+    /// What it reads from.
+    pub fn reader(&self) -> &R {
+        &self.reader
+    }
+
     /// What the stream header says.
     pub fn header(&self) -> &Y4mHeader {
         &self.header

@@ -6,4 +6,4 @@ pub mod figures;
 mod reporter;
 
 pub use figures::{Figures, LatencySummary};
-pub use reporter::{Reporter, Style};
+pub use reporter::{Reporter, Style, warn};

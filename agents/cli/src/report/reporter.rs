@@ -91,6 +91,15 @@ impl Reporter {
         }
     }
 
+    /// The end of a command that failed: `text` goes to standard error in any case, `fields` to programs.
+    pub fn error(&self, text: &str, fields: Value) {
+        self.bar.finish_and_clear();
+        warn(text);
+        if self.style == Style::Json {
+            self.json_line("error", fields);
+        }
+    }
+
     fn json_line(&self, name: &str, fields: Value) {
         let mut object = Map::new();
         object.insert("event".to_owned(), Value::from(name));
@@ -103,10 +112,15 @@ impl Reporter {
     /// A reader that has gone away (`| head`) is not an error of ours: the command goes on, or ends by itself.
     fn line(&self, text: &str) {
         if self.to_stderr {
-            drop(writeln!(std::io::stderr().lock(), "{text}"));
+            warn(text);
         } else {
             let mut out = std::io::stdout().lock();
             drop(writeln!(out, "{text}").and_then(|()| out.flush()));
         }
     }
+}
+
+/// A line on standard error, for people. One that cannot be written is lost, and nothing worse.
+pub fn warn(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }

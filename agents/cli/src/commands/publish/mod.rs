@@ -1,12 +1,13 @@
 //! `agent-runner publish`: frames from a file, standard input or a pattern to a stream.
 
+mod feed;
 mod publisher;
 mod source;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::json;
 use tensorpool::client::{Client, FrameMeta, Producer};
 use tensorpool::codecs::types::{ClientId, StreamId};
@@ -14,6 +15,7 @@ use tensorpool::codecs::wire::{Dtype, MajorOrder};
 
 use crate::args::PublishArgs;
 use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
+use crate::formats::pace::Pace;
 use crate::report::Reporter;
 use crate::signals::StopFlag;
 
@@ -26,10 +28,16 @@ use source::Source;
 /// # Errors
 /// When the input cannot be read, nothing can be attached, or frames do not fit the stream.
 pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
-    // The input is looked at first: a file that cannot be published needs no driver to be told so.
-    let source = Source::open(args)?;
-    let meta = frame_meta(source.layout())?;
     let stop = StopFlag::install().context("cannot install signal handlers")?;
+    // The input is looked at first: a file that cannot be published needs no driver to be told so.
+    let source = match Source::open(args, &stop) {
+        Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
+        opened => opened?,
+    };
+    let meta = frame_meta(source.layout())?;
+    if args.pace == Pace::Source && source.frame_rate_hz().is_none() {
+        bail!("--pace source: the input declares no rate; give frames per second, or max");
+    }
     session::pin(args.stream.core)?;
     let report = Reporter::new(args.aeron.json, false);
     let settings = settings::load(&args.aeron)?;
@@ -47,12 +55,17 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     tell_attached(&report, &producer, source.layout());
 
     let mut publisher = Publisher::new(args, producer, source, meta);
-    if publisher.wait_consumers(&stop, &report)? {
-        publisher.run(&stop, &report)?;
-    }
+    let outcome = publisher.wait_consumers(&stop, &report).and_then(|came| {
+        if came {
+            publisher.run(&stop, &report)
+        } else {
+            Ok(())
+        }
+    });
+    // Whatever ended it: consumers get the time to see the frames that are out.
     publisher.finish(&report);
     drop(client);
-    Ok(ExitCode::SUCCESS)
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 fn tell_attached(report: &Reporter, producer: &Producer, layout: &FrameLayout) {

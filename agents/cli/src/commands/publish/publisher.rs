@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::json;
-use tensorpool::client::{FrameMeta, OfferError, Producer};
+use tensorpool::client::{FrameMeta, OfferError, Producer, ProducerStats};
 use tensorpool::runtime::Idler;
 
 use crate::args::PublishArgs;
@@ -83,14 +83,22 @@ impl<'a> Publisher<'a> {
     ) -> anyhow::Result<bool> {
         let wanted = self.args.wait_consumers;
         let started = Instant::now();
+        if self.producer.consumers() < wanted {
+            report.event(
+                "waiting",
+                &format!("waiting for {}", consumers_text(wanted)),
+                json!({ "consumers": self.producer.consumers(), "wanted": wanted }),
+            );
+        }
         while self.producer.consumers() < wanted {
             if stop.is_set() {
                 return Ok(false);
             }
             if started.elapsed() > self.args.wait_timeout {
                 bail!(
-                    "waited {:?} for {wanted} consumers, {} came; start more, or lower --wait-consumers",
+                    "waited {:?} for {}, {} came; start more, or lower --wait-consumers",
                     self.args.wait_timeout,
+                    consumers_text(wanted),
                     self.producer.consumers()
                 );
             }
@@ -99,11 +107,11 @@ impl<'a> Publisher<'a> {
             std::thread::sleep(Duration::from_millis(1));
         }
         if wanted > 0 {
-            let text = format!("{wanted} consumers are there");
+            let consumers = self.producer.consumers();
             report.event(
                 "consumers",
-                &text,
-                json!({ "consumers": self.producer.consumers() }),
+                &format!("starting with {}", consumers_text(consumers)),
+                json!({ "consumers": consumers }),
             );
         }
         Ok(true)
@@ -136,21 +144,38 @@ impl<'a> Publisher<'a> {
                 self.rest(wait);
                 continue;
             }
-            if !self.kept_is_full && self.source.at_end()? {
-                break;
+            if !self.kept_is_full {
+                if !self.source.wait(Duration::ZERO)? {
+                    self.wait_for_input(report)?;
+                    continue;
+                }
+                if self.source.at_end()? {
+                    break;
+                }
             }
-            match self.attempt()? {
-                Attempt::Sent => {
+            match self.attempt() {
+                // What the signal cut short is no broken input.
+                Err(_) if stop.is_set() => break,
+                Err(error) => return Err(error),
+                Ok(Attempt::Sent) => {
                     self.pacer.sent();
                     self.idler.idle(1);
                 }
-                Attempt::Wait => {
+                Ok(Attempt::Wait) => {
                     self.tell_events(report);
                     self.producer.poll();
                     self.idler.idle(0);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Nothing to send at the moment: what is held back may go out meanwhile, and nobody waits for news.
+    fn wait_for_input(&mut self, report: &Reporter) -> anyhow::Result<()> {
+        self.tell_events(report);
+        self.producer.poll();
+        self.source.wait(WAIT_SLICE)?;
         Ok(())
     }
 
@@ -213,12 +238,12 @@ impl<'a> Publisher<'a> {
         let stats = self.producer.stats();
         report.progress(
             &format!(
-                "{} frames, {:.0} frames/s, {}, {} consumers, {} descriptors not sent",
+                "{} frames, {:.0} frames/s, {}, {}{}",
                 interval.frames,
                 interval.frames_per_s,
                 bandwidth_text(interval.bytes_per_s),
-                self.producer.consumers(),
-                stats.descriptors_backpressured + stats.descriptors_link_down,
+                consumers_text(self.producer.consumers()),
+                trouble_text(&stats, self.aborted),
             ),
             json!({
                 "frames": interval.frames,
@@ -237,11 +262,12 @@ impl<'a> Publisher<'a> {
         self.tell_events(report);
         let elapsed = self.figures.elapsed();
         let stats = self.producer.stats();
-        let linger = self.args.linger;
+        let (linger, consumers) = (self.args.linger, self.producer.consumers());
         let closed = self.producer.close(linger).wait(linger + CLOSE_MARGIN);
         let seconds = elapsed.as_secs_f64();
         let (frames, bytes) = (self.figures.frames(), self.figures.bytes());
         let seen = match &closed {
+            Ok(_) if consumers == 0 => "no consumer is left to see the last frame".to_owned(),
             Ok(report) if report.all_seen => "all consumers have seen the last frame".to_owned(),
             Ok(_) => "not all consumers have confirmed the last frame".to_owned(),
             Err(error) => format!("not closed in order: {error}"),
@@ -253,11 +279,9 @@ impl<'a> Publisher<'a> {
         };
         report.summary(
             &format!(
-                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}); {} aborted, {} \
-                 descriptors not sent; {seen}",
+                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}){}; {seen}",
                 bandwidth_text(rate),
-                self.aborted,
-                stats.descriptors_backpressured + stats.descriptors_link_down,
+                trouble_text(&stats, self.aborted),
             ),
             json!({
                 "frames": frames,
@@ -277,5 +301,50 @@ impl<'a> Publisher<'a> {
                 "all_seen": closed.is_ok_and(|report| report.all_seen),
             }),
         );
+    }
+}
+
+/// `1 consumer`, `2 consumers`.
+fn consumers_text(count: usize) -> String {
+    match count {
+        1 => "1 consumer".to_owned(),
+        count => format!("{count} consumers"),
+    }
+}
+
+/// What did not go out; empty when all did.
+fn trouble_text(stats: &ProducerStats, aborted: u64) -> String {
+    let counts = [
+        (aborted, "frames aborted as their epoch ended"),
+        (
+            stats.descriptors_backpressured,
+            "descriptors held back by a slow consumer",
+        ),
+        (
+            stats.descriptors_link_down,
+            "descriptors held back by a lost link",
+        ),
+        (stats.descriptor_errors, "descriptors refused by Aeron"),
+    ];
+    counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {count} {what}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trouble_that_happened_is_told() {
+        let stats = ProducerStats::default();
+        assert_eq!(trouble_text(&stats, 0), "");
+        assert_eq!(
+            trouble_text(&stats, 2),
+            ", 2 frames aborted as their epoch ended"
+        );
+        assert_eq!(consumers_text(1), "1 consumer");
     }
 }

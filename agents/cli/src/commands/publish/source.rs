@@ -1,8 +1,8 @@
 //! Where frames come from: a file, standard input, or a pattern.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -12,6 +12,9 @@ use crate::formats::input::{Format, FrameInput, InputOptions};
 use crate::formats::layout::FrameLayout;
 use crate::formats::pattern::Pattern;
 use crate::formats::shape::Shape;
+use crate::signals::StopFlag;
+
+use super::feed::Feed;
 
 /// Reads of large files are as large as this.
 const INPUT_BUFFER_LEN: usize = 1 << 20;
@@ -21,7 +24,7 @@ const DEFAULT_PATTERN_LEN: u64 = 64 << 10;
 /// An endless or finite supply of frames of one layout.
 pub(super) enum Source {
     /// Read from somewhere.
-    Input(Box<FrameInput<BufReader<Box<dyn Read>>>>),
+    Input(Box<FrameInput<BufReader<Feed>>>),
     /// Generated.
     Pattern {
         /// How.
@@ -35,8 +38,9 @@ impl Source {
     /// Opens the input and reads its header, or settles the shape of generated frames.
     ///
     /// # Errors
-    /// When the input cannot be opened, is not what it should be, or has an element type the protocol lacks.
-    pub(super) fn open(args: &PublishArgs) -> anyhow::Result<Self> {
+    /// When the input cannot be opened, is not what it should be, or has an element type the protocol lacks; when a
+    /// signal ends the wait for its header.
+    pub(super) fn open(args: &PublishArgs, stop: &StopFlag) -> anyhow::Result<Self> {
         if let Some(pattern) = args.pattern {
             return Ok(Self::Pattern {
                 pattern,
@@ -47,11 +51,12 @@ impl Source {
             .input
             .as_deref()
             .context("an input or --pattern is needed")?;
-        let reader: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(std::io::stdin())
+        let (name, feed) = if path == Path::new("-") {
+            ("standard input".to_owned(), Feed::stdin(stop))
         } else {
-            Box::new(File::open(path).with_context(|| format!("cannot open {}", path.display()))?)
+            (path.display().to_string(), Feed::open(path, stop))
         };
+        let feed = feed.with_context(|| format!("cannot open {name}"))?;
         let options = InputOptions {
             format: args.format.map(|format| match format {
                 InputFormat::Npy => Format::Npy,
@@ -62,8 +67,8 @@ impl Source {
             shape: args.shape.clone(),
             frames_axis0: args.frames_axis0,
         };
-        let input = FrameInput::open(BufReader::with_capacity(INPUT_BUFFER_LEN, reader), &options)
-            .with_context(|| path.display().to_string())?;
+        let reader = BufReader::with_capacity(INPUT_BUFFER_LEN, feed);
+        let input = FrameInput::open(reader, &options).context(name)?;
         Ok(Self::Input(Box::new(input)))
     }
 
@@ -80,6 +85,21 @@ impl Source {
         match self {
             Self::Input(input) => input.frame_rate_hz(),
             Self::Pattern { .. } => None,
+        }
+    }
+
+    /// Waits until the input gives something, be it its end, for no longer than `timeout`. The rest of a frame may be
+    /// longer in coming.
+    ///
+    /// # Errors
+    /// When the input cannot be waited for.
+    pub(super) fn wait(&self, timeout: Duration) -> anyhow::Result<bool> {
+        match self {
+            Self::Input(input) => {
+                let reader = input.reader();
+                Ok(!reader.buffer().is_empty() || reader.get_ref().wait(timeout)?)
+            }
+            Self::Pattern { .. } => Ok(true),
         }
     }
 

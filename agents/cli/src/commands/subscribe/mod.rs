@@ -3,7 +3,6 @@
 mod sink;
 mod subscriber;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -22,12 +21,11 @@ use subscriber::Subscriber;
 ///
 /// # Errors
 /// When nothing can be attached, or the output cannot be written. Wrong frames are an exit code of 1.
-pub(super) fn execute(args: &SubscribeArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::Result<ExitCode> {
     let sink = Sink::new(args)?;
     let stop = StopFlag::install().context("cannot install signal handlers")?;
     session::pin(args.stream.core)?;
-    let stdout_is_taken = args.output.as_deref() == Some(Path::new("-"));
-    let report = Reporter::new(args.aeron.json, stdout_is_taken);
+    let report = Reporter::new(args.aeron.json, frames_on_stdout);
     let settings = settings::load(&args.aeron)?;
     let config = settings::client_config(&settings, &args.stream, "subscribe")?;
     let client = Client::connect(config)?;
@@ -39,9 +37,13 @@ pub(super) fn execute(args: &SubscribeArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let mut subscriber = Subscriber::new(args, consumer, sink);
-    subscriber.run(&stop, &report)?;
-    let all_good = subscriber.finish(&report)?;
+    subscriber.tell_attached(&report);
+    let outcome = subscriber.run(&stop, &report);
+    // Whatever ended it: what was received is completed and told.
+    let finished = subscriber.finish(&report);
     drop(client);
+    outcome?;
+    let all_good = finished?;
     Ok(if all_good {
         ExitCode::SUCCESS
     } else {

@@ -1,7 +1,8 @@
 //! Where the bytes of a frame go after they were copied out and proven whole.
 
 use std::fs::File;
-use std::io::{BufWriter, Stdout, Write};
+use std::io::{BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -19,7 +20,8 @@ const OUTPUT_BUFFER_LEN: usize = 1 << 20;
 
 enum Raw {
     File(BufWriter<File>),
-    Stdout(Stdout),
+    /// Without a buffer: who reads it sees a frame when it is received.
+    Stdout(File),
 }
 
 impl Write for Raw {
@@ -132,7 +134,9 @@ fn open(
                  which is known only at the end; give a file name, or --format raw"
             );
         }
-        return Ok(FrameOutput::Raw(Raw::Stdout(std::io::stdout())));
+        let stdout = std::io::stdout().as_fd().try_clone_to_owned();
+        let stdout = stdout.context("cannot write to standard output")?;
+        return Ok(FrameOutput::Raw(Raw::Stdout(File::from(stdout))));
     }
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     let file = BufWriter::with_capacity(OUTPUT_BUFFER_LEN, file);

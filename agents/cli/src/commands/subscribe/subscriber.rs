@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tensorpool::client::{Consumer, ConsumerStats, DropCause, Event, Frame, TensorLayout};
+use tensorpool::codecs::types::{ClientId, Epoch};
 use tensorpool::codecs::wire::MajorOrder;
 use tensorpool::runtime::Idler;
 use tensorpool::runtime::clock::monotonic_ns;
@@ -13,6 +14,7 @@ use crate::commands::pacer::Pacer;
 use crate::commands::session::{ProgressTimer, tell};
 use crate::formats::dtype::ElementType;
 use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
+use crate::formats::output::OutputError;
 use crate::formats::shape::Shape;
 use crate::report::Reporter;
 use crate::report::figures::{Figures, LatencySummary, bandwidth_text, nanos_text};
@@ -59,14 +61,34 @@ impl<'a> Subscriber<'a> {
                 error: None,
             },
             progress: ProgressTimer::new(),
-            pacer: args
-                .max_rate
-                .map(|rate| Pacer::new(Some(f64::from(rate.get())))),
+            pacer: args.max_rate.map(|rate| Pacer::new(Some(rate))),
             idler: args.stream.idle.idler(),
         }
     }
 
-    /// Receives until something ends it.
+    /// Says what the frames will come from.
+    pub(super) fn tell_attached(&self, report: &Reporter) {
+        let consumer = &self.consumer;
+        let client = consumer.client_id().map(ClientId::get);
+        report.event(
+            "attached",
+            &format!(
+                "subscribed to stream {}: client {}, {} slots",
+                consumer.stream_id(),
+                client.unwrap_or_default(),
+                consumer.slot_count().unwrap_or_default(),
+            ),
+            json!({
+                "stream": consumer.stream_id().get(),
+                "client": client,
+                "epoch": consumer.epoch().map(Epoch::get),
+                "slots": consumer.slot_count(),
+                "pid": std::process::id(),
+            }),
+        );
+    }
+
+    /// Receives until something ends it. That the reader of a pipe has gone is such an end (`| head`).
     ///
     /// # Errors
     /// When the output cannot be written, or the client has ended.
@@ -78,7 +100,18 @@ impl<'a> Subscriber<'a> {
             if deadline.is_some_and(|deadline| now >= deadline) {
                 break;
             }
-            let work = self.receive(now)?;
+            let work = match self.receive(now) {
+                Err(error) if self.args.output.is_some() && is_closed_pipe(&error) => {
+                    self.take_events(report);
+                    report.event(
+                        "output_closed",
+                        "whoever read the frames has gone",
+                        json!({}),
+                    );
+                    break;
+                }
+                received => received?,
+            };
             ended = self.take_events(report);
             for (seq, crc) in self.intake.checksums.drain(..) {
                 let text = format!("frame {seq} crc32c {crc:08x}");
@@ -171,7 +204,7 @@ impl<'a> Subscriber<'a> {
     /// # Errors
     /// When the output cannot be completed.
     pub(super) fn finish(mut self, report: &Reporter) -> anyhow::Result<bool> {
-        self.intake.sink.finish()?;
+        let completed = self.intake.sink.finish();
         let figures = &self.intake.figures;
         let stats = self.consumer.stats();
         let (wrong, first_wrong) = self.intake.sink.wrong();
@@ -220,7 +253,10 @@ impl<'a> Subscriber<'a> {
                 "latency_ns": latency.json(),
             }),
         );
-        Ok(wrong == 0)
+        match completed {
+            Err(error) if !is_closed_pipe(&error) => Err(error),
+            _ => Ok(wrong == 0),
+        }
     }
 }
 
@@ -292,6 +328,14 @@ fn file_layout(tensor: &TensorLayout, len: usize) -> anyhow::Result<FrameLayout>
             Shape::new(&[len as u64])?,
         )),
     }
+}
+
+/// Whether writing failed because nobody reads any more.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<OutputError>(),
+        Some(OutputError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe
+    )
 }
 
 /// The causes that make up `lost`, as programs know them.

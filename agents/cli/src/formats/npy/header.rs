@@ -39,6 +39,9 @@ pub enum NpyError {
         /// The beginning of what is there.
         found: String,
     },
+    /// The file ends too early.
+    #[error("the file ends inside its .npy header")]
+    Cut,
     /// An element type the protocol lacks.
     #[error("the array's {0}")]
     Dtype(#[from] DtypeError),
@@ -93,9 +96,8 @@ impl NpyHeader {
             (major, minor) => return Err(NpyError::Version { major, minor }.into()),
         };
         let mut length = [0; 4];
-        let cut = || syntax("a whole header", "end of file");
         if read_full(reader, &mut length[..length_len])? < length_len {
-            return Err(cut().into());
+            return Err(NpyError::Cut.into());
         }
         let header_len = u32::from_le_bytes(length) as usize;
         if header_len > MAX_HEADER_LEN {
@@ -103,7 +105,7 @@ impl NpyHeader {
         }
         let mut bytes = vec![0; header_len];
         if read_full(reader, &mut bytes)? < header_len {
-            return Err(cut().into());
+            return Err(NpyError::Cut.into());
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| syntax("text", "other bytes"))?;
         Ok(Self::parse(text)?)
@@ -338,7 +340,7 @@ mod tests {
         assert!(error(b"PK\x03\x04....").starts_with("not a .npy file"));
         assert!(error(b"\x93NUM").starts_with("not a .npy file"));
         assert!(error(b"\x93NUMPY\x04\x00").starts_with(".npy version 4.0 is not supported"));
-        assert!(error(b"\x93NUMPY\x01\x00\x76\x00{").contains("a whole header"));
+        assert!(error(b"\x93NUMPY\x01\x00\x76\x00{").contains("ends inside its"));
         assert!(error(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").contains("at most 65536"));
     }
 

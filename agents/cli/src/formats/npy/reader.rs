@@ -57,6 +57,11 @@ impl<R: BufRead> NpyReader<R> {
         })
     }
 
+    /// What it reads from.
+    pub fn reader(&self) -> &R {
+        &self.reader
+    }
+
     /// The layout of every frame.
     pub fn layout(&self) -> &FrameLayout {
         &self.layout
@@ -149,7 +154,7 @@ mod tests {
         assert!(error(&[], MajorOrder::Row, Split::Whole).contains("atleast_1d"));
         assert!(error(&[4], MajorOrder::Row, Split::Axis0).contains("need at least 2"));
         assert!(error(&[4, 4], MajorOrder::Column, Split::Axis0).contains("ascontiguousarray"));
-        assert!(error(&[4, 0], MajorOrder::Row, Split::Whole).contains("extent 0 of axis 1"));
+        assert!(error(&[4, 0], MajorOrder::Row, Split::Whole).contains("axis 1 has extent 0"));
     }
 
     #[test]
