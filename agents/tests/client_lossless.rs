@@ -61,6 +61,7 @@ fn a_consumer_that_joins_while_nothing_is_published_does_not_stop_the_stream() {
     assert_eq!(consumer.stats().lost(), 0);
 }
 
+/// Proves [TP-CLI-1265].
 #[test]
 fn a_full_ring_is_read_to_its_end_after_the_media_driver_was_lost() {
     let mut world = World::new();

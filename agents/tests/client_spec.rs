@@ -8,7 +8,9 @@ use support::{STREAM, WAIT, World};
 use tensorpool::client::{
     Announced, Consumer, DropCause, Event, FrameInfo, FrameMeta, OfferError, Producer,
 };
-use tensorpool::codecs::driver::Template as DriverTemplate;
+use tensorpool::codecs::driver::{
+    LeaseRevokeReason, ShmLeaseKeepalive, ShmLeaseRevoked, Template as DriverTemplate,
+};
 use tensorpool::codecs::gate::{Message, gate};
 use tensorpool::codecs::types::{Epoch, Seq, StreamId, TraceId};
 use tensorpool::codecs::wire::{
@@ -20,6 +22,10 @@ use tensorpool::transport::{
 };
 
 mod support;
+
+/// Offsets within a revocation, its header included.
+const ROLE: usize = 8 + 24;
+const REASON: usize = 8 + 25;
 
 /// Somebody else on the streams of a world.
 struct Peer {
@@ -370,4 +376,84 @@ fn a_closed_producer_says_its_position_before_its_lease_goes_back() {
     while peer.hear(&mut note) > 0 {}
     assert!(told, "the last report comes first");
     closing.wait(WAIT).unwrap();
+}
+
+/// Proves [TP-CLI-1255].
+#[test]
+fn a_descriptor_that_runs_ahead_of_the_ring_is_not_believed() {
+    let world = World::new();
+    let mut peer = Peer::new(&world);
+    let (_client, mut producer, mut consumer) = open(&world);
+    let epoch = producer.epoch().unwrap();
+    producer.offer(&FrameMeta::bytes(1).unwrap(), b"x").unwrap();
+    poll_infos(&mut consumer, 1);
+    for seq in [7, 1 << 40, 1 << 63, u64::MAX] {
+        peer.describe(STREAM, epoch, seq);
+    }
+    // Behind them, so that they were looked at when it has come.
+    peer.describe(STREAM, Epoch::new(1), 0);
+    let started = Instant::now();
+    while consumer.stats().drops(DropCause::EpochMismatch) < 1 {
+        assert_eq!(consumer.poll(|_| {}, 16).unwrap(), 0);
+        assert!(started.elapsed() < WAIT, "{:?}", consumer.stats());
+    }
+    producer.offer(&FrameMeta::bytes(1).unwrap(), b"y").unwrap();
+    let info = poll_infos(&mut consumer, 1)[0];
+    assert_eq!(info.seq, Seq::new(1));
+    assert_eq!(consumer.stats().lost(), 0, "{:?}", consumer.stats());
+}
+
+/// Proves [TP-CLI-0385].
+#[test]
+fn a_revocation_with_a_role_or_reason_nobody_knows_is_refused() {
+    let world = World::new();
+    let mut peer = Peer::new(&world);
+    let (_client, mut producer, mut consumer) = open(&world);
+    // Our own words, heard back: a revocation for each lease, spoilt in one field at a time.
+    let control = world.client_config().control;
+    let options = PublicationOptions::default();
+    let mut publication = peer
+        .link
+        .add_publication(&control.channel, control.stream_id, options);
+    let mut leases = std::collections::BTreeMap::new();
+    peer.find(|bytes, message| {
+        if message == Message::Driver(DriverTemplate::ShmLeaseKeepalive) {
+            let keepalive = ShmLeaseKeepalive::decode(bytes).unwrap();
+            leases.insert(keepalive.lease_id, keepalive);
+        }
+        (leases.len() == 2).then_some(())
+    });
+    for keepalive in leases.values() {
+        let revoked = ShmLeaseRevoked {
+            timestamp_ns: 1,
+            lease_id: keepalive.lease_id,
+            stream_id: keepalive.stream_id,
+            client_id: keepalive.client_id,
+            role: keepalive.role,
+            reason: LeaseRevokeReason::Revoked,
+            error_message: b"",
+        };
+        let mut bytes = vec![0; revoked.encoded_len().unwrap()];
+        for spoilt in [ROLE, REASON] {
+            revoked.encode(&mut bytes).unwrap();
+            bytes[spoilt] = 77;
+            let started = Instant::now();
+            while !publication.offer(&bytes).is_sent() {
+                peer.link.do_work(monotonic_ns());
+                assert!(started.elapsed() < WAIT);
+            }
+        }
+    }
+    // The next keepalives come from clients that have read all this.
+    let mut heard = std::collections::BTreeMap::new();
+    peer.find(|bytes, message| {
+        if message == Message::Driver(DriverTemplate::ShmLeaseKeepalive) {
+            let keepalive = ShmLeaseKeepalive::decode(bytes).unwrap();
+            *heard.entry(keepalive.lease_id).or_insert(0) += 1;
+        }
+        (heard.len() == 2 && heard.values().all(|count| *count >= 2)).then_some(())
+    });
+    assert!(leases.keys().eq(heard.keys()), "the same leases");
+    producer.offer(&FrameMeta::bytes(1).unwrap(), b"x").unwrap();
+    poll_infos(&mut consumer, 1);
 }

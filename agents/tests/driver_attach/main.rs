@@ -366,6 +366,7 @@ fn an_authorised_shutdown_request_ends_the_driver() {
     assert_eq!(fixture.epochs(), Vec::<u64>::new());
 }
 
+/// Proves [TP-DRV-1455].
 #[test]
 fn an_accepted_shutdown_ends_the_driver_even_when_nobody_can_be_told() {
     let mut fixture = Fixture::new();

@@ -77,6 +77,7 @@ fn closing_answers_what_is_under_way_and_revokes_nothing() {
     assert_eq!(letters(&driver.run_said()).replace('N', ""), "");
 }
 
+/// Proves [TP-DRV-1475].
 #[test]
 fn a_producer_that_leaves_a_closing_driver_is_answered_at_once() {
     let mut driver = Driver::new(config());
