@@ -1,6 +1,5 @@
 //! The consumer: turns descriptors into validated frames, on the application's own thread.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +16,7 @@ use super::error::PollError;
 use super::event::{Event, FinalCounts};
 use super::frame::Frame;
 use super::reader::Reader;
-use super::shared::{Adopted, ConsumerShared, Notice};
+use super::shared::{Adopted, ConsumerShared, Events, Notice};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
 
@@ -58,9 +57,11 @@ pub struct Consumer {
     commands: Sender<Command>,
     max_outstanding_gap: u64,
     current: Option<Current>,
+    /// The epoch the ledger is at.
+    accounted: Option<Epoch>,
     client_id: Option<ClientId>,
     ending: Option<Ending>,
-    events: VecDeque<Event>,
+    events: Events,
     ledger: FrameLedger,
     remaps: u64,
     counters: ConsumerCounters,
@@ -88,9 +89,10 @@ impl Consumer {
             commands: setup.commands,
             max_outstanding_gap: setup.max_outstanding_gap,
             current: None,
+            accounted: None,
             client_id: None,
             ending: None,
-            events: VecDeque::new(),
+            events: Events::default(),
             ledger: FrameLedger::default(),
             remaps: 0,
             counters: setup.counters,
@@ -178,10 +180,10 @@ impl Consumer {
         reader.delivered
     }
 
-    /// What happened since the last call. See [`Event`].
+    /// What happened since the last call, at most the latest 256. See [`Event`].
     pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.take_notices();
-        self.events.drain(..)
+        self.events.drain()
     }
 
     /// What was counted so far.
@@ -246,7 +248,7 @@ impl Consumer {
     fn on_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Adopt(adopted) => self.adopt(adopted),
-            Notice::Event(event) => self.events.push_back(event),
+            Notice::Event(event) => self.events.push(event),
             Notice::Ended {
                 epoch,
                 end_seq,
@@ -274,10 +276,12 @@ impl Consumer {
             geometry,
             adoption,
             client_id,
+            stream_id,
+            epoch,
             ..
         } = adopted;
-        let epoch = mapping.epoch();
-        self.stream_id = mapping.stream();
+        self.stream_id = stream_id;
+        let before = self.accounted.replace(epoch);
         self.client_id = Some(client_id);
         let presence = match adoption {
             Adoption::First | Adoption::OlderEpoch { .. } => Some(Presence::Joined),
@@ -289,26 +293,31 @@ impl Consumer {
             self.ledger
                 .begin_epoch(presence, self.max_outstanding_gap, slot_count);
         }
+        // Taken back when newer ones came after it: its frames are accounted for, and not read.
+        let Some(mapping) = mapping.take() else {
+            if let Some(old) = self.current.take() {
+                old.mapping.revoke();
+            }
+            return;
+        };
         let done = self.ledger.last_seq().map_or(0, |last| last.get() + 1);
-        let stream_id = mapping.stream();
         let old = self.current.replace(Current {
             mapping,
             geometry,
             stream_id,
             epoch,
         });
-        let event = match old {
+        if let Some(old) = old {
+            old.mapping.revoke();
+        }
+        let event = match before {
             None => Event::Mapped { epoch },
             Some(old) => {
-                old.mapping.revoke();
-                self.remaps += u64::from(old.epoch != epoch);
-                Event::Remapped {
-                    old: old.epoch,
-                    new: epoch,
-                }
+                self.remaps += u64::from(old != epoch);
+                Event::Remapped { old, new: epoch }
             }
         };
-        self.events.push_back(event);
+        self.events.push(event);
         // From now on the conductor reports this epoch, and a waiting producer counts us.
         self.shared.done.begin(epoch, done);
     }
@@ -345,6 +354,15 @@ impl Consumer {
         let mut tail = 0;
         if let Some(current) = current {
             current.mapping.revoke();
+        }
+        if self.accounted == Some(ending.epoch) {
+            // Nothing may have come of what was owed.
+            if let (None, Some(joined_at)) = (
+                self.ledger.last_seq(),
+                self.shared.joined_at.of(ending.epoch),
+            ) {
+                self.ledger.on_producer_position(Seq::new(joined_at));
+            }
             tail = ending.end_seq.map_or(0, |end| self.ledger.on_end(end));
         }
         let counts = FinalCounts {
@@ -355,7 +373,7 @@ impl Consumer {
             tail,
         };
         let epoch = ending.epoch;
-        self.events.push_back(match ending.end {
+        self.events.push(match ending.end {
             SourceEnd::Detached => Event::EndOfStream { epoch, counts },
             SourceEnd::Lost(reason) => Event::SourceLost {
                 epoch,

@@ -1,7 +1,6 @@
 //! The producer: writes frames into shared memory and tells of them, on the application's own
 //! thread.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use super::event::Event;
 use super::meta::FrameMeta;
 use super::pending::Pending;
 use super::session::CloseProducer;
-use super::shared::{Adopted, Notice, ProducerShared};
+use super::shared::{Adopted, Events, Notice, ProducerShared};
 use super::stats::{ProducerCounters, ProducerStats};
 use super::worker::SessionId;
 
@@ -68,7 +67,7 @@ pub struct Producer {
     announcer: Option<Announcer>,
     commands: Sender<Command>,
     current: Option<Current>,
-    events: VecDeque<Event>,
+    events: Events,
     lossless: bool,
 }
 
@@ -94,7 +93,7 @@ impl Producer {
             announcer: Some(announcer),
             commands: setup.commands,
             current: None,
-            events: VecDeque::new(),
+            events: Events::default(),
             lossless: setup.lossless,
         }
     }
@@ -177,10 +176,10 @@ impl Producer {
         }
     }
 
-    /// What happened since the last call. See [`Event`].
+    /// What happened since the last call, at most the latest 256. See [`Event`].
     pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.take_notices();
-        self.events.drain(..)
+        self.events.drain()
     }
 
     /// Consumers that have mapped the current epoch: those the next frame can reach.
@@ -344,18 +343,21 @@ impl Producer {
     fn on_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Adopt(adopted) => self.adopt(adopted),
-            Notice::Event(event) => self.events.push_back(event),
+            Notice::Event(event) => self.events.push(event),
             // Producers are not told of other producers' ends.
             Notice::Ended { .. } => {}
         }
     }
 
     fn adopt(&mut self, adopted: Adopted) {
-        let epoch = adopted.mapping.epoch();
-        let slot_count = adopted.mapping.slot_count();
+        // Taken back when newer ones came after it.
+        let Some(mapping) = adopted.mapping.take() else {
+            return;
+        };
+        let (epoch, slot_count) = (mapping.epoch(), mapping.slot_count());
         // A mapping made for a producer is writable and has no other ring; if it were not, the
         // lease is of no use.
-        let Ok(ring) = ProducerRing::new(adopted.mapping) else {
+        let Ok(ring) = ProducerRing::new(mapping) else {
             return;
         };
         let old = self.current.replace(Current {
@@ -368,7 +370,7 @@ impl Producer {
             announcer.begin_epoch(slot_count);
         }
         self.shared.next_seq.begin(epoch, 0);
-        self.events.push_back(match old {
+        self.events.push(match old {
             None => Event::Mapped { epoch },
             Some(old) => Event::Remapped {
                 old: old.telling.epoch,

@@ -2,10 +2,10 @@
 //! words that are written by one side each, and a queue of what the conductor has to tell.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq};
+use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
 use tensorpool_protocol::client::{Adoption, ConsumerProgress, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
@@ -107,10 +107,60 @@ impl ConsumerShared {
     }
 }
 
+/// A mapping on its way to a handle, which the session takes back when the application is so far
+/// behind that other mappings have come after it: what waits here keeps memory of dead epochs.
+#[derive(Clone, Debug)]
+pub(super) struct Handover(Arc<Mutex<Option<Arc<Mapping>>>>);
+
+impl Handover {
+    pub(super) fn new(mapping: Arc<Mapping>) -> Self {
+        Self(Arc::new(Mutex::new(Some(mapping))))
+    }
+
+    /// The mapping, once; `None` when the other side has it. Never on a path taken per frame.
+    pub(super) fn take(&self) -> Option<Arc<Mapping>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether nobody waits for it any more.
+    fn is_taken(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
+}
+
+/// The mappings a handle has not taken yet, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Handovers(VecDeque<Handover>);
+
+/// Mappings that wait for an application: of two producers that followed each other, with the epoch
+/// between them that nobody wrote.
+const MAX_HANDOVERS: usize = 4;
+
+impl Handovers {
+    /// Sends another one on its way, and takes back the oldest if there are too many.
+    pub(super) fn begin(&mut self, mapping: Arc<Mapping>) -> Handover {
+        self.0.retain(|waiting| !waiting.is_taken());
+        let handover = Handover::new(mapping);
+        self.0.push_back(handover.clone());
+        if self.0.len() > MAX_HANDOVERS
+            && let Some(oldest) = self.0.pop_front()
+            && let Some(mapping) = oldest.take()
+        {
+            mapping.revoke();
+        }
+        handover
+    }
+}
+
 /// A mapping to put into use.
 #[derive(Debug)]
 pub(super) struct Adopted {
-    pub(super) mapping: Arc<Mapping>,
+    pub(super) mapping: Handover,
+    pub(super) stream_id: StreamId,
+    pub(super) epoch: Epoch,
     pub(super) geometry: Arc<StreamGeometry>,
     pub(super) adoption: Adoption,
     pub(super) client_id: ClientId,
@@ -139,6 +189,23 @@ pub(super) struct Mailbox {
     queue: rtrb::Producer<Notice>,
     backlog: VecDeque<Notice>,
     dropped: u64,
+}
+
+/// What a handle has to tell an application. Bounded: of one that never asks, the oldest go.
+#[derive(Debug, Default)]
+pub(super) struct Events(VecDeque<Event>);
+
+impl Events {
+    pub(super) fn push(&mut self, event: Event) {
+        if self.0.len() == BACKLOG_LEN {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.0.drain(..)
+    }
 }
 
 const QUEUE_LEN: usize = 64;
@@ -215,6 +282,19 @@ mod tests {
             }
         }
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn an_application_that_never_asks_keeps_the_latest_events() {
+        let mut events = Events::default();
+        for epoch in 0..2_000 {
+            events.push(Event::Mapped {
+                epoch: Epoch::new(epoch),
+            });
+        }
+        let kept: Vec<Event> = events.drain().collect();
+        assert_eq!(kept.len(), BACKLOG_LEN);
+        assert!(matches!(kept.last(), Some(Event::Mapped { epoch }) if epoch.get() == 1_999));
     }
 
     #[test]

@@ -144,8 +144,11 @@ impl Session {
             Side::Consumer(side) => side.on_mapped(ctx.now, mapping.slot_count()),
         }
         let (client_id, node_id) = self.grant.unwrap_or((self.attach.client_id(), None));
+        let (stream_id, epoch) = (mapping.stream(), mapping.epoch());
         self.mailbox.post(Notice::Adopt(Adopted {
-            mapping,
+            mapping: self.handovers.begin(mapping),
+            stream_id,
+            epoch,
             geometry,
             adoption,
             client_id,

@@ -191,7 +191,8 @@ impl ConsumerSide {
         }
     }
 
-    pub(super) fn abandon(&self) {
-        self.shared.closed.store(true, Ordering::Release);
+    /// Gives whether the handle knew already.
+    pub(super) fn abandon(&self) -> bool {
+        self.shared.closed.swap(true, Ordering::AcqRel)
     }
 }

@@ -16,7 +16,7 @@ use super::adapter::Inbound;
 use super::error::OpenError;
 use super::event::Event;
 use super::proxy::Proxy;
-use super::shared::{Mailbox, Notice};
+use super::shared::{Handovers, Mailbox, Notice};
 use super::worker::{MapResult, MapWorker, SessionId};
 
 mod actions;
@@ -64,6 +64,7 @@ pub(super) struct Session {
     attach: AttachClient,
     mapping: MappingCore,
     mailbox: Mailbox,
+    handovers: Handovers,
     side: Side,
     /// The mapping the core has put into use.
     current: Option<Arc<Mapping>>,
@@ -100,6 +101,7 @@ impl Session {
             attach,
             mapping: MappingCore::new(mapping),
             mailbox,
+            handovers: Handovers::default(),
             side,
             current: None,
             wanted: None,
@@ -284,10 +286,12 @@ impl Session {
         if let Some(mapping) = self.current.take() {
             mapping.revoke();
         }
-        self.mailbox.post(Notice::Event(Event::Closed));
-        match &self.side {
+        let was_closed = match &self.side {
             Side::Producer(side) => side.abandon(),
             Side::Consumer(side) => side.abandon(),
+        };
+        if !was_closed {
+            self.mailbox.post(Notice::Event(Event::Closed));
         }
     }
 
@@ -383,6 +387,14 @@ impl Session {
 
     fn tell(&mut self, event: Event) {
         self.mailbox.post(Notice::Event(event));
+    }
+}
+
+impl Drop for Session {
+    /// However a conductor ends, by a panic as well: no lease is kept alive any more, and handles
+    /// must not go on as if one were.
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

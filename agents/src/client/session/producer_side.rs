@@ -292,8 +292,9 @@ impl ProducerSide {
         }
     }
 
-    pub(super) fn abandon(&self) {
-        self.shared.closed.store(true, Ordering::Release);
+    /// Gives whether the handle knew already.
+    pub(super) fn abandon(&self) -> bool {
+        self.shared.closed.swap(true, Ordering::AcqRel)
     }
 
     /// Whether everything that was held back is out.

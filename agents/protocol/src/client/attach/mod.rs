@@ -27,9 +27,12 @@ const MAX_CLIENT_ID_TRIES: u32 = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Attempt {
     correlation_id: CorrelationId,
+    begun: NanoTime,
     expires: NanoTime,
     send_at: NanoTime,
     resend_ns: u64,
+    /// Whether a driver may have heard of it.
+    is_sent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +58,18 @@ struct Detach {
     expires: NanoTime,
 }
 
+/// An attempt that is not wanted any more and may still be granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Leaving {
+    correlation_id: CorrelationId,
+    expires: NanoTime,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Detached,
     Attaching(Attempt),
+    Leaving(Leaving),
     Attached(Lease),
     Backoff(Wait),
     Detaching(Detach),
@@ -79,6 +90,8 @@ pub struct AttachClient {
     now: NanoTime,
     link_up: bool,
     give_up_at: Option<NanoTime>,
+    /// Why the last attempt was not granted.
+    last_refusal: Option<AttachError>,
     last_shutdown: Option<DriverShutdown>,
     last_announced: Option<(Option<ClientId>, Epoch)>,
     stats: AttachStats,
@@ -102,6 +115,7 @@ impl AttachClient {
             now: NanoTime::new(0),
             link_up: false,
             give_up_at: None,
+            last_refusal: None,
             last_shutdown: None,
             last_announced: None,
             stats: AttachStats::default(),
@@ -119,8 +133,8 @@ impl AttachClient {
         }
     }
 
-    /// Gives the lease back and waits for the answer, a short while; without a lease closes at
-    /// once. Idempotent.
+    /// Gives the lease back and waits for the answer, a short while, and likewise for a lease that
+    /// was asked for and is given back when it comes; without either closes at once. Idempotent.
     pub fn close(&mut self, now: NanoTime) {
         self.advance(now);
         match &self.state {
@@ -134,8 +148,15 @@ impl AttachClient {
                     expires,
                 });
             }
+            State::Attaching(attempt) if attempt.is_sent && self.link_up => {
+                self.give_up_at = None;
+                self.state = State::Leaving(Leaving {
+                    correlation_id: attempt.correlation_id,
+                    expires: self.now.after_ns(self.config.detach_timeout_ns),
+                });
+            }
             State::Detached | State::Attaching(_) | State::Backoff(_) => self.finish(),
-            State::Detaching(_) | State::Closed => {}
+            State::Leaving(_) | State::Detaching(_) | State::Closed => {}
         }
     }
 
@@ -151,7 +172,7 @@ impl AttachClient {
             }
             State::Backoff(wait) => wait.until = self.now,
             State::Detaching(detach) => detach.send_at = self.now,
-            State::Detached | State::Closed => {}
+            State::Leaving(_) | State::Detached | State::Closed => {}
         }
     }
 
@@ -167,6 +188,10 @@ impl AttachClient {
         self.advance(now);
         match &self.state {
             State::Attaching(attempt) if attempt.correlation_id == response.correlation_id => {}
+            State::Leaving(leaving) if leaving.correlation_id == response.correlation_id => {
+                self.on_late_response(response);
+                return;
+            }
             _ => {
                 self.stats.responses_ignored += 1;
                 return;
@@ -283,7 +308,8 @@ impl AttachClient {
         let now = self.now;
         let gave_up = self.give_up_at.is_some_and(|at| now >= at);
         match &self.state {
-            State::Attaching(_) if gave_up => self.fail(self.timeout_error()),
+            State::Attaching(attempt) if gave_up => self.fail(self.give_up_error(attempt)),
+            State::Leaving(leaving) if now >= leaving.expires => self.finish(),
             State::Attaching(attempt) if now >= attempt.expires => {
                 let delay = self.backoff.next_delay_ns(&mut self.random);
                 self.wait(delay, self.timeout_error());
@@ -308,6 +334,7 @@ impl AttachClient {
         let own = match &self.state {
             State::Detached | State::Closed => None,
             State::Attaching(attempt) => earliest(Some(attempt.expires), send(attempt.send_at)),
+            State::Leaving(leaving) => Some(leaving.expires),
             State::Backoff(wait) => send(wait.until),
             State::Attached(lease) => {
                 let silence = send(self.silence_ends(lease));
@@ -356,6 +383,7 @@ impl AttachClient {
         let now = self.now;
         match &mut self.state {
             State::Attaching(attempt) => {
+                attempt.is_sent = true;
                 attempt.send_at = now.after_ns(attempt.resend_ns);
                 attempt.resend_ns = (attempt.resend_ns * 2).min(self.config.resend_max_ns);
                 self.stats.attach_requests += 1;
@@ -368,7 +396,7 @@ impl AttachClient {
             State::Detaching(detach) => {
                 detach.send_at = now.after_ns(self.config.resend_min_ns);
             }
-            State::Detached | State::Backoff(_) | State::Closed => {}
+            State::Detached | State::Leaving(_) | State::Backoff(_) | State::Closed => {}
         }
     }
 

@@ -2,22 +2,24 @@
 
 use tensorpool_codecs::types::{ClientId, CorrelationId, LeaseId, NanoTime, StreamId};
 
-use super::{AttachClient, Attempt, Lease, MAX_CLIENT_ID_TRIES, State, Wait};
+use super::{AttachClient, Attempt, Detach, Lease, MAX_CLIENT_ID_TRIES, State, Wait};
 use crate::client::attach_types::{
     AttachError, AttachEvent, DRAINING, Grant, LossReason, ResponseError,
 };
 use crate::client::messages::{AttachRequest, AttachResponse, DetachRequest};
 use crate::client::regions::RegionSet;
-use crate::common::LAYOUT_VERSION;
+use crate::common::{LAYOUT_VERSION, ResponseCode};
 
 impl AttachClient {
     pub(super) fn begin_attempt(&mut self) {
         self.correlation_low = self.correlation_low.wrapping_add(1);
         self.state = State::Attaching(Attempt {
             correlation_id: self.correlation_id(),
+            begun: self.now,
             expires: self.now.after_ns(self.config.attach_timeout_ns),
             send_at: self.now,
             resend_ns: self.config.resend_min_ns,
+            is_sent: false,
         });
     }
 
@@ -66,6 +68,7 @@ impl AttachClient {
         self.backoff.reset();
         self.client_id_tries = 0;
         self.give_up_at = None;
+        self.last_refusal = None;
         self.stats.grants += 1;
         self.emit(AttachEvent::Attached(Box::new(grant)));
     }
@@ -97,8 +100,25 @@ impl AttachClient {
         }
     }
 
+    /// The answer to an attempt that is not wanted any more: what was granted goes back.
+    pub(super) fn on_late_response(&mut self, response: &AttachResponse) {
+        match (response.code, response.lease_id, response.stream_id) {
+            (Some(ResponseCode::Ok), Some(lease_id), Some(stream_id)) => {
+                let request = self.detach_request(lease_id, stream_id);
+                let expires = self.now.after_ns(self.config.detach_timeout_ns);
+                self.state = State::Detaching(Detach {
+                    request,
+                    send_at: self.now,
+                    expires,
+                });
+            }
+            _ => self.finish(),
+        }
+    }
+
     pub(super) fn wait(&mut self, delay_ns: u64, why: AttachError) {
         self.stats.refusals += 1;
+        self.last_refusal = Some(why.clone());
         self.emit(AttachEvent::Retrying {
             error: why.clone(),
             delay_ns,
@@ -146,6 +166,14 @@ impl AttachClient {
             stream_id: self.config.stream_id,
             waited_ns: self.config.attach_timeout_ns,
         }
+    }
+
+    /// Why the first attach failed: the last answer there was, if the attempt under way had no time
+    /// to be answered.
+    pub(super) fn give_up_error(&self, attempt: &Attempt) -> AttachError {
+        let unanswered = self.now.since_ns(attempt.begun) >= self.config.resend_max_ns;
+        let refusal = self.last_refusal.clone().filter(|_| !unanswered);
+        refusal.unwrap_or_else(|| self.timeout_error())
     }
 
     pub(super) fn held_error(&self) -> AttachError {

@@ -27,6 +27,8 @@ struct Target {
     producer_id: Option<ClientId>,
     /// `None` while the worker is at it.
     retry_at: Option<NanoTime>,
+    /// It could not be mapped so far: whoever announced it may have been wrong.
+    has_failed: bool,
 }
 
 /// The mapping in use.
@@ -128,7 +130,8 @@ impl MappingCore {
     ///
     /// Accepted are fresh announces from after the join: a higher epoch is mapped and then takes
     /// over, the same epoch changes nothing unless its regions changed, a lower one is ignored
-    /// unless the mapped one is stale and the lower one was announced twice in a row.
+    /// unless the mapped one is stale and the lower one was announced twice in a row. An epoch that
+    /// could not be mapped is no measure for others.
     pub fn on_announce(&mut self, now: NanoTime, realtime_now: NanoTime, announce: &Announce) {
         self.advance(now);
         if !self.attached
@@ -228,6 +231,7 @@ impl MappingCore {
             State::Mapping(target) | State::Remapping(_, target) if target.ticket == ticket => {
                 let delay_ns = self.backoff.next_delay_ns(&mut self.random);
                 target.retry_at = Some(self.now.after_ns(delay_ns));
+                target.has_failed = true;
                 let epoch = target.regions.epoch;
                 self.stats.failures += 1;
                 Some((epoch, delay_ns))

@@ -18,10 +18,19 @@ impl MappingCore {
         producer_id: Option<ClientId>,
     ) {
         let epoch = regions.epoch;
+        if let State::Mapping(target) | State::Remapping(_, target) = &mut self.state
+            && target.regions == regions
+        {
+            target.producer_id = producer_id;
+            self.lower = None;
+            return;
+        }
         let highest = match &self.state {
-            State::Mapping(target) | State::Remapping(_, target) => Some(target.regions.epoch),
-            State::Mapped(mapped) => Some(mapped.regions.epoch),
-            State::Unmapped => self.last_adopted,
+            State::Mapping(target) | State::Remapping(_, target) if !target.has_failed => {
+                Some(target.regions.epoch)
+            }
+            State::Remapping(mapped, _) | State::Mapped(mapped) => Some(mapped.regions.epoch),
+            State::Mapping(_) | State::Unmapped => self.last_adopted,
         };
         match highest.map_or(Ordering::Greater, |highest| epoch.cmp(&highest)) {
             Ordering::Greater => {
@@ -47,12 +56,14 @@ impl MappingCore {
             return;
         }
         match &mut self.state {
-            State::Mapping(target) | State::Remapping(_, target) => {
-                target.producer_id = producer_id;
-                if target.regions != regions {
-                    self.want(regions, producer_id);
-                }
+            // What is in use is announced again, and what was to replace it cannot be mapped.
+            State::Remapping(mapped, target) if target.has_failed && mapped.regions == regions => {
+                let mut mapped = mapped.clone();
+                mapped.producer_id = producer_id;
+                self.state = State::Mapped(mapped);
             }
+            // That of the target itself is not news, see above.
+            State::Mapping(_) | State::Remapping(..) => self.want(regions, producer_id),
             State::Mapped(mapped) => {
                 mapped.producer_id = producer_id;
                 if mapped.regions != regions {
@@ -70,7 +81,7 @@ impl MappingCore {
         let stale = match &self.state {
             State::Mapped(mapped) | State::Remapping(mapped, _) => mapped.stale,
             State::Unmapped => true,
-            State::Mapping(_) => false,
+            State::Mapping(target) => target.has_failed,
         };
         let repeats = match self.lower {
             Some((epoch, repeats)) if epoch == regions.epoch => repeats + 1,
@@ -90,6 +101,7 @@ impl MappingCore {
             regions,
             producer_id,
             retry_at: None,
+            has_failed: false,
         };
         self.state = match std::mem::replace(&mut self.state, State::Unmapped) {
             State::Unmapped | State::Mapping(_) => State::Mapping(target),

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Proves [TP-CLI-0330].
 #[test]
 fn the_local_expiry_moves_with_each_keepalive_that_was_sent() {
     let mut client = attached(Role::Producer);
@@ -17,6 +18,7 @@ fn the_local_expiry_moves_with_each_keepalive_that_was_sent() {
     );
 }
 
+/// Proves [TP-CLI-0340].
 #[test]
 fn a_lease_survives_a_short_link_loss_and_is_kept_alive_at_once_after_it() {
     let mut client = attached(Role::Producer);
@@ -51,6 +53,7 @@ fn a_lease_survives_a_short_link_loss_and_is_kept_alive_at_once_after_it() {
     ));
 }
 
+/// Proves [TP-CLI-0350].
 #[test]
 fn three_silent_periods_mean_that_the_driver_is_lost() {
     let mut client = attached(Role::Consumer);
@@ -68,6 +71,7 @@ fn three_silent_periods_mean_that_the_driver_is_lost() {
     );
 }
 
+/// Proves [TP-CLI-0360].
 #[test]
 fn announces_of_other_streams_are_no_sign_of_life() {
     let mut client = attached(Role::Consumer);
@@ -83,6 +87,7 @@ fn announces_of_other_streams_are_no_sign_of_life() {
     assert!(!client.is_attached());
 }
 
+/// Proves [TP-CLI-0440], [TP-CLI-0450].
 #[test]
 fn after_a_loss_it_reattaches_with_growing_pauses_and_at_once_when_the_driver_is_heard() {
     let mut client = attached(Role::Consumer);
@@ -118,6 +123,7 @@ fn after_a_loss_it_reattaches_with_growing_pauses_and_at_once_when_the_driver_is
     ));
 }
 
+/// Proves [TP-CLI-0370], [TP-CLI-0380].
 #[test]
 fn own_revokes_are_consumed_once_and_others_ignored() {
     let mut client = attached(Role::Producer);
@@ -134,6 +140,7 @@ fn own_revokes_are_consumed_once_and_others_ignored() {
     assert_eq!(events(&mut client), [AttachEvent::Lost(lost)]);
 }
 
+/// Proves [TP-CLI-0390], [TP-CLI-0400].
 #[test]
 fn a_shutdown_notice_counts_once_even_after_the_driver_is_back() {
     let notice = DriverShutdown {
@@ -156,6 +163,7 @@ fn a_shutdown_notice_counts_once_even_after_the_driver_is_back() {
     );
 }
 
+/// Proves [TP-CLI-0170].
 #[test]
 fn a_second_producer_is_retried_until_the_timeout_and_then_names_the_holder() {
     let mut client = client(Role::Producer);
@@ -192,6 +200,7 @@ fn a_second_producer_is_retried_until_the_timeout_and_then_names_the_holder() {
     }
 }
 
+/// Proves [TP-CLI-0410].
 #[test]
 fn a_producer_whose_stream_went_on_without_it_has_lost_its_lease() {
     let mut client = attached(Role::Producer);
@@ -208,6 +217,7 @@ fn a_producer_whose_stream_went_on_without_it_has_lost_its_lease() {
     );
 }
 
+/// Proves [TP-CLI-0420].
 #[test]
 fn damaged_memory_ends_the_lease_and_a_new_one_is_asked_for() {
     let mut client = attached(Role::Producer);
@@ -224,6 +234,7 @@ fn damaged_memory_ends_the_lease_and_a_new_one_is_asked_for() {
     ));
 }
 
+/// Proves [TP-CLI-0190].
 #[test]
 fn other_refusals_end_the_first_attach_but_not_a_reattach() {
     let mut first = client(Role::Producer);
@@ -246,6 +257,7 @@ fn other_refusals_end_the_first_attach_but_not_a_reattach() {
     ));
 }
 
+/// Proves [TP-CLI-0510].
 #[test]
 fn close_detaches_and_waits_for_the_answer_but_not_for_ever() {
     let mut client = attached(Role::Producer);
@@ -271,6 +283,7 @@ fn close_detaches_and_waits_for_the_answer_but_not_for_ever() {
     assert_eq!(events(&mut deaf), [AttachEvent::Closed]);
 }
 
+/// Proves [TP-CLI-0520].
 #[test]
 fn a_rejected_detach_of_a_dynamic_stream_is_repeated_once_with_the_requested_id() {
     let mut client = client(Role::Producer);
@@ -297,6 +310,7 @@ fn a_rejected_detach_of_a_dynamic_stream_is_repeated_once_with_the_requested_id(
     assert!(client.is_closed());
 }
 
+/// Proves [TP-CLI-0530].
 #[test]
 fn closing_without_a_lease_is_immediate_and_idempotent() {
     let mut client = client(Role::Producer);
@@ -304,4 +318,65 @@ fn closing_without_a_lease_is_immediate_and_idempotent() {
     client.close(at(2));
     assert_eq!(events(&mut client), [AttachEvent::Closed]);
     assert_eq!(client.next_deadline(), None);
+}
+
+/// Proves [TP-CLI-0535].
+#[test]
+fn a_lease_that_is_granted_after_the_close_goes_back() {
+    let mut client = client(Role::Producer);
+    let id = correlation(&client);
+    client.on_request_sent(at(0));
+    client.close(at(10));
+    assert!(!client.is_closed(), "the request is under way");
+    client.on_attach_response(at(11), &ok(CorrelationId::new(1)));
+    client.on_attach_response(at(12), &ok(id));
+    match client.peek_request() {
+        Some(ControlRequest::Detach(detach)) => assert_eq!(detach.lease_id, LeaseId::new(900)),
+        other => panic!("expected a detach, found {other:?}"),
+    }
+    assert!(!client.is_attached());
+    assert_eq!(events(&mut client), [], "nobody was told of the grant");
+}
+
+#[test]
+fn closing_does_not_wait_for_ever_for_a_grant() {
+    let mut client = client(Role::Consumer);
+    client.on_request_sent(at(0));
+    client.close(at(10));
+    assert_eq!(client.next_deadline(), Some(at(510)));
+    client.on_timeout(at(510));
+    assert_eq!(events(&mut client), [AttachEvent::Closed]);
+}
+
+#[test]
+fn giving_up_right_after_a_refusal_names_the_refusal_and_not_silence() {
+    let mut client = client(Role::Producer);
+    let mut now = 0;
+    while now < 4_700 {
+        let Some(ControlRequest::Attach(request)) = client.peek_request() else {
+            now += 50;
+            client.on_timeout(at(now));
+            continue;
+        };
+        client.on_request_sent(at(now));
+        let held = rejected(request.correlation_id, "producer already attached");
+        client.on_attach_response(at(now), &held);
+        let _ = events(&mut client);
+    }
+    while client.peek_request().is_none() {
+        now += 50;
+        client.on_timeout(at(now));
+    }
+    assert!(now < 5_000);
+    client.on_request_sent(at(now));
+    let _ = events(&mut client);
+    client.on_timeout(at(5_000));
+    let failed = events(&mut client);
+    assert!(
+        matches!(
+            failed[..],
+            [AttachEvent::Failed(AttachError::ProducerHeld { .. })]
+        ),
+        "{failed:?}"
+    );
 }

@@ -87,6 +87,7 @@ fn hear(core: &mut MappingCore, ms: u64, epoch: u64) {
     core.on_announce(at(ms), at(0), &announce(ms, epoch));
 }
 
+/// Proves [TP-CLI-0610].
 #[test]
 fn a_grant_is_mapped_at_once_without_an_announce() {
     let mut core = consumer();
@@ -97,6 +98,7 @@ fn a_grant_is_mapped_at_once_without_an_announce() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
 }
 
+/// Proves [TP-CLI-0660].
 #[test]
 fn announces_of_the_mapped_epoch_change_nothing() {
     let mut core = mapped(5);
@@ -115,6 +117,7 @@ fn announces_of_the_mapped_epoch_change_nothing() {
     );
 }
 
+/// Proves [TP-CLI-0620], [TP-CLI-0630].
 #[test]
 fn a_higher_epoch_is_mapped_first_and_swapped_in_then() {
     let mut core = mapped(5);
@@ -136,6 +139,7 @@ fn a_higher_epoch_is_mapped_first_and_swapped_in_then() {
     assert_eq!(core.stats().remaps, 1);
 }
 
+/// Proves [TP-CLI-0650].
 #[test]
 fn a_newer_target_supersedes_the_one_being_mapped() {
     let mut core = mapped(5);
@@ -152,6 +156,7 @@ fn a_newer_target_supersedes_the_one_being_mapped() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(7)));
 }
 
+/// Proves [TP-CLI-0670].
 #[test]
 fn lower_epochs_are_ignored_while_the_mapped_one_lives() {
     let mut core = mapped(5);
@@ -163,6 +168,7 @@ fn lower_epochs_are_ignored_while_the_mapped_one_lives() {
     assert_eq!(core.stats().announces_lower_epoch, 5);
 }
 
+/// Proves [TP-CLI-0680].
 #[test]
 fn a_lower_epoch_replaces_a_stale_one_when_announced_twice_in_a_row() {
     let mut core = mapped(5);
@@ -186,6 +192,7 @@ fn a_lower_epoch_replaces_a_stale_one_when_announced_twice_in_a_row() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(3)));
 }
 
+/// Proves [TP-CLI-0700], [TP-CLI-0710], [TP-CLI-0720].
 #[test]
 fn announces_from_before_the_join_stale_or_of_unknown_clocks_are_ignored() {
     let mut core = mapped(5);
@@ -209,6 +216,7 @@ fn announces_from_before_the_join_stale_or_of_unknown_clocks_are_ignored() {
     ticket(&mut core);
 }
 
+/// Proves [TP-CLI-0730].
 #[test]
 fn realtime_announces_are_judged_by_the_realtime_clock_only() {
     let mut core = mapped(5);
@@ -225,6 +233,7 @@ fn realtime_announces_are_judged_by_the_realtime_clock_only() {
     ticket(&mut core);
 }
 
+/// Proves [TP-CLI-0740].
 #[test]
 fn impossible_regions_and_layouts_are_counted_and_ignored() {
     let mut core = mapped(5);
@@ -240,6 +249,7 @@ fn impossible_regions_and_layouts_are_counted_and_ignored() {
     assert_eq!(core.stats().announces_invalid, 2);
 }
 
+/// Proves [TP-CLI-0750], [TP-CLI-0760].
 #[test]
 fn other_streams_and_producers_follow_no_announces() {
     let mut core = mapped(5);
@@ -258,6 +268,7 @@ fn other_streams_and_producers_follow_no_announces() {
     assert_eq!(actions(&mut producer), []);
 }
 
+/// Proves [TP-CLI-0630], [TP-CLI-0640].
 #[test]
 fn a_failed_mapping_is_retried_with_growing_pauses_and_keeps_the_old_one() {
     let mut core = mapped(5);
@@ -284,6 +295,28 @@ fn a_failed_mapping_is_retried_with_growing_pauses_and_keeps_the_old_one() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
 }
 
+/// Proves [TP-CLI-0690].
+#[test]
+fn an_epoch_that_cannot_be_mapped_does_not_keep_the_stream_from_going_on() {
+    let mut core = mapped(10);
+    hear(&mut core, 10, 9_999);
+    let bogus = ticket(&mut core);
+    core.on_map_failed(at(11), bogus);
+    let _ = actions(&mut core);
+    hear(&mut core, 20, 10);
+    assert_eq!(actions(&mut core), [], "what is in use stays in use");
+    assert_eq!(core.next_deadline(), None, "and nothing else is tried");
+    hear(&mut core, 30, 9_999);
+    let bogus = ticket(&mut core);
+    core.on_map_failed(at(31), bogus);
+    let _ = actions(&mut core);
+    hear(&mut core, 40, 11);
+    let real = ticket(&mut core);
+    core.on_mapped(at(41), real);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(11)));
+}
+
+/// Proves [TP-CLI-0770], [TP-CLI-0860].
 #[test]
 fn losing_the_lease_revokes_and_a_new_grant_of_the_same_epoch_continues_it() {
     let mut core = mapped(5);
@@ -315,6 +348,7 @@ fn losing_the_lease_revokes_and_a_new_grant_of_the_same_epoch_continues_it() {
     ));
 }
 
+/// Proves [TP-CLI-0800], [TP-CLI-1930].
 #[test]
 fn a_detached_producer_ends_the_stream_once_and_keeps_its_frames_readable() {
     let mut core = mapped(5);
@@ -333,6 +367,7 @@ fn a_detached_producer_ends_the_stream_once_and_keeps_its_frames_readable() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
 }
 
+/// Proves [TP-CLI-0780], [TP-CLI-0790].
 #[test]
 fn an_expired_producer_voids_the_mapping() {
     let mut core = mapped(5);
@@ -360,6 +395,7 @@ fn an_expired_producer_voids_the_mapping() {
     ticket(&mut core);
 }
 
+/// Proves [TP-CLI-0810].
 #[test]
 fn revokes_of_consumers_other_streams_and_other_producers_are_not_ours() {
     let mut core = mapped(5);
@@ -380,6 +416,7 @@ fn revokes_of_consumers_other_streams_and_other_producers_are_not_ours() {
     assert_eq!(actions(&mut core), []);
 }
 
+/// Proves [TP-CLI-1940].
 #[test]
 fn the_end_of_an_epoch_that_was_already_replaced_is_still_told() {
     let mut core = mapped(5);
@@ -407,6 +444,7 @@ fn the_end_of_an_epoch_that_was_already_replaced_is_still_told() {
     );
 }
 
+/// Proves [TP-CLI-0840].
 #[test]
 fn another_process_behind_the_region_means_mapping_anew() {
     let mut core = mapped(5);
@@ -427,6 +465,7 @@ fn another_process_behind_the_region_means_mapping_anew() {
     }
 }
 
+/// Proves [TP-CLI-0830].
 #[test]
 fn an_unusable_mapping_is_voided_and_mapped_anew() {
     let mut core = mapped(5);
@@ -440,6 +479,7 @@ fn an_unusable_mapping_is_voided_and_mapped_anew() {
     assert_eq!(core.mapped_epoch(), None);
 }
 
+/// Proves [TP-CLI-0850].
 #[test]
 fn an_activity_of_zero_is_unknown_and_staleness_is_told_once() {
     let mut core = mapped(5);
