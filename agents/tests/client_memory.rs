@@ -19,6 +19,7 @@ fn mapped_rings(world: &World) -> usize {
     rings.collect::<BTreeSet<_>>().len()
 }
 
+/// Proves [TP-CLI-0870].
 #[test]
 fn an_application_that_does_not_poll_does_not_hold_on_to_every_epoch_there_was() {
     let world = World::new();

@@ -284,6 +284,7 @@ mod tests {
         thread.join().unwrap();
     }
 
+    /// Proves [TP-CLI-0880].
     #[test]
     fn an_application_that_never_asks_keeps_the_latest_events() {
         let mut events = Events::default();
@@ -297,6 +298,7 @@ mod tests {
         assert!(matches!(kept.last(), Some(Event::Mapped { epoch }) if epoch.get() == 1_999));
     }
 
+    /// Proves [TP-CLI-0880].
     #[test]
     fn an_application_that_does_not_listen_loses_events_but_no_order() {
         let (mut mailbox, mut receiver) = Mailbox::new();

@@ -338,6 +338,7 @@ fn a_lease_that_is_granted_after_the_close_goes_back() {
     assert_eq!(events(&mut client), [], "nobody was told of the grant");
 }
 
+/// Proves [TP-CLI-0537].
 #[test]
 fn closing_does_not_wait_for_ever_for_a_grant() {
     let mut client = client(Role::Consumer);
@@ -348,6 +349,7 @@ fn closing_does_not_wait_for_ever_for_a_grant() {
     assert_eq!(events(&mut client), [AttachEvent::Closed]);
 }
 
+/// Proves [TP-CLI-0185].
 #[test]
 fn giving_up_right_after_a_refusal_names_the_refusal_and_not_silence() {
     let mut client = client(Role::Producer);
