@@ -9,7 +9,7 @@ use tensorpool::driver::DriverConfig;
 use tensorpool::transport::Channel;
 
 use crate::args::{AeronArgs, StreamArgs};
-use crate::config::{self, ConfigRequest, DriverSettings, Environment};
+use crate::config::{self, ConfigRequest, DriverSettings, Environment, ShmSettings};
 use crate::report::warn;
 
 /// Loads the configuration; warnings and overrides go to standard error.
@@ -65,6 +65,7 @@ pub(super) fn driver_config(settings: &DriverSettings) -> anyhow::Result<DriverC
         require_hugepages: settings.shm.require_hugepages,
         prefault: policies.prefault_shm,
         mlock: policies.mlock_shm,
+        cleanup_on_exit: policies.cleanup_shm_on_exit,
         allow_any_stride: policies.allow_non_power_of_two_strides,
         announce_period_ns: millis_to_ns(policies.announce_period_ms),
         keepalive_interval_ns: millis_to_ns(policies.lease_keepalive_interval_ms),
@@ -97,6 +98,43 @@ pub(super) fn driver_config(settings: &DriverSettings) -> anyhow::Result<DriverC
             .with_context(|| format!("stream {name} with profile {}", stream.profile))?;
     }
     Ok(config)
+}
+
+/// Keys that are set and that this driver does not act upon, with what it does instead.
+pub(super) fn without_effect(settings: &DriverSettings) -> Vec<String> {
+    let policies = &settings.policies;
+    let driver = &settings.driver;
+    let keys = [
+        (
+            policies.allow_dynamic_streams || !driver.stream_id_ranges.is_empty(),
+            "policies.allow_dynamic_streams and driver.stream_id_range: only configured streams are served",
+        ),
+        (
+            !driver.descriptor_stream_id_ranges.is_empty()
+                || !driver.control_stream_id_ranges.is_empty(),
+            "driver.descriptor_stream_id_range and driver.control_stream_id_range: consumers are not \
+             given streams of their own",
+        ),
+        (
+            policies.reuse_existing_shm,
+            "policies.reuse_existing_shm: every epoch begins in fresh files",
+        ),
+        (
+            !policies.epoch_gc_enabled
+                || policies.epoch_gc_on_startup
+                || policies.epoch_gc_min_age_ns != 3 * millis_to_ns(policies.announce_period_ms),
+            "policies.epoch_gc_enabled, epoch_gc_on_startup and epoch_gc_min_age_ns: superseded epochs \
+             beyond epoch_gc_keep, and what dead drivers left, always go at once",
+        ),
+        (
+            settings.shm.page_size_bytes != ShmSettings::default().page_size_bytes,
+            "shm.page_size_bytes: the page size is that of the file system",
+        ),
+    ];
+    keys.iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, text)| (*text).to_owned())
+        .collect()
 }
 
 /// What a client is started with.
@@ -155,6 +193,17 @@ fn millis_to_ns(millis: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_without_effect_are_named_when_they_are_set() {
+        let mut settings = DriverSettings::small();
+        assert_eq!(without_effect(&settings), [""; 0]);
+        settings.policies.reuse_existing_shm = true;
+        settings.shm.page_size_bytes = 2 << 20;
+        let named = without_effect(&settings).join("\n");
+        assert!(named.contains("reuse_existing_shm"), "{named}");
+        assert!(named.contains("page_size_bytes"), "{named}");
+    }
 
     #[test]
     fn without_a_configuration_the_driver_is_the_library_s_small_one() {

@@ -122,7 +122,7 @@ fn write_policies(text: &mut String, settings: &DriverSettings) -> fmt::Result {
         ),
         ("", "cleanup_shm_on_exit", &policies.cleanup_shm_on_exit),
         (
-            "Superseded epochs: keep this many for each stream. (keep + 1) times the size of all\n\
+            "Superseded epochs: keep this many, the live one included. (keep + 1) times the size of all\n\
              # streams must fit base_dir. Removed when older than epoch_gc_min_age_ns (0: 3\n\
              # announce periods).",
             "epoch_gc_enabled",

@@ -137,11 +137,11 @@ pub struct PolicySettings {
     pub mlock_shm: bool,
     /// Take over the files of an earlier driver.
     pub reuse_existing_shm: bool,
-    /// Remove all regions at shutdown.
+    /// Remove all regions at shutdown; peers' drivers leave them unless told otherwise.
     pub cleanup_shm_on_exit: bool,
     /// Remove superseded epochs.
     pub epoch_gc_enabled: bool,
-    /// How many superseded epochs to keep for each stream.
+    /// Newest epochs of a stream whose files stay, the live one included.
     pub epoch_gc_keep: u32,
     /// How old a superseded epoch must be; 3 announce periods when not configured.
     pub epoch_gc_min_age_ns: u64,
@@ -168,7 +168,7 @@ impl Default for PolicySettings {
             prefault_shm: true,
             mlock_shm: false,
             reuse_existing_shm: false,
-            cleanup_shm_on_exit: false,
+            cleanup_shm_on_exit: true,
             epoch_gc_enabled: true,
             epoch_gc_keep: 2,
             epoch_gc_min_age_ns: 3_000_000_000,

@@ -135,7 +135,7 @@ lease_expiry_grace_intervals = 5
 prefault_shm = false
 mlock_shm = true
 reuse_existing_shm = true
-cleanup_shm_on_exit = true
+cleanup_shm_on_exit = false
 epoch_gc_enabled = false
 epoch_gc_keep = 1
 epoch_gc_min_age_ns = 7
@@ -188,7 +188,7 @@ profile = "camera"
             prefault_shm: false,
             mlock_shm: true,
             reuse_existing_shm: true,
-            cleanup_shm_on_exit: true,
+            cleanup_shm_on_exit: false,
             epoch_gc_enabled: false,
             epoch_gc_keep: 1,
             epoch_gc_min_age_ns: 7,

@@ -29,6 +29,14 @@ impl DriverRole {
         report: &Reporter,
     ) -> anyhow::Result<(Self, AgentFactory)> {
         let config = settings::driver_config(settings)?;
+        for text in settings::without_effect(settings) {
+            let fields = json!({ "keys": text });
+            report.event(
+                "without_effect",
+                &format!("warning: without effect: {text}"),
+                fields,
+            );
+        }
         let aeron_dir = config.aeron_dir.display().to_string();
         let base_dir = config.base_dir.display().to_string();
         let streams: Vec<u32> = config.streams.iter().map(|s| s.stream_id.get()).collect();
@@ -36,7 +44,7 @@ impl DriverRole {
         let leftovers = setup.leftovers();
         if !leftovers.removed.is_empty() {
             let count = leftovers.removed.len();
-            let text = format!("removed {count} epochs that a driver which has died left behind");
+            let text = format!("removed what a driver that has died left behind: {count} epoch(s)");
             report.event("leftovers_removed", &text, json!({ "epochs": count }));
         }
         let events = setup.observe();
