@@ -1,27 +1,44 @@
 //! SIGINT and SIGTERM: the first asks for a clean end, the second ends the process at once.
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{flag, low_level};
+
+/// Signals this soon after the first are the same request: `timeout` signals its child and then the child's process
+/// group, and so do wrappers that hand on a Ctrl-C the terminal has sent to everyone.
+const SAME_REQUEST: Duration = Duration::from_millis(50);
 
 /// Set by the first signal.
 #[derive(Debug, Clone)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// Installs the handlers.
+    /// Installs the handlers, and a thread that waits for the first signal.
     ///
     /// # Errors
-    /// When the system refuses a handler.
+    /// When the system refuses a handler, or the thread.
     pub fn install() -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        let second_ends = Arc::new(AtomicBool::new(false));
+        let (mut told, teller) = UnixStream::pair()?;
         for signal in [SIGINT, SIGTERM] {
-            // Registered first, so that it looks at the flag before the line below sets it.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second_ends))?;
             flag::register(signal, Arc::clone(&stop))?;
+            low_level::pipe::register(signal, teller.try_clone()?)?;
         }
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                if told.read_exact(&mut [0]).is_ok() {
+                    std::thread::sleep(SAME_REQUEST);
+                    second_ends.store(true, Ordering::Relaxed);
+                }
+            })?;
         Ok(Self(stop))
     }
 

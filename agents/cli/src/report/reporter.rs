@@ -1,6 +1,7 @@
 //! One place through which every command speaks.
 
-use std::io::{IsTerminal, Write};
+use std::cell::Cell;
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ pub struct Reporter {
     style: Style,
     to_stderr: bool,
     bar: ProgressBar,
+    is_unheard: Cell<bool>,
 }
 
 impl Reporter {
@@ -52,6 +54,7 @@ impl Reporter {
             style,
             to_stderr: stdout_is_taken,
             bar,
+            is_unheard: Cell::new(false),
         }
     }
 
@@ -109,13 +112,22 @@ impl Reporter {
         self.line(&Value::Object(object).to_string());
     }
 
-    /// A reader that has gone away (`| head`) is not an error of ours: the command goes on, or ends by itself.
+    /// Whether the reader of standard output has gone away (`| head`): nobody hears what is said there.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        self.is_unheard.get()
+    }
+
+    /// A reader that has gone away is not an error: who prints asks for it where it matters.
     fn line(&self, text: &str) {
         if self.to_stderr {
             warn(text);
         } else {
             let mut out = std::io::stdout().lock();
-            drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+            let written = writeln!(out, "{text}").and_then(|()| out.flush());
+            if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+                self.is_unheard.set(true);
+            }
         }
     }
 }

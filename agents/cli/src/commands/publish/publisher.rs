@@ -267,7 +267,7 @@ impl<'a> Publisher<'a> {
         let seconds = elapsed.as_secs_f64();
         let (frames, bytes) = (self.figures.frames(), self.figures.bytes());
         let seen = match &closed {
-            Ok(_) if consumers == 0 => "no consumer is left to see the last frame".to_owned(),
+            Ok(_) if consumers == 0 => "no consumers at the end".to_owned(),
             Ok(report) if report.all_seen => "all consumers have seen the last frame".to_owned(),
             Ok(_) => "not all consumers have confirmed the last frame".to_owned(),
             Err(error) => format!("not closed in order: {error}"),

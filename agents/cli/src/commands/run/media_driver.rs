@@ -1,6 +1,6 @@
 //! The role `media-driver`: Aeron's media driver on threads of its own, in this process.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Context;
 use serde_json::json;
@@ -66,17 +66,10 @@ fn cores(args: &RunArgs) -> anyhow::Result<Vec<u16>> {
         Threading::Shared => agents.min(1),
         Threading::Dedicated => agents,
     };
-    let available: Vec<PathBuf> = args
-        .cores
-        .iter()
-        .map(|core| PathBuf::from(format!("/sys/devices/system/cpu/cpu{core}")))
-        .filter(|path| !path.exists())
-        .collect();
-    if let Some(missing) = available.first() {
-        anyhow::bail!(
-            "--cores names a core this machine does not have: {}",
-            missing.display()
-        );
+    let is_missing =
+        |core: &usize| !Path::new(&format!("/sys/devices/system/cpu/cpu{core}")).exists();
+    if let Some(missing) = args.cores.iter().copied().find(is_missing) {
+        anyhow::bail!("--cores: this machine has no core {missing}");
     }
     args.cores
         .iter()

@@ -95,7 +95,9 @@ impl<'a> Subscriber<'a> {
     pub(super) fn run(&mut self, stop: &StopFlag, report: &Reporter) -> anyhow::Result<()> {
         let deadline = self.args.duration.map(|duration| Instant::now() + duration);
         let mut ended = false;
-        while !ended && !stop.is_set() && self.remaining() > 0 {
+        // Without an output, what is printed is all there is: when nobody reads it there is nothing left to do.
+        let is_heard = || self.args.output.is_some() || !report.is_unheard();
+        while !ended && !stop.is_set() && self.remaining() > 0 && is_heard() {
             let now = Instant::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
                 break;

@@ -1,0 +1,211 @@
+//! What the commands do when something outside of them goes wrong or away: signals, pipes, full disks, broken inputs.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tensorpool_tests::process::PATIENCE;
+use tensorpool_tests::sandbox::agent_runner;
+use tensorpool_tests::{Process, Sandbox, StreamConfig};
+
+/// A sandbox with a media driver and a driver of one small stream.
+fn running() -> (Sandbox, Process, Process) {
+    let sandbox = Sandbox::new();
+    let media_driver = sandbox.media_driver();
+    let driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(8, 1 << 16)]));
+    (sandbox, media_driver, driver)
+}
+
+fn publish_stdin(sandbox: &Sandbox, more: &[&str]) -> Process {
+    let mut command = sandbox.command(["publish", "--json", "--dtype", "u8", "--shape", "1000"]);
+    command.args(more).arg("-").stdin(Stdio::piped());
+    Process::spawn("publisher", command)
+}
+
+#[test]
+fn a_signal_ends_a_publisher_that_waits_for_its_input() {
+    let (sandbox, _media_driver, _driver) = running();
+    let mut publisher = publish_stdin(&sandbox, &[]);
+    let mut input = publisher.take_stdin().expect("stdin is piped");
+    input.write_all(&[7; 1000]).expect("written");
+    publisher.wait_event_where("progress", PATIENCE, |line| line["frames"] == 1);
+    // From here on it waits for the rest of a frame.
+    input.write_all(&[7; 500]).expect("written");
+    publisher.signal(Signal::INT);
+    publisher.expect_success();
+    assert_eq!(publisher.wait_event("summary")["frames"], 1);
+}
+
+#[test]
+fn a_signal_ends_a_publisher_that_waits_for_a_header() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(["publish", "--json", "-"]);
+    command.stdin(Stdio::piped());
+    let mut publisher = Process::spawn("publisher", command);
+    let _input = publisher.take_stdin().expect("stdin is piped");
+    // Before its handlers are installed a signal ends it too, but as any other process.
+    publisher.signal(Signal::TERM);
+    let status = publisher.wait_exit(PATIENCE);
+    assert!(
+        status.success() || status.signal() == Some(Signal::TERM.as_raw()),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn an_input_that_breaks_off_fails_after_its_whole_frames_were_seen() {
+    let (sandbox, _media_driver, _driver) = running();
+    let mut subscriber = sandbox.spawn(
+        "subscriber",
+        [
+            "subscribe",
+            "--json",
+            "--max-rate",
+            "50",
+            "-o",
+            "frames.raw",
+        ],
+    );
+    let mut publisher = publish_stdin(&sandbox, &["--lossless", "--wait-consumers", "1"]);
+    let data: Vec<u8> = (0..20_400u32).map(|i| (i / 7) as u8).collect();
+    let mut input = publisher.take_stdin().expect("stdin is piped");
+    input.write_all(&data).expect("written");
+    drop(input);
+
+    let said = publisher.expect_failure();
+    assert!(
+        said.contains("ends inside frame 20: expected 1000 bytes, found 400"),
+        "{said}"
+    );
+    assert_eq!(publisher.wait_event("summary")["all_seen"], true);
+    subscriber.expect_success();
+    let written = std::fs::read(sandbox.path().join("frames.raw")).expect("output");
+    assert!(written == data[..20_000], "{} bytes", written.len());
+}
+
+#[test]
+fn a_subscriber_ends_in_order_when_the_reader_of_its_pipe_has_gone() {
+    let (sandbox, _media_driver, _driver) = running();
+    let script = |options: &str| {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!(
+                "{{ \"$0\" subscribe {options}; echo \"status $?\" >&2; }} | head -c 10 >/dev/null"
+            ))
+            .arg(agent_runner())
+            .env("AERON_DIR", sandbox.aeron_dir())
+            .current_dir(sandbox.path());
+        command
+    };
+    let mut frames = Process::spawn("frames", script("--json -o -"));
+    let mut figures = Process::spawn("figures", script("--headers-only"));
+    let mut publisher = sandbox.spawn(
+        "publisher",
+        [
+            "publish",
+            "--json",
+            "--pattern",
+            "seq",
+            "--pace",
+            "200",
+            "--wait-consumers",
+            "1",
+        ],
+    );
+    frames.wait_event("output_closed");
+    frames.wait_event("summary");
+    for process in [&mut frames, &mut figures] {
+        process.wait_line("its status", PATIENCE, |line| {
+            (line.text == "status 0").then_some(())
+        });
+        process.expect_success();
+    }
+    publisher.signal(Signal::INT);
+    publisher.expect_success();
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_an_error_and_still_accounted_for() {
+    let (sandbox, _media_driver, _driver) = running();
+    let mut subscriber = sandbox.spawn("subscriber", ["subscribe", "--json", "-o", "/dev/full"]);
+    let mut publisher = sandbox.spawn(
+        "publisher",
+        [
+            "publish",
+            "--json",
+            "--pattern",
+            "seq",
+            "--count",
+            "20",
+            "--wait-consumers",
+            "1",
+        ],
+    );
+    publisher.expect_success();
+    let said = subscriber.expect_failure();
+    assert!(
+        said.contains("writing the output failed: No space left"),
+        "{said}"
+    );
+    assert!(!subscriber.events("summary").is_empty(), "{said}");
+    assert!(!subscriber.events("error").is_empty(), "{said}");
+}
+
+#[test]
+fn errors_keep_away_from_frames_on_standard_output() {
+    let sandbox = Sandbox::new();
+    let mut subscriber = sandbox.spawn(
+        "subscriber",
+        [
+            "subscribe",
+            "--json",
+            "-o",
+            "-",
+            "--attach-timeout",
+            "100ms",
+        ],
+    );
+    subscriber.expect_failure();
+    subscriber.wait_line("the error as JSON on standard error", PATIENCE, |line| {
+        assert!(line.stderr, "on standard output: {}", line.text);
+        line.text.starts_with('{').then_some(())
+    });
+}
+
+#[test]
+fn signals_in_one_go_are_one_request_and_a_later_one_ends_at_once() {
+    let (sandbox, _media_driver, mut driver) = running();
+    let subscriber = sandbox.spawn("subscriber", ["subscribe", "--json", "--verify", "seq"]);
+    let mut publisher = sandbox.spawn(
+        "publisher",
+        [
+            "publish",
+            "--json",
+            "--pattern",
+            "seq",
+            "--wait-consumers",
+            "1",
+            "--linger",
+            "25s",
+        ],
+    );
+    publisher.wait_event("progress");
+    subscriber.stop();
+
+    // It lingers for a consumer that confirms nothing.
+    let started = Instant::now();
+    while publisher.is_running() {
+        publisher.signal(Signal::INT);
+        std::thread::yield_now();
+        assert!(started.elapsed() < Duration::from_secs(20), "still running");
+    }
+    assert_eq!(publisher.wait_exit(PATIENCE).code(), Some(130));
+
+    // As `timeout` does it: to the child, and to its process group.
+    driver.signal(Signal::TERM);
+    driver.signal(Signal::TERM);
+    driver.expect_success();
+}
