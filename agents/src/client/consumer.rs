@@ -15,7 +15,7 @@ use super::command::Command;
 use super::error::PollError;
 use super::event::{Event, FinalCounts};
 use super::frame::Frame;
-use super::reader::Reader;
+use super::reader::{Reader, was_written};
 use super::shared::{Adopted, ConsumerShared, Events, Notice};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
@@ -338,7 +338,7 @@ impl Consumer {
     /// A source that ended is told of once nothing more can come of it: all descriptors it sent
     /// were in the log before its end was known, so an empty poll, or its last frame, is the end.
     fn go_on_ending(&mut self, idle: bool) {
-        let Some(ending) = self.ending else {
+        let Some(mut ending) = self.ending else {
             return;
         };
         let current = self
@@ -353,6 +353,12 @@ impl Consumer {
         self.ending = None;
         let mut tail = 0;
         if let Some(current) = current {
+            // Said by somebody; what counts is what the ring says.
+            ending.end_seq = ending.end_seq.filter(|end| {
+                end.get()
+                    .checked_sub(1)
+                    .is_none_or(|last| was_written(current, Seq::new(last)))
+            });
             current.mapping.revoke();
         }
         if self.accounted == Some(ending.epoch) {

@@ -52,19 +52,19 @@ impl Reader<'_> {
         let Some(overdue) = self.shared.overdue.of(epoch) else {
             return;
         };
-        if self.ledger.last_seq().is_none() {
-            self.learn_position();
-            // What came before is not owed to us: nobody needs to wait until we have seen it.
-            if let Some(expected) = self.ledger.expected() {
-                self.shared.done.set(expected.get());
-            }
-        }
         // Said by somebody; what counts is what the ring says.
         if !overdue
             .checked_sub(1)
             .is_some_and(|last| was_written(current, Seq::new(last)))
         {
             return;
+        }
+        if self.ledger.last_seq().is_none() {
+            self.learn_position();
+            // What came before is not owed to us: nobody needs to wait until we have seen it.
+            if let Some(expected) = self.ledger.expected().filter(|seq| seq.get() <= overdue) {
+                self.shared.done.set(expected.get());
+            }
         }
         while let Some(seq) = self.ledger.expected().filter(|seq| seq.get() < overdue) {
             if self.delivered >= limit {
@@ -187,7 +187,7 @@ impl Reader<'_> {
 
 /// Whether the ring has come as far as this frame, complete or not. Commit words have 63 bits for it.
 #[cold]
-fn was_written(current: &Current, seq: Seq) -> bool {
+pub(super) fn was_written(current: &Current, seq: Seq) -> bool {
     if seq.get() >> 63 != 0 {
         return false;
     }
