@@ -184,6 +184,20 @@ pub fn nanos_text(nanos: u64) -> String {
     }
 }
 
+/// `, latency p50 3.4 us p99 5.6 us max 1.20 ms`; empty when nothing was measured.
+#[must_use]
+pub fn latency_text(latency: &LatencySummary) -> String {
+    if latency.count == 0 {
+        return String::new();
+    }
+    format!(
+        ", latency p50 {} p99 {} max {}",
+        nanos_text(latency.p50_ns),
+        nanos_text(latency.p99_ns),
+        nanos_text(latency.max_ns)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

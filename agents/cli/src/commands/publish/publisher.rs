@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use serde_json::json;
+use serde_json::{Value, json};
 use tensorpool::client::{FrameMeta, OfferError, Producer, ProducerStats};
 use tensorpool::runtime::Idler;
 
 use crate::args::PublishArgs;
 use crate::report::Reporter;
-use crate::report::figures::{Figures, bandwidth_text};
+use crate::report::figures::{Figures, bandwidth_text, latency_text};
 use crate::signals::StopFlag;
 
 use super::WAIT_SLICE;
@@ -33,6 +33,8 @@ pub(super) struct Publisher<'a> {
     pacer: Pacer,
     idler: Idler,
     figures: Figures,
+    /// Since when the frame at hand could have gone out: its pace and its input were ready.
+    due: Option<Instant>,
     progress: ProgressTimer,
     /// Frames whose epoch ended while they were written.
     aborted: u64,
@@ -66,6 +68,7 @@ impl<'a> Publisher<'a> {
             source,
             idler: args.stream.idle.idler(),
             figures: Figures::new(),
+            due: None,
             progress: ProgressTimer::new(),
             aborted: 0,
             paced: 0,
@@ -153,6 +156,7 @@ impl<'a> Publisher<'a> {
                     break;
                 }
             }
+            self.due.get_or_insert(now);
             match self.attempt() {
                 // What the signal cut short is no broken input.
                 Err(_) if stop.is_set() => break,
@@ -211,6 +215,11 @@ impl<'a> Publisher<'a> {
             Ok(_) => {
                 self.kept_is_full = false;
                 self.figures.frame(self.frame_len);
+                if let Some(due) = self.due.take() {
+                    let waited = due.elapsed().as_nanos();
+                    self.figures
+                        .latency(u64::try_from(waited).unwrap_or(u64::MAX));
+                }
                 Ok(Attempt::Sent)
             }
             Err(OfferError::Paced) => {
@@ -238,11 +247,12 @@ impl<'a> Publisher<'a> {
         let stats = self.producer.stats();
         report.progress(
             &format!(
-                "{} frames, {:.0} frames/s, {}, {}{}",
+                "{} frames, {:.0} frames/s, {}, {}{}{}",
                 interval.frames,
                 interval.frames_per_s,
                 bandwidth_text(interval.bytes_per_s),
                 consumers_text(self.producer.consumers()),
+                latency_text(&interval.latency),
                 trouble_text(&stats, self.aborted),
             ),
             json!({
@@ -251,8 +261,8 @@ impl<'a> Publisher<'a> {
                 "frames_per_s": interval.frames_per_s,
                 "bytes_per_s": interval.bytes_per_s,
                 "consumers": self.producer.consumers(),
-                "backpressured": stats.descriptors_backpressured,
-                "link_down": stats.descriptors_link_down,
+                "drops": drops_json(&stats, self.aborted),
+                "latency_ns": interval.latency.json(),
             }),
         );
     }
@@ -277,10 +287,12 @@ impl<'a> Publisher<'a> {
         } else {
             0.0
         };
+        let latency = self.figures.latency_summary();
         report.summary(
             &format!(
-                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}){}; {seen}",
+                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}){}{}; {seen}",
                 bandwidth_text(rate),
+                latency_text(&latency),
                 trouble_text(&stats, self.aborted),
             ),
             json!({
@@ -289,15 +301,10 @@ impl<'a> Publisher<'a> {
                 "seconds": seconds,
                 "frames_per_s": if seconds > 0.0 { frames as f64 / seconds } else { 0.0 },
                 "bytes_per_s": rate,
-                "aborted": self.aborted,
+                "drops": drops_json(&stats, self.aborted),
+                "not_connected": stats.descriptors_not_connected,
                 "paced": self.paced,
-                "descriptors": {
-                    "backpressured": stats.descriptors_backpressured,
-                    "not_connected": stats.descriptors_not_connected,
-                    "admin_action": stats.descriptors_admin_action,
-                    "link_down": stats.descriptors_link_down,
-                    "errors": stats.descriptor_errors,
-                },
+                "latency_ns": latency.json(),
                 "all_seen": closed.is_ok_and(|report| report.all_seen),
             }),
         );
@@ -310,6 +317,18 @@ fn consumers_text(count: usize) -> String {
         1 => "1 consumer".to_owned(),
         count => format!("{count} consumers"),
     }
+}
+
+/// Frames that did not reach consumers as far as this side knows: aborted, or committed and not told of. What a
+/// consumer lost by itself it counts itself.
+fn drops_json(stats: &ProducerStats, aborted: u64) -> Value {
+    json!({
+        "aborted": aborted,
+        "backpressured": stats.descriptors_backpressured,
+        "admin_action": stats.descriptors_admin_action,
+        "link_down": stats.descriptors_link_down,
+        "refused": stats.descriptor_errors,
+    })
 }
 
 /// What did not go out; empty when all did.

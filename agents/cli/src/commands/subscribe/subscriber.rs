@@ -17,7 +17,7 @@ use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
 use crate::formats::output::OutputError;
 use crate::formats::shape::Shape;
 use crate::report::Reporter;
-use crate::report::figures::{Figures, LatencySummary, bandwidth_text, nanos_text};
+use crate::report::figures::{Figures, bandwidth_text, latency_text};
 use crate::signals::StopFlag;
 
 use super::sink::Sink;
@@ -369,16 +369,4 @@ fn drops_text(stats: &ConsumerStats) -> String {
         true => stats.lost().to_string(),
         false => format!("{} ({})", stats.lost(), causes.join(", ")),
     }
-}
-
-fn latency_text(latency: &LatencySummary) -> String {
-    if latency.count == 0 {
-        return String::new();
-    }
-    format!(
-        ", latency p50 {} p99 {} max {}",
-        nanos_text(latency.p50_ns),
-        nanos_text(latency.p99_ns),
-        nanos_text(latency.max_ns)
-    )
 }
