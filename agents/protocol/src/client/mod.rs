@@ -1,4 +1,5 @@
-//! Cores of a client: attach and keepalive, epoch and mapping, consumer tracking, QoS pacing.
+//! Cores of a client: attach and keepalive, epoch and mapping, consumer tracking, QoS pacing,
+//! metadata.
 
 mod attach;
 mod attach_types;
@@ -7,6 +8,7 @@ mod consumers;
 mod mapping;
 mod mapping_types;
 mod messages;
+pub mod metadata;
 mod qos;
 mod regions;
 
