@@ -10,7 +10,8 @@ mod outbox;
 
 pub(crate) use enums::known_or;
 pub use enums::{
-    EnumField, HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role, ShutdownReason,
+    ConsumerMode, EnumField, HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role,
+    ShutdownReason,
 };
 pub use geometry::{
     GeometryError, HEADER_SLOT_BYTES, LAYOUT_VERSION, MAX_POOLS, PoolGeometry, SUPERBLOCK_BYTES,

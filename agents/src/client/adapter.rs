@@ -11,11 +11,11 @@ use tensorpool_codecs::types::{
 };
 use tensorpool_codecs::wire::{self, ConsumerHello, QosConsumer, QosProducer, ShmPoolAnnounceView};
 use tensorpool_protocol::client::{
-    Announce, AttachResponse, ClockDomain, DetachResponse, DriverShutdown, LeaseRevoked, RawPool,
-    RawRegions,
+    Announce, AttachResponse, ClockDomain, ConsumerConfig, DetachResponse, DriverShutdown,
+    LeaseRevoked, RawPool, RawRegions,
 };
 use tensorpool_protocol::common::{
-    EnumField, LeaseRevokeReason, ResponseCode, Role, ShutdownReason,
+    ConsumerMode, EnumField, LeaseRevokeReason, ResponseCode, Role, ShutdownReason,
 };
 
 /// A message a client has use for.
@@ -26,6 +26,7 @@ pub(super) enum Inbound {
     LeaseRevoked(LeaseRevoked),
     DriverShutdown(DriverShutdown),
     Announce(Box<Announce>),
+    ConsumerConfig(Box<ConsumerConfig>),
     Hello {
         stream_id: StreamId,
         consumer_id: ClientId,
@@ -139,6 +140,10 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
                 consumer_id: ClientId::new(hello.consumer_id),
             }
         }
+        Template::ConsumerConfig => {
+            let config = wire::ConsumerConfig::decode(bytes)?;
+            Inbound::ConsumerConfig(Box::new(consumer_config(&config)))
+        }
         Template::QosConsumer => {
             let qos = QosConsumer::decode(bytes)?;
             Inbound::ConsumerReport {
@@ -156,8 +161,7 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
                 next_seq: Seq::new(qos.current_seq),
             }
         }
-        Template::ConsumerConfig
-        | Template::FrameDescriptor
+        Template::FrameDescriptor
         | Template::FrameProgress
         | Template::TensorHeader
         | Template::DataSourceAnnounce
@@ -226,6 +230,23 @@ fn announce(view: &ShmPoolAnnounceView<'_>) -> Announce {
     }
 }
 
+fn consumer_config(config: &wire::ConsumerConfig<'_>) -> ConsumerConfig {
+    ConsumerConfig {
+        stream_id: StreamId::new(config.stream_id),
+        consumer_id: ClientId::new(config.consumer_id),
+        use_shm: config.use_shm,
+        mode: match config.mode {
+            wire::Mode::Stream => ConsumerMode::Stream,
+            wire::Mode::RateLimited => ConsumerMode::RateLimited,
+        },
+        descriptor_stream_id: config.descriptor_stream_id,
+        control_stream_id: config.control_stream_id,
+        payload_fallback_uri: text(config.payload_fallback_uri),
+        descriptor_channel: text(config.descriptor_channel),
+        control_channel: text(config.control_channel),
+    }
+}
+
 /// Region URIs are parsed strictly later; here nothing is lost but what could not be a path of
 /// ours.
 fn text(bytes: &[u8]) -> String {
@@ -276,6 +297,58 @@ mod tests {
             decode(&bytes[..len], &mut AdapterStats::default()),
             Some(expected)
         );
+    }
+
+    #[test]
+    fn a_config_without_its_last_strings_is_read_with_empty_ones() {
+        let message = wire::ConsumerConfig {
+            stream_id: 7,
+            consumer_id: 8,
+            use_shm: true,
+            mode: wire::Mode::RateLimited,
+            descriptor_stream_id: 9,
+            control_stream_id: 10,
+            payload_fallback_uri: b"bridge://x",
+            descriptor_channel: b"aeron:ipc",
+            control_channel: b"aeron:ipc",
+        };
+        let mut bytes = [0; 128];
+        let whole = message.encode(&mut bytes).unwrap();
+        let mut expected = ConsumerConfig {
+            stream_id: StreamId::new(7),
+            consumer_id: ClientId::new(8),
+            use_shm: true,
+            mode: ConsumerMode::RateLimited,
+            descriptor_stream_id: 9,
+            control_stream_id: 10,
+            payload_fallback_uri: "bridge://x".into(),
+            descriptor_channel: "aeron:ipc".into(),
+            control_channel: "aeron:ipc".into(),
+        };
+        let mut stats = AdapterStats::default();
+        let mut read = |len: usize| decode(&bytes[..len], &mut stats);
+        assert_eq!(
+            read(whole),
+            Some(Inbound::ConsumerConfig(Box::new(expected.clone())))
+        );
+        let strings = [13, 13, 14];
+        expected.control_channel.clear();
+        assert_eq!(
+            read(whole - strings[0]),
+            Some(Inbound::ConsumerConfig(Box::new(expected.clone())))
+        );
+        expected.descriptor_channel.clear();
+        assert_eq!(
+            read(whole - strings[0] - strings[1]),
+            Some(Inbound::ConsumerConfig(Box::new(expected.clone())))
+        );
+        expected.payload_fallback_uri.clear();
+        assert_eq!(
+            read(whole - strings.iter().sum::<usize>()),
+            Some(Inbound::ConsumerConfig(Box::new(expected)))
+        );
+        assert_eq!(read(whole - 1), None, "cut within a string");
+        assert_eq!(stats.malformed, 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tensorpool_protocol::client::AttachConfig;
 
 use super::consumer::Consumer;
 use super::error::OpenError;
+use super::options::{ConsumerOptions, ProducerOptions};
 use super::producer::Producer;
 use super::session::CloseProducer;
 use super::worker::SessionId;
@@ -22,11 +23,11 @@ pub(super) struct Open<T> {
 pub(super) enum Command {
     OpenProducer {
         open: Box<Open<Producer>>,
-        lossless: bool,
+        options: ProducerOptions,
     },
     OpenConsumer {
         open: Box<Open<Consumer>>,
-        max_outstanding_gap: u64,
+        options: ConsumerOptions,
     },
     CloseProducer(SessionId, Box<CloseProducer>),
     CloseConsumer(SessionId),

@@ -33,6 +33,7 @@ use super::command::{Command, Open};
 use super::config::{ClientConfig, nanos};
 use super::consumer::{Consumer, ConsumerSetup};
 use super::error::ConnectError;
+use super::options::{ConsumerOptions, ProducerOptions};
 use super::producer::{Producer, ProducerSetup};
 use super::proxy::Proxy;
 use super::session::{
@@ -167,14 +168,11 @@ impl ClientConductor {
         while let Ok(command) = self.commands.try_recv() {
             count += 1;
             match command {
-                Command::OpenProducer { open, lossless } => {
-                    self.open_producer(now, *open, lossless)
+                Command::OpenProducer { open, options } => {
+                    self.open_producer(now, *open, options);
                 }
-                Command::OpenConsumer {
-                    open,
-                    max_outstanding_gap,
-                } => {
-                    self.open_consumer(now, *open, max_outstanding_gap);
+                Command::OpenConsumer { open, options } => {
+                    self.open_consumer(now, *open, options);
                 }
                 Command::CloseProducer(id, close) => {
                     if let Some(session) = self.session(id) {
@@ -191,7 +189,7 @@ impl ClientConductor {
         count
     }
 
-    fn open_producer(&mut self, now: NanoTime, open: Open<Producer>, lossless: bool) {
+    fn open_producer(&mut self, now: NanoTime, open: Open<Producer>, options: ProducerOptions) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ProducerShared::default()));
         let (stream_id, attach) = (
@@ -200,17 +198,19 @@ impl ClientConductor {
         );
         let (set, counters, session_counters) = producer_counters(attach.client_id());
         let endpoint = &self.config.descriptor;
-        let options = PublicationOptions::default();
         let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
+        let publication =
+            self.link
+                .add_publication(channel, aeron_stream, PublicationOptions::default());
         let handle = Producer::new(ProducerSetup {
             id,
             stream_id,
             shared: Arc::clone(&shared),
             notices,
-            publication: self.link.add_publication(channel, aeron_stream, options),
+            publication,
             commands: self.command_sender.clone(),
             counters,
-            lossless,
+            options,
         });
         let (parts, tracker) = (
             ProducerParts {
@@ -235,7 +235,7 @@ impl ClientConductor {
         );
     }
 
-    fn open_consumer(&mut self, now: NanoTime, open: Open<Consumer>, max_outstanding_gap: u64) {
+    fn open_consumer(&mut self, now: NanoTime, open: Open<Consumer>, options: ConsumerOptions) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ConsumerShared::default()));
         let (stream_id, attach) = (
@@ -244,17 +244,19 @@ impl ClientConductor {
         );
         let (set, counters, session_counters) = consumer_counters(attach.client_id());
         let endpoint = &self.config.descriptor;
-        let options = SubscriptionOptions::UNTETHERED;
         let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
+        let subscription =
+            self.link
+                .add_subscription(channel, aeron_stream, SubscriptionOptions::UNTETHERED);
         let handle = Consumer::new(ConsumerSetup {
             id,
             stream_id,
             shared: Arc::clone(&shared),
             notices,
-            subscription: self.link.add_subscription(channel, aeron_stream, options),
+            subscription,
             commands: self.command_sender.clone(),
             counters,
-            max_outstanding_gap,
+            options,
         });
         let parts = ConsumerParts {
             handle,

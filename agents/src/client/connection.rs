@@ -22,12 +22,10 @@ use super::conductor::ClientConductor;
 use super::config::{ClientConfig, nanos};
 use super::consumer::Consumer;
 use super::error::{ConnectError, OpenError};
+use super::options::{ConsumerOptions, ProducerOptions};
 use super::pending::Pending;
 use super::producer::Producer;
 use super::worker::MapWorker;
-
-/// Frames a consumer may miss in a row before it starts over behind the gap.
-const MAX_OUTSTANDING_GAP: u64 = 256;
 
 /// A client whose conductor runs on a thread of its own, so that leases live while the application
 /// computes or blocks.
@@ -188,7 +186,7 @@ impl Opener {
         ProducerBuilder {
             opener: self.clone(),
             attach: self.attach(stream_id, Role::Producer),
-            lossless: false,
+            options: ProducerOptions::default(),
         }
     }
 
@@ -197,7 +195,7 @@ impl Opener {
         ConsumerBuilder {
             opener: self.clone(),
             attach,
-            max_outstanding_gap: MAX_OUTSTANDING_GAP,
+            options: ConsumerOptions::default(),
         }
     }
 
@@ -270,7 +268,7 @@ macro_rules! attach_options {
 pub struct ProducerBuilder {
     opener: Opener,
     attach: AttachConfig,
-    lossless: bool,
+    options: ProducerOptions,
 }
 
 impl ProducerBuilder {
@@ -280,15 +278,15 @@ impl ProducerBuilder {
     /// [`OfferError::Paced`](crate::client::OfferError::Paced) instead. A consumer that died holds it
     /// up until its lease expires.
     pub fn lossless(mut self, lossless: bool) -> Self {
-        self.lossless = lossless;
+        self.options.lossless = lossless;
         self
     }
 
     /// Asks the conductor; does not block.
     pub fn open(self) -> Pending<Producer> {
-        let lossless = self.lossless;
+        let options = self.options;
         self.opener
-            .open(self.attach, |open| Command::OpenProducer { open, lossless })
+            .open(self.attach, |open| Command::OpenProducer { open, options })
     }
 
     /// Opens and waits. Not with an [`InvokedClient`] of this thread.
@@ -306,7 +304,7 @@ impl ProducerBuilder {
 pub struct ConsumerBuilder {
     opener: Opener,
     attach: AttachConfig,
-    max_outstanding_gap: u64,
+    options: ConsumerOptions,
 }
 
 impl ConsumerBuilder {
@@ -315,17 +313,15 @@ impl ConsumerBuilder {
     /// Frames it may miss in a row before it drops one more and starts over behind the gap; at most
     /// the slots of the ring, 256 by default, 0 turns it off. Missed frames are counted either way.
     pub fn max_outstanding_gap(mut self, frames: u64) -> Self {
-        self.max_outstanding_gap = frames;
+        self.options.max_outstanding_gap = frames;
         self
     }
 
     /// Asks the conductor; does not block.
     pub fn open(self) -> Pending<Consumer> {
-        let max_outstanding_gap = self.max_outstanding_gap;
-        self.opener.open(self.attach, |open| Command::OpenConsumer {
-            open,
-            max_outstanding_gap,
-        })
+        let options = self.options;
+        self.opener
+            .open(self.attach, |open| Command::OpenConsumer { open, options })
     }
 
     /// Opens and waits. Not with an [`InvokedClient`] of this thread.

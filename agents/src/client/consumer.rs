@@ -15,6 +15,7 @@ use super::command::Command;
 use super::error::PollError;
 use super::event::{Event, FinalCounts};
 use super::frame::Frame;
+use super::options::ConsumerOptions;
 use super::reader::{Reader, was_written};
 use super::shared::{Adopted, ConsumerShared, Events, Notice};
 use super::stats::{ConsumerCounters, ConsumerStats};
@@ -55,7 +56,7 @@ pub struct Consumer {
     notices: rtrb::Consumer<Notice>,
     subscription: Subscription,
     commands: Sender<Command>,
-    max_outstanding_gap: u64,
+    options: ConsumerOptions,
     current: Option<Current>,
     /// The epoch the ledger is at.
     accounted: Option<Epoch>,
@@ -75,7 +76,7 @@ pub(super) struct ConsumerSetup {
     pub(super) subscription: Subscription,
     pub(super) commands: Sender<Command>,
     pub(super) counters: ConsumerCounters,
-    pub(super) max_outstanding_gap: u64,
+    pub(super) options: ConsumerOptions,
 }
 
 impl Consumer {
@@ -87,7 +88,7 @@ impl Consumer {
             notices: setup.notices,
             subscription: setup.subscription,
             commands: setup.commands,
-            max_outstanding_gap: setup.max_outstanding_gap,
+            options: setup.options,
             current: None,
             accounted: None,
             client_id: None,
@@ -291,7 +292,7 @@ impl Consumer {
         if let Some(presence) = presence {
             let slot_count = geometry.slot_count();
             self.ledger
-                .begin_epoch(presence, self.max_outstanding_gap, slot_count);
+                .begin_epoch(presence, self.options.max_outstanding_gap, slot_count);
         }
         // Taken back when newer ones came after it: its frames are accounted for, and not read.
         let Some(mapping) = mapping.take() else {

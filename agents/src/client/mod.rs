@@ -40,6 +40,7 @@ mod error;
 mod event;
 mod frame;
 mod meta;
+mod options;
 mod pending;
 mod producer;
 mod proxy;

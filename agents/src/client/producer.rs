@@ -19,6 +19,7 @@ use super::config::nanos;
 use super::error::{OfferError, OpenError};
 use super::event::Event;
 use super::meta::FrameMeta;
+use super::options::ProducerOptions;
 use super::pending::Pending;
 use super::session::CloseProducer;
 use super::shared::{Adopted, Events, Notice, ProducerShared};
@@ -68,7 +69,7 @@ pub struct Producer {
     commands: Sender<Command>,
     current: Option<Current>,
     events: Events,
-    lossless: bool,
+    options: ProducerOptions,
 }
 
 pub(super) struct ProducerSetup {
@@ -79,12 +80,12 @@ pub(super) struct ProducerSetup {
     pub(super) publication: Publication,
     pub(super) commands: Sender<Command>,
     pub(super) counters: ProducerCounters,
-    pub(super) lossless: bool,
+    pub(super) options: ProducerOptions,
 }
 
 impl Producer {
     pub(super) fn new(setup: ProducerSetup) -> Self {
-        let announcer = Announcer::new(setup.publication, setup.counters, setup.lossless);
+        let announcer = Announcer::new(setup.publication, setup.counters, setup.options.lossless);
         Self {
             id: setup.id,
             stream_id: setup.stream_id,
@@ -94,7 +95,7 @@ impl Producer {
             commands: setup.commands,
             current: None,
             events: Events::default(),
-            lossless: setup.lossless,
+            options: setup.options,
         }
     }
 
@@ -291,7 +292,7 @@ impl Producer {
     #[inline]
     fn make_ready(&mut self) -> Result<(), OfferError> {
         self.take_notices();
-        if self.lossless {
+        if self.options.lossless {
             self.make_ready_lossless()
         } else {
             Ok(())
@@ -312,7 +313,7 @@ impl Producer {
 
     /// Whether a consumer may still need what the next frame would overwrite.
     fn is_paced(&self, current: &Current) -> bool {
-        if !self.lossless {
+        if !self.options.lossless {
             return false;
         }
         let unsent = self

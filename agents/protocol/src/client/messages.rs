@@ -6,7 +6,8 @@ use tensorpool_codecs::types::{
 
 use super::regions::RawRegions;
 use crate::common::{
-    EnumField, HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role, ShutdownReason,
+    ConsumerMode, EnumField, HugepagesPolicy, LeaseRevokeReason, PublishMode, ResponseCode, Role,
+    ShutdownReason,
 };
 
 /// ShmAttachRequest, ready to encode.
@@ -151,4 +152,30 @@ pub struct Announce {
     pub layout_version: u32,
     /// The regions, unchecked.
     pub regions: RawRegions,
+}
+
+/// ConsumerConfig as it was decoded: what the authority of a stream has one consumer use.
+///
+/// Strings that are missing at the end of the message are empty, as some in the field send it. The
+/// streams are unchecked: one is assigned only when its channel is not empty and its id not 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerConfig {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The consumer addressed.
+    pub consumer_id: ClientId,
+    /// Whether payloads are read from shared memory.
+    pub use_shm: bool,
+    /// How it gets its frames.
+    pub mode: ConsumerMode,
+    /// The Aeron stream of its descriptors; 0 for the shared one.
+    pub descriptor_stream_id: u32,
+    /// The Aeron stream of its progress messages; 0 for the shared one.
+    pub control_stream_id: u32,
+    /// Where payloads come from without shared memory; empty for nowhere.
+    pub payload_fallback_uri: String,
+    /// The channel of its descriptors; empty for the shared one.
+    pub descriptor_channel: String,
+    /// The channel of its progress messages; empty for the shared one.
+    pub control_channel: String,
 }

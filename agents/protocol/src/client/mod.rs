@@ -24,8 +24,8 @@ pub use mapping_types::{
     Adoption, MapTicket, MappingAction, MappingConfig, MappingStats, SourceEnd,
 };
 pub use messages::{
-    Announce, AttachRequest, AttachResponse, ClockDomain, ControlRequest, DetachRequest,
-    DetachResponse, DriverShutdown, Keepalive, LeaseRevoked,
+    Announce, AttachRequest, AttachResponse, ClockDomain, ConsumerConfig, ControlRequest,
+    DetachRequest, DetachResponse, DriverShutdown, Keepalive, LeaseRevoked,
 };
 pub use qos::{CAUGHT_UP_PERIOD_NS, Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
 pub use regions::{RawPool, RawRegions, RegionSet, RegionsError};

@@ -120,6 +120,16 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// How a consumer gets its frames.
+    ConsumerMode: u8 {
+        /// All of them.
+        Stream = 1,
+        /// At most so many a second.
+        RateLimited = 2,
+    }
+}
+
+wire_enum! {
     /// Outcome of a request.
     ResponseCode: i32 {
         /// Granted.

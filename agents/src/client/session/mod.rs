@@ -177,6 +177,8 @@ impl Session {
                 self.settle(ctx);
                 self.mapping.on_announce(now, ctx.realtime, announce);
             }
+            // Nobody obeys it yet.
+            Inbound::ConsumerConfig(_) => return,
             Inbound::Hello { .. }
             | Inbound::ConsumerReport { .. }
             | Inbound::ProducerReport { .. } => {
