@@ -17,10 +17,12 @@ impl DropCounts {
         self.0[cause as usize]
     }
 
-    /// Counts `count` frames.
+    /// Counts `count` frames. A ring full of nonsense makes huge numbers, and must not make an
+    /// overflow.
     #[inline]
     pub fn add(&mut self, cause: DropCause, count: u64) {
-        self.0[cause as usize] += count;
+        let counter = &mut self.0[cause as usize];
+        *counter = counter.saturating_add(count);
     }
 
     /// Frames that were overtaken: `dropsLate` of QosConsumer.
@@ -29,16 +31,17 @@ impl DropCounts {
         DropCause::ALL
             .iter()
             .filter(|cause| cause.is_late())
-            .map(|&cause| self.get(cause))
-            .sum()
+            .fold(0, |sum, &cause| sum.saturating_add(self.get(cause)))
     }
 
     /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are
     /// accounted for in their own epoch.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        let all: u64 = self.0.iter().sum();
-        all - self.get(DropCause::EpochMismatch)
+        DropCause::ALL
+            .iter()
+            .filter(|&&cause| cause != DropCause::EpochMismatch)
+            .fold(0, |sum, &cause| sum.saturating_add(self.get(cause)))
     }
 }
 
@@ -57,7 +60,7 @@ impl FrameLedger {
     /// A new epoch was mapped. The account of the last one is closed as it stands.
     pub fn begin_epoch(&mut self, presence: Presence, max_outstanding_gap: u64, slot_count: u32) {
         if let Some(tracker) = &self.tracker {
-            self.closed_seen += tracker.seen();
+            self.closed_seen = self.closed_seen.saturating_add(tracker.seen());
             self.closed_regressions += tracker.regressions();
         }
         self.tracker = Some(SeqTracker::new(presence, max_outstanding_gap, slot_count));
@@ -96,6 +99,25 @@ impl FrameLedger {
         self.drops.add(cause, 1);
     }
 
+    /// The expected frame and those behind it, `count` in all, will never come, for this cause.
+    #[inline]
+    pub fn on_passed(&mut self, count: u64, cause: DropCause) {
+        if let Some(tracker) = &mut self.tracker
+            && tracker.expected().is_some()
+        {
+            tracker.on_passed(count);
+            self.drops.add(cause, count);
+        }
+    }
+
+    /// The memory of the mapped epoch began a new life: its account is closed as it stands, and
+    /// another one begins at `next`. Counts as a regression.
+    pub fn on_restarted(&mut self, next: Seq, max_outstanding_gap: u64, slot_count: u32) {
+        self.begin_epoch(Presence::Joined, max_outstanding_gap, slot_count);
+        self.closed_regressions += 1;
+        self.on_producer_position(next);
+    }
+
     /// See [`SeqTracker::on_producer_position`].
     pub fn on_producer_position(&mut self, next_seq: Seq) {
         if let Some(tracker) = &mut self.tracker {
@@ -129,7 +151,8 @@ impl FrameLedger {
     /// Frames of all epochs that are accounted for.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.closed_seen + self.tracker.as_ref().map_or(0, SeqTracker::seen)
+        let seen = self.tracker.as_ref().map_or(0, SeqTracker::seen);
+        self.closed_seen.saturating_add(seen)
     }
 
     /// Frames the application got intact.

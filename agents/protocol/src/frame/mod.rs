@@ -1,16 +1,18 @@
-//! The data path: frame gate, sequence accounting, pool selection and tensor rules. No queues, no
-//! owned actions.
+//! The data path: frame gate, header ring cursor, sequence accounting, pool selection and tensor
+//! rules. No queues, no owned actions.
 //!
 //! Everything here is called once per frame on an application's thread: plain values in, `Copy`
 //! values out, no allocation and no clock.
 
 mod gate;
+mod header_ring;
 mod ledger;
 mod pools;
 mod seq_tracker;
 mod tensor;
 
 pub use gate::{Descriptor, DropCause, FrameGate, FramePlan, MappingFacts, Verdict};
+pub use header_ring::{RingCursor, RingLoss, RingStep};
 pub use ledger::{DropCounts, FrameLedger};
 pub use pools::{SelectError, pool_by_id, smallest_fit};
 pub use seq_tracker::{Presence, SeqEvent, SeqTracker};

@@ -93,6 +93,15 @@ impl SeqTracker {
         SeqEvent::InOrder { missed }
     }
 
+    /// The expected frame and those behind it, `count` in all, will never come; the ledger counts
+    /// them for a cause. Without an expected frame nothing is owed, and nothing happens.
+    pub fn on_passed(&mut self, count: u64) {
+        if let Some(expected) = self.next.or(self.baseline) {
+            self.first = self.first.or(Some(expected));
+            self.next = Some(expected.saturating_add(count));
+        }
+    }
+
     /// The producer's next sequence number was heard (QosProducer) after this epoch was mapped.
     /// Before the first frame it tells where the account begins; afterwards it means nothing until
     /// the end.
