@@ -9,10 +9,10 @@ use tensorpool_codecs::gate::{GateError, Message, gate};
 use tensorpool_codecs::types::{
     ClientId, CorrelationId, Epoch, LeaseId, NanoTime, NodeId, PoolId, Seq, StreamId,
 };
-use tensorpool_codecs::wire::{self, ConsumerHello, QosConsumer, QosProducer, ShmPoolAnnounceView};
+use tensorpool_codecs::wire::{self, Mode, QosConsumer, QosProducer, ShmPoolAnnounceView};
 use tensorpool_protocol::client::{
-    Announce, AttachResponse, ClockDomain, ConsumerConfig, DetachResponse, DriverShutdown,
-    LeaseRevoked, RawPool, RawRegions,
+    Announce, AttachResponse, ClockDomain, ConsumerConfig, ConsumerHello, DetachResponse,
+    DriverShutdown, LeaseRevoked, OwnStream, ProgressHints, RawPool, RawRegions,
 };
 use tensorpool_protocol::common::{
     ConsumerMode, EnumField, LeaseRevokeReason, ResponseCode, Role, ShutdownReason,
@@ -27,15 +27,13 @@ pub(super) enum Inbound {
     DriverShutdown(DriverShutdown),
     Announce(Box<Announce>),
     ConsumerConfig(Box<ConsumerConfig>),
-    Hello {
-        stream_id: StreamId,
-        consumer_id: ClientId,
-    },
+    Hello(Box<ConsumerHello>),
     ConsumerReport {
         stream_id: StreamId,
         consumer_id: ClientId,
         epoch: Epoch,
         last_seq: Seq,
+        mode: ConsumerMode,
     },
     ProducerReport {
         stream_id: StreamId,
@@ -134,11 +132,8 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
             Inbound::Announce(Box::new(announce(&view)))
         }
         Template::ConsumerHello => {
-            let hello = ConsumerHello::decode(bytes)?;
-            Inbound::Hello {
-                stream_id: StreamId::new(hello.stream_id),
-                consumer_id: ClientId::new(hello.consumer_id),
-            }
+            let hello = wire::ConsumerHello::decode(bytes)?;
+            Inbound::Hello(Box::new(consumer_hello(&hello)))
         }
         Template::ConsumerConfig => {
             let config = wire::ConsumerConfig::decode(bytes)?;
@@ -151,6 +146,7 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
                 consumer_id: ClientId::new(qos.consumer_id),
                 epoch: Epoch::new(qos.epoch),
                 last_seq: Seq::new(qos.last_seq_seen),
+                mode: qos.mode.map_or(ConsumerMode::Stream, mode_of),
             }
         }
         Template::QosProducer => {
@@ -235,15 +231,44 @@ fn consumer_config(config: &wire::ConsumerConfig<'_>) -> ConsumerConfig {
         stream_id: StreamId::new(config.stream_id),
         consumer_id: ClientId::new(config.consumer_id),
         use_shm: config.use_shm,
-        mode: match config.mode {
-            wire::Mode::Stream => ConsumerMode::Stream,
-            wire::Mode::RateLimited => ConsumerMode::RateLimited,
-        },
+        mode: mode_of(config.mode),
         descriptor_stream_id: config.descriptor_stream_id,
         control_stream_id: config.control_stream_id,
         payload_fallback_uri: text(config.payload_fallback_uri),
         descriptor_channel: text(config.descriptor_channel),
         control_channel: text(config.control_channel),
+    }
+}
+
+fn consumer_hello(hello: &wire::ConsumerHello<'_>) -> ConsumerHello {
+    ConsumerHello {
+        stream_id: StreamId::new(hello.stream_id),
+        consumer_id: ClientId::new(hello.consumer_id),
+        supports_shm: hello.supports_shm,
+        supports_progress: hello.supports_progress,
+        mode: mode_of(hello.mode),
+        max_rate_hz: match hello.max_rate_hz {
+            u32::MAX => 0,
+            limit => limit,
+        },
+        expected_layout_version: hello.expected_layout_version,
+        progress: ProgressHints::from_wire(
+            hello.progress_interval_us,
+            hello.progress_bytes_delta,
+            hello.progress_major_delta_units,
+        ),
+        descriptor: OwnStream::from_wire(
+            text(hello.descriptor_channel),
+            hello.descriptor_stream_id,
+        ),
+        control: OwnStream::from_wire(text(hello.control_channel), hello.control_stream_id),
+    }
+}
+
+fn mode_of(mode: Mode) -> ConsumerMode {
+    match mode {
+        Mode::Stream => ConsumerMode::Stream,
+        Mode::RateLimited => ConsumerMode::RateLimited,
     }
 }
 
@@ -255,6 +280,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tensorpool_protocol::client::AeronEndpoint;
+
     use super::*;
 
     #[test]
@@ -297,6 +324,106 @@ mod tests {
             decode(&bytes[..len], &mut AdapterStats::default()),
             Some(expected)
         );
+    }
+
+    fn hello(ids: (u32, u32), channels: (&[u8], &[u8]), hints: [Option<u32>; 3]) -> ConsumerHello {
+        let message = wire::ConsumerHello {
+            stream_id: 1,
+            consumer_id: 2,
+            supports_shm: true,
+            supports_progress: true,
+            mode: Mode::RateLimited,
+            max_rate_hz: u32::MAX,
+            expected_layout_version: 1,
+            progress_interval_us: hints[0],
+            progress_bytes_delta: hints[1],
+            progress_major_delta_units: hints[2],
+            descriptor_stream_id: ids.0,
+            control_stream_id: ids.1,
+            descriptor_channel: channels.0,
+            control_channel: channels.1,
+        };
+        let mut bytes = [0; 256];
+        let len = message.encode(&mut bytes).unwrap();
+        match decode(&bytes[..len], &mut AdapterStats::default()) {
+            Some(Inbound::Hello(hello)) => *hello,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Proves [TP-CLI-2300], [TP-CLI-2302].
+    #[test]
+    fn null_and_zero_both_mean_no_wish() {
+        for none in [0, u32::MAX] {
+            let hello = hello((none, none), (b"", b""), [Some(0), None, Some(7)]);
+            assert_eq!(
+                (&hello.descriptor, &hello.control),
+                (&OwnStream::Absent, &OwnStream::Absent)
+            );
+            assert_eq!(hello.max_rate_hz, 0);
+            let progress = ProgressHints {
+                major_delta_units: Some(7),
+                ..ProgressHints::default()
+            };
+            assert_eq!(hello.progress, progress);
+        }
+    }
+
+    /// Proves [TP-CLI-2304].
+    #[test]
+    fn a_channel_without_a_stream_or_a_stream_without_a_channel_is_no_request() {
+        let channel: &[u8] = b"aeron:ipc";
+        for none in [0, u32::MAX] {
+            let hello = hello((none, 32_001), (channel, b""), [None; 3]);
+            assert_eq!(
+                (hello.descriptor, hello.control),
+                (
+                    OwnStream::ChannelOnly("aeron:ipc".to_owned()),
+                    OwnStream::IdOnly(32_001)
+                )
+            );
+        }
+        let whole = hello((31_001, 0), (channel, b""), [None; 3]);
+        assert_eq!(
+            whole.descriptor.endpoint(),
+            Some(&AeronEndpoint {
+                channel: "aeron:ipc".to_owned(),
+                stream_id: 31_001
+            })
+        );
+        assert_eq!(whole.control, OwnStream::Absent);
+    }
+
+    /// Proves [TP-CLI-2306].
+    #[test]
+    fn a_hello_that_ends_before_its_channels_asks_for_none() {
+        let message = wire::ConsumerHello {
+            stream_id: 1,
+            consumer_id: 2,
+            supports_shm: true,
+            supports_progress: false,
+            mode: Mode::Stream,
+            max_rate_hz: 0,
+            expected_layout_version: 1,
+            progress_interval_us: None,
+            progress_bytes_delta: None,
+            progress_major_delta_units: None,
+            descriptor_stream_id: 0,
+            control_stream_id: 0,
+            descriptor_channel: b"",
+            control_channel: b"",
+        };
+        let mut bytes = [0; 64];
+        let len = message.encode(&mut bytes).unwrap();
+        for missing in [4, 8] {
+            match decode(&bytes[..len - missing], &mut AdapterStats::default()) {
+                Some(Inbound::Hello(hello)) => assert_eq!(hello.descriptor, OwnStream::Absent),
+                other => panic!("{other:?}"),
+            }
+        }
+        let mut stats = AdapterStats::default();
+        assert_eq!(decode(&bytes[..len - 1], &mut stats), None);
+        assert_eq!(stats.malformed, 1);
     }
 
     #[test]

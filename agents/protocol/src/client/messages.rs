@@ -179,3 +179,103 @@ pub struct ConsumerConfig {
     /// The channel of its progress messages; empty for the shared one.
     pub control_channel: String,
 }
+
+/// A channel and an Aeron stream on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AeronEndpoint {
+    /// As it stands in the message: not checked, not empty.
+    pub channel: String,
+    /// Never 0 or null.
+    pub stream_id: u32,
+}
+
+/// A stream for one consumer alone, as a hello asks for it and a config assigns it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OwnStream {
+    /// None: neither a channel nor a stream id. The shared stream is meant.
+    #[default]
+    Absent,
+    /// This one.
+    On(AeronEndpoint),
+    /// A channel without a stream id. Wire v1.2 §10.1.2 forbids it; a driver with a range of ids
+    /// may choose one (Driver Model v1.0 §11).
+    ChannelOnly(String),
+    /// A stream id without a channel: invalid.
+    IdOnly(u32),
+}
+
+impl OwnStream {
+    /// Reads the two fields of a message. A stream id is absent when 0 or null. [TP-CLI-2300],
+    /// [TP-CLI-2304]
+    #[must_use]
+    pub fn from_wire(channel: String, stream_id: u32) -> Self {
+        match (channel.is_empty(), matches!(stream_id, 0 | u32::MAX)) {
+            (true, true) => Self::Absent,
+            (false, false) => Self::On(AeronEndpoint { channel, stream_id }),
+            (false, true) => Self::ChannelOnly(channel),
+            (true, false) => Self::IdOnly(stream_id),
+        }
+    }
+
+    /// The stream, if it is one.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&AeronEndpoint> {
+        match self {
+            Self::On(endpoint) => Some(endpoint),
+            Self::Absent | Self::ChannelOnly(_) | Self::IdOnly(_) => None,
+        }
+    }
+}
+
+/// How often a consumer wants to hear of progress; each `None` without a wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProgressHints {
+    /// Least time between two messages, in microseconds.
+    pub interval_us: Option<u32>,
+    /// Least bytes between two messages.
+    pub bytes_delta: Option<u32>,
+    /// Least rows or columns between two messages.
+    pub major_delta_units: Option<u32>,
+}
+
+impl ProgressHints {
+    /// Reads the fields of a message: null and 0 are both no wish. [TP-CLI-2302]
+    #[must_use]
+    pub fn from_wire(
+        interval_us: Option<u32>,
+        bytes_delta: Option<u32>,
+        major_delta_units: Option<u32>,
+    ) -> Self {
+        let wish = |value: Option<u32>| value.filter(|value| *value != 0);
+        Self {
+            interval_us: wish(interval_us),
+            bytes_delta: wish(bytes_delta),
+            major_delta_units: wish(major_delta_units),
+        }
+    }
+}
+
+/// ConsumerHello as it was decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerHello {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Who is there.
+    pub consumer_id: ClientId,
+    /// Whether it can map shared memory.
+    pub supports_shm: bool,
+    /// Whether it wants to hear of progress.
+    pub supports_progress: bool,
+    /// How it wants its frames.
+    pub mode: ConsumerMode,
+    /// Frames a second at most; 0 without a limit, null as well.
+    pub max_rate_hz: u32,
+    /// Layout it understands; 0 is any.
+    pub expected_layout_version: u32,
+    /// How often it wants to hear of progress.
+    pub progress: ProgressHints,
+    /// The stream it wants its descriptors on.
+    pub descriptor: OwnStream,
+    /// The stream it wants to hear of progress on.
+    pub control: OwnStream,
+}

@@ -24,8 +24,9 @@ pub use mapping_types::{
     Adoption, MapTicket, MappingAction, MappingConfig, MappingStats, SourceEnd,
 };
 pub use messages::{
-    Announce, AttachRequest, AttachResponse, ClockDomain, ConsumerConfig, ControlRequest,
-    DetachRequest, DetachResponse, DriverShutdown, Keepalive, LeaseRevoked,
+    AeronEndpoint, Announce, AttachRequest, AttachResponse, ClockDomain, ConsumerConfig,
+    ConsumerHello, ControlRequest, DetachRequest, DetachResponse, DriverShutdown, Keepalive,
+    LeaseRevoked, OwnStream, ProgressHints,
 };
 pub use qos::{CAUGHT_UP_PERIOD_NS, Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
 pub use regions::{RawPool, RawRegions, RegionSet, RegionsError};

@@ -179,9 +179,7 @@ impl Session {
             }
             // Nobody obeys it yet.
             Inbound::ConsumerConfig(_) => return,
-            Inbound::Hello { .. }
-            | Inbound::ConsumerReport { .. }
-            | Inbound::ProducerReport { .. } => {
+            Inbound::Hello(_) | Inbound::ConsumerReport { .. } | Inbound::ProducerReport { .. } => {
                 let mapped = self.current.as_ref().map(|mapping| mapping.epoch());
                 match &mut self.side {
                     Side::Producer(side) => side.on_report(now, message),

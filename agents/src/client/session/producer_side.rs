@@ -129,17 +129,16 @@ impl ProducerSide {
 
     pub(super) fn on_report(&mut self, now: NanoTime, message: &Inbound) {
         match *message {
-            Inbound::Hello {
-                stream_id,
-                consumer_id,
-            } => {
-                self.tracker.on_hello(now, stream_id, consumer_id);
+            Inbound::Hello(ref hello) => {
+                self.tracker
+                    .on_hello(now, hello.stream_id, hello.consumer_id);
             }
             Inbound::ConsumerReport {
                 stream_id,
                 consumer_id,
                 epoch,
                 last_seq,
+                ..
             } => {
                 self.tell_position();
                 self.tracker
