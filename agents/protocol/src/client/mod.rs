@@ -4,6 +4,8 @@
 mod attach;
 mod attach_types;
 mod backoff;
+mod consumer_streams;
+mod consumer_streams_types;
 mod consumers;
 mod mapping;
 mod mapping_types;
@@ -18,6 +20,10 @@ pub use attach_types::{
     ResponseError,
 };
 pub use backoff::{Backoff, SplitMix64};
+pub use consumer_streams::{ConsumerStreams, ConsumerStreamsConfig, MAX_OWN_STREAMS};
+pub use consumer_streams_types::{
+    ConsumerStreamsStats, OwnStreamAction, OwnStreamId, OwnStreamKind, Pace,
+};
 pub use consumers::{CONSUMER_STALE_NS, ConsumerTracker, MAX_CONSUMERS};
 pub use mapping::MappingCore;
 pub use mapping_types::{
