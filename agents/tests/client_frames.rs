@@ -78,6 +78,45 @@ fn payload(seq: u64, len: usize) -> Vec<u8> {
     (0..len).map(|i| (seq as usize * 31 + i) as u8).collect()
 }
 
+/// Proves [TP-CLI-1265].
+#[test]
+fn the_last_frames_of_a_stream_that_ended_are_read_from_the_ring_if_nobody_told_of_them() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(8).unwrap();
+    let mut offer = |seq: u64| producer.offer(&meta, &seq.to_le_bytes()).unwrap();
+    let mut end = 0;
+    // The consumer does not poll: its window is full sooner or later.
+    while offer(end).announced == Announced::Sent {
+        end += 1;
+    }
+    for _ in 0..2 * SLOTS {
+        end += 1;
+        offer(end);
+    }
+    end += 1;
+    producer.close(Duration::ZERO).wait(WAIT).unwrap();
+    let mut frames = Vec::new();
+    let counts = wait_event(&mut consumer, &mut frames, |event| match event {
+        Event::EndOfStream { counts, .. } => Some(*counts),
+        _ => None,
+    });
+    assert_eq!(counts.end_seq, Some(Seq::new(end)));
+    assert_eq!((counts.seen, counts.delivered + counts.lost), (end, end));
+    let last: Vec<u64> = frames.iter().rev().map(|(seq, _)| *seq).collect();
+    // The one that reveals a gap longer than the ring is part of it.
+    let ring: Vec<u64> = (end - u64::from(SLOTS) + 1..end).rev().collect();
+    assert_eq!(last[..ring.len()], ring, "of {}", frames.len());
+    assert!(
+        frames
+            .iter()
+            .all(|(seq, bytes)| seq.to_le_bytes() == bytes[..])
+    );
+}
+
 /// Proves [TP-CLI-1410].
 #[test]
 fn frames_reach_two_consumers_by_copy_and_in_place() {

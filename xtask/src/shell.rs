@@ -107,7 +107,29 @@ impl Cmd {
     pub(crate) fn run_within(mut self, limit: Duration) -> Result<Bounded> {
         println!("$ {self}");
         let mut log = tempfile::tempfile().context("cannot create a temporary file")?;
-        let (stdout, stderr) = (log.try_clone()?, log.try_clone()?);
+        let exit = self.wait_within(limit, log.try_clone()?, log.try_clone()?)?;
+        let mut output = Vec::new();
+        log.rewind()?;
+        log.read_to_end(&mut output)?;
+        let output = String::from_utf8_lossy(&output).into_owned();
+        Ok(match exit {
+            Exit::TimedOut => Bounded::TimedOut,
+            Exit::Code(0) => Bounded::Succeeded,
+            Exit::Code(_) | Exit::Killed => Bounded::Failed(output),
+        })
+    }
+
+    /// Runs quietly for at most `limit`, and returns how it ended.
+    pub(crate) fn exit_within(mut self, limit: Duration) -> Result<Exit> {
+        self.wait_within(limit, Stdio::null(), Stdio::null())
+    }
+
+    fn wait_within(
+        &mut self,
+        limit: Duration,
+        stdout: impl Into<Stdio>,
+        stderr: impl Into<Stdio>,
+    ) -> Result<Exit> {
         self.command
             .stdin(Stdio::null())
             .stdout(stdout)
@@ -117,26 +139,17 @@ impl Cmd {
             .spawn()
             .with_context(|| format!("cannot run `{self}`"))?;
         let deadline = Instant::now() + limit;
-        let status = loop {
+        loop {
             if let Some(status) = child.try_wait()? {
-                break Some(status);
+                return Ok(status.code().map_or(Exit::Killed, Exit::Code));
             }
             if Instant::now() >= deadline {
                 child.kill()?;
                 child.wait()?;
-                break None;
+                return Ok(Exit::TimedOut);
             }
             thread::sleep(POLL_INTERVAL);
-        };
-        let mut output = Vec::new();
-        log.rewind()?;
-        log.read_to_end(&mut output)?;
-        let output = String::from_utf8_lossy(&output).into_owned();
-        Ok(match status {
-            None => Bounded::TimedOut,
-            Some(status) if status.success() => Bounded::Succeeded,
-            Some(_) => Bounded::Failed(output),
-        })
+        }
     }
 
     fn expect_success(&self, status: ExitStatus) -> Result<()> {
@@ -145,6 +158,17 @@ impl Cmd {
         }
         Ok(())
     }
+}
+
+/// How a process with a time limit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By a signal.
+    Killed,
+    /// Not in time; it was killed.
+    TimedOut,
 }
 
 /// How a command with a time limit ended.
@@ -230,6 +254,15 @@ mod tests {
             .unwrap();
         assert!(matches!(outcome, Bounded::TimedOut));
         assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn exit_code_is_handed_back() {
+        let cmd = Cmd::new("sh").args(["-c", "exit 100"]);
+        assert_eq!(
+            cmd.exit_within(Duration::from_secs(60)).unwrap(),
+            Exit::Code(100)
+        );
     }
 
     #[test]

@@ -140,8 +140,10 @@ impl Consumer {
             budget -= fragments.min(budget);
             idle = fragments == 0;
         }
-        if idle && self.ending.is_none() {
-            delivered += self.look_for_untold(limit - delivered, &mut on_frame);
+        if idle {
+            let (found, is_end) = self.look_for_untold(limit - delivered, &mut on_frame);
+            delivered += found;
+            idle = is_end;
         }
         self.report(idle);
         if self.ending.is_some() {
@@ -153,22 +155,32 @@ impl Consumer {
         Ok(delivered)
     }
 
-    /// All descriptors are read. Frames of which the producer said long ago that they are published
-    /// were not told of and never will: they are looked for in the ring.
+    /// All descriptors are read. Frames of which the producer said long ago that they are published,
+    /// or with its last words, were not told of and never will: they are looked for in the ring
+    /// [TP-CLI-1265]. Gives the frames delivered, and whether that were all.
     #[inline]
-    fn look_for_untold(&mut self, limit: usize, on_frame: &mut impl FnMut(&Frame<'_>)) -> usize {
+    fn look_for_untold(
+        &mut self,
+        limit: usize,
+        on_frame: &mut impl FnMut(&Frame<'_>),
+    ) -> (usize, bool) {
         let Some(current) = &self.current else {
-            return 0;
+            return (0, true);
         };
-        let Some(overdue) = self.shared.overdue.of(current.epoch) else {
-            return 0;
+        let ended = self.ending.filter(|ending| ending.epoch == current.epoch);
+        let overdue = match ended.and_then(|ending| ending.end_seq) {
+            Some(end) => end.get(),
+            None => match self.shared.overdue.of(current.epoch) {
+                Some(overdue) => overdue,
+                None => return (0, true),
+            },
         };
         if self
             .ledger
             .last_seq()
             .is_some_and(|last| overdue <= last.get() + 1)
         {
-            return 0;
+            return (0, true);
         }
         let mut reader = Reader {
             stream_id: self.stream_id,
@@ -177,8 +189,8 @@ impl Consumer {
             shared: &self.shared,
             delivered: 0,
         };
-        reader.catch_up(limit, on_frame);
-        reader.delivered
+        let is_end = reader.catch_up(overdue, limit, on_frame);
+        (reader.delivered, is_end)
     }
 
     /// What happened since the last call, at most the latest 256. See [`Event`].

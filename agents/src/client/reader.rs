@@ -43,21 +43,25 @@ impl Reader<'_> {
     /// Reads from the ring what was published and never told of, as when the link was lost: the
     /// frames may still be there. To be called when no descriptor is left, so that they come in
     /// order. Delivers up to `limit`.
+    ///
+    /// `overdue` is a position whose frames are all published. Gives whether it got there.
     #[cold]
-    pub(super) fn catch_up(&mut self, limit: usize, on_frame: &mut impl FnMut(&Frame<'_>)) {
+    pub(super) fn catch_up(
+        &mut self,
+        overdue: u64,
+        limit: usize,
+        on_frame: &mut impl FnMut(&Frame<'_>),
+    ) -> bool {
         let Some(current) = self.current.filter(|current| !current.mapping.is_revoked()) else {
-            return;
+            return true;
         };
         let (stream_id, epoch) = (current.stream_id, current.epoch);
-        let Some(overdue) = self.shared.overdue.of(epoch) else {
-            return;
-        };
         // Said by somebody; what counts is what the ring says.
         if !overdue
             .checked_sub(1)
             .is_some_and(|last| was_written(current, Seq::new(last)))
         {
-            return;
+            return true;
         }
         if self.ledger.last_seq().is_none() {
             self.learn_position();
@@ -68,7 +72,7 @@ impl Reader<'_> {
         }
         while let Some(seq) = self.ledger.expected().filter(|seq| seq.get() < overdue) {
             if self.delivered >= limit {
-                return;
+                return false;
             }
             // More than a ring behind there is nothing to find: what is gone is a gap.
             let oldest = overdue.saturating_sub(u64::from(current.geometry.slot_count()));
@@ -80,6 +84,7 @@ impl Reader<'_> {
             };
             self.on_frame_told(&descriptor, || Told::NOTHING, on_frame);
         }
+        true
     }
 
     #[inline]

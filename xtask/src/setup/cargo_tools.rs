@@ -33,6 +33,13 @@ pub(super) static DENY: CargoTool = CargoTool {
     minutes: 3,
 };
 
+/// Knows what can be broken in a program.
+pub(super) static MUTANTS: CargoTool = CargoTool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    minutes: 3,
+};
+
 impl CargoTool {
     pub(super) fn requirement(&'static self) -> Requirement {
         let found = find_program(self.name).map(|path| path.display().to_string());

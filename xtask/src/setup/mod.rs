@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Test,
     /// Also run what CI runs: cargo-deny, rustfmt and clippy.
     Ci,
+    /// Also run the mutation tests of the specification: cargo-mutants.
+    Mutate,
 }
 
 /// Something that has to be there.
@@ -79,6 +81,9 @@ fn requirements(purpose: Purpose) -> Vec<Requirement> {
     if purpose >= Purpose::Ci {
         all.push(cargo_tools::DENY.requirement());
         all.extend(cargo_tools::components());
+    }
+    if purpose >= Purpose::Mutate {
+        all.push(cargo_tools::MUTANTS.requirement());
     }
     all
 }

@@ -10,6 +10,7 @@ mod example;
 mod id;
 mod lint;
 mod mentions;
+pub(crate) mod mutate;
 mod proofs;
 mod render;
 mod results;
