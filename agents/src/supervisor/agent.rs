@@ -1,0 +1,281 @@
+//! The supervisor's duty cycle.
+
+use std::collections::VecDeque;
+
+use crossbeam_channel::Receiver;
+use tensorpool_codecs::types::NanoTime;
+use tensorpool_protocol::supervisor::SupervisorCore;
+use tensorpool_runtime::clock::CachedNanoClock;
+use tensorpool_runtime::{Agent, AgentError};
+use tensorpool_transport::{
+    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, LinkState, PublicationOptions,
+    Subscription, SubscriptionOptions, WaitReason,
+};
+
+use super::adapter::{self, Heard};
+use super::counters::SupervisorCounters;
+use super::handle::Command;
+use super::notices::{Observers, SupervisorNotice};
+use super::proxy::{Said, SupervisorProxy};
+use super::setup::SupervisorSetup;
+
+/// Messages read from each stream per cycle.
+const FRAGMENT_LIMIT: usize = 64;
+/// Answers said per cycle.
+const ANSWER_LIMIT: usize = 32;
+/// Commands taken per cycle.
+const COMMAND_LIMIT: usize = 8;
+/// Faults waiting to be reported, at most.
+const MAX_FAULTS: usize = 16;
+
+/// Why the agent could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SupervisorAgentError {
+    /// The link's configuration cannot work.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+/// The supervisor as an agent.
+///
+/// Owns its link, so it lives on the thread that made it; make it in an agent runner's factory from a
+/// [`SupervisorSetup`], alone or beside other agents. No duty cycle waits for anything. It survives
+/// the loss of the media driver: nobody is taken for gone until one is back. It never holds anybody
+/// up: its subscriptions are untethered and always polled, its publication is its own.
+#[derive(Debug)]
+pub struct SupervisorAgent {
+    name: String,
+    clock: CachedNanoClock,
+    core: SupervisorCore,
+    counters: SupervisorCounters,
+    observers: Observers,
+    commands: Receiver<Command>,
+    proxy: SupervisorProxy,
+    /// Control first: hellos and the ends of leases.
+    subscriptions: Vec<Subscription>,
+    _counters: CounterPublisher,
+    link: Link,
+    faults: VecDeque<AgentError>,
+    told_ready: bool,
+    told_waiting: bool,
+}
+
+impl SupervisorAgent {
+    /// A supervisor that connects as soon as it runs; the media driver need not exist yet.
+    ///
+    /// # Errors
+    /// See [`SupervisorAgentError`].
+    pub fn new(setup: SupervisorSetup) -> Result<Self, SupervisorAgentError> {
+        let SupervisorSetup {
+            config,
+            core,
+            counters,
+            counter_set,
+            observers,
+            commands,
+            ..
+        } = setup;
+        let mut link = Link::new(LinkConfig {
+            client_name: format!("tensorpool supervisor {}", config.instance_id),
+            ..LinkConfig::for_dir(&config.aeron_dir)
+        })?;
+        let control = &config.control;
+        let options = PublicationOptions::default();
+        let publication = link.add_publication(&control.channel, control.stream_id, options);
+        let sources = config.sources().into_iter();
+        // [TP-DRV-2710]
+        let options = SubscriptionOptions::UNTETHERED;
+        let subscriptions = sources
+            .map(|source| link.add_subscription(&source.channel, source.stream_id, options))
+            .collect();
+        let published = link.publish_counters(&counter_set);
+        Ok(Self {
+            name: format!("supervisor {}", config.instance_id),
+            clock: CachedNanoClock::default(),
+            core,
+            counters,
+            observers,
+            commands,
+            proxy: SupervisorProxy::new(publication),
+            subscriptions,
+            _counters: published,
+            link,
+            faults: VecDeque::with_capacity(MAX_FAULTS),
+            told_ready: false,
+            told_waiting: false,
+        })
+    }
+
+    /// What the supervisor knows, for tests and tools in the same thread.
+    #[must_use]
+    pub fn core(&self) -> &SupervisorCore {
+        &self.core
+    }
+
+    /// A gap in the duty cycle means that what was said in that time is still unread.
+    fn note_stall(&mut self, now: NanoTime) {
+        if let Some(gap_ns) = self.counters.cycles.on_cycle(now) {
+            self.core.on_stall(now, gap_ns);
+        }
+    }
+
+    fn note_link_events(&mut self, now: NanoTime) {
+        while let Some(event) = self.link.poll_event() {
+            match event {
+                LinkEvent::Up { .. } => self.core.on_link_up(now),
+                LinkEvent::Lost { reason } => {
+                    self.counters.link_lost.increment();
+                    self.core.on_link_lost(now);
+                    self.keep_fault(
+                        "supervisor-link-lost",
+                        format!("media driver lost: {reason}"),
+                    );
+                    self.observers
+                        .tell(|| SupervisorNotice::LinkLost { reason });
+                }
+                LinkEvent::AddFailed {
+                    kind,
+                    channel,
+                    stream_id,
+                    reason,
+                    ..
+                } => {
+                    let (code, text) = (
+                        "supervisor-link-add",
+                        format!("{kind} on {channel} stream {stream_id}: {reason}"),
+                    );
+                    self.observers.tell(|| SupervisorNotice::Fault {
+                        code,
+                        text: text.clone(),
+                    });
+                    self.keep_fault(code, text);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once,
+    /// the newest are left out.
+    fn keep_fault(&mut self, code: &'static str, text: String) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push_back(AgentError::fault(code, text));
+        }
+    }
+
+    fn poll_streams(&mut self, now: NanoTime) -> usize {
+        let own = (self.proxy.stream_id(), self.proxy.session_id());
+        let (core, counters) = (&mut self.core, &self.counters);
+        let mut work_count = 0;
+        for subscription in &mut self.subscriptions {
+            work_count += subscription.poll(FRAGMENT_LIMIT, |message, info| {
+                if (info.stream_id, Some(info.session_id)) == own {
+                    return;
+                }
+                match adapter::deliver(core, now, message) {
+                    Heard::Told => {}
+                    Heard::Ignored => counters.ignored.increment(),
+                    Heard::Malformed => counters.malformed.increment(),
+                }
+            });
+        }
+        work_count
+    }
+
+    fn take_commands(&mut self, now: NanoTime) -> usize {
+        let mut work_count = 0;
+        for command in self.commands.try_iter().take(COMMAND_LIMIT) {
+            work_count += 1;
+            match command {
+                Command::SetPolicy(policy) => self.core.set_policy(now, policy),
+                Command::Emit(key, request) => {
+                    // A supervisor that is full says so itself.
+                    let _has_room = self.core.emit_config(now, key, request);
+                }
+                Command::Look(sender) => {
+                    let _nobody_waits = sender.try_send(self.core.snapshot(now));
+                }
+            }
+        }
+        work_count
+    }
+
+    fn run_timers(&mut self, now: NanoTime) -> usize {
+        let is_due = self.core.next_deadline() <= now;
+        if is_due {
+            self.core.on_timeout(now);
+        }
+        usize::from(is_due)
+    }
+
+    /// An answer leaves the core when it was sent. [TP-DRV-2050]
+    fn say_answers(&mut self) -> usize {
+        for said in 0..ANSWER_LIMIT {
+            let Some(answer) = self.core.peek_answer() else {
+                return said;
+            };
+            match self.proxy.say(answer) {
+                Said::Sent => self.counters.config_published.increment(),
+                Said::Lost => self.counters.answers_lost.increment(),
+                Said::Later => {
+                    self.counters.back_pressured.increment();
+                    return said;
+                }
+                Said::NotYet => return said,
+            }
+            self.core.pop_answer();
+        }
+        ANSWER_LIMIT
+    }
+
+    fn tell_events(&mut self) {
+        while let Some(event) = self.core.poll_event() {
+            self.observers.tell(|| SupervisorNotice::Noticed(event));
+        }
+    }
+
+    /// Tells when consumers can be heard and answered, and once that there is no media driver.
+    fn note_readiness(&mut self) {
+        let hears = self.subscriptions.iter_mut().all(Subscription::is_live);
+        let is_ready = self.link.is_up() && hears && self.proxy.is_ready();
+        self.counters.ready.set(u64::from(is_ready));
+        if is_ready && !self.told_ready {
+            self.observers.tell(|| SupervisorNotice::Ready);
+        }
+        self.told_ready = is_ready;
+        if self.told_waiting {
+            return;
+        }
+        if let LinkState::Connecting(reason @ WaitReason::NoDriver) = self.link.state() {
+            self.observers.tell(|| SupervisorNotice::NoMediaDriver {
+                reason: reason.to_string(),
+            });
+            self.told_waiting = true;
+        }
+        self.told_waiting |= is_ready;
+    }
+}
+
+impl Agent for SupervisorAgent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn do_work(&mut self) -> Result<usize, AgentError> {
+        let now = self.clock.update();
+        self.note_stall(now);
+        let mut work_count = self.link.do_work(now);
+        self.note_link_events(now);
+        work_count += self.run_timers(now);
+        work_count += self.poll_streams(now);
+        work_count += self.take_commands(now);
+        work_count += self.say_answers();
+        if work_count > 0 {
+            self.counters.mirror(&self.core.stats());
+            self.tell_events();
+        }
+        self.note_readiness();
+        self.faults.pop_front().map_or(Ok(work_count), Err)
+    }
+}
