@@ -32,7 +32,7 @@ pub(super) struct SessionCounters {
 }
 
 /// Causes that have a published counter.
-const MIRRORED: [DropCause; 7] = [
+const MIRRORED: [DropCause; 8] = [
     DropCause::Gap,
     DropCause::Odd,
     DropCause::Changed,
@@ -40,6 +40,7 @@ const MIRRORED: [DropCause; 7] = [
     DropCause::HeaderInvalid,
     DropCause::PayloadInvalid,
     DropCause::EpochMismatch,
+    DropCause::RateLimited,
 ];
 
 /// The set of a producer under its published labels.
@@ -73,6 +74,7 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
             set.add(consumer::DROPS_HEADER_INVALID),
             set.add(consumer::DROPS_PAYLOAD_INVALID),
             set.add(consumer::DROPS_EPOCH_MISMATCH),
+            set.add(consumer::DROPS_RATE_LIMITED),
         ],
         late: set.add(consumer::DROPS_LATE),
         remaps: set.add(consumer::REMAPS),
@@ -127,7 +129,8 @@ impl ProducerCounters {
     }
 }
 
-/// What a consumer counted so far: `seen = delivered + lost`, over every frame it was owed.
+/// What a consumer counted so far: `seen = delivered + lost + rate_limited`, over every frame it was
+/// owed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerStats {
     ledger: FrameLedger,
@@ -152,10 +155,16 @@ impl ConsumerStats {
         self.ledger.delivered()
     }
 
-    /// Frames lost, whatever the cause.
+    /// Frames lost, whatever the cause; not those it asked to be spared.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.ledger.drops().lost()
+    }
+
+    /// Frames skipped, here or by the producer, to keep to the rate that was asked for.
+    #[must_use]
+    pub fn rate_limited(&self) -> u64 {
+        self.drops(DropCause::RateLimited)
     }
 
     /// Frames lost because they were overtaken by the producer.

@@ -137,6 +137,7 @@ kinds! {
         HELLO_PUBLISHED = 11 "HelloPublished";
         QOS_PUBLISHED = 12 "QosPublished";
         DROPS_EPOCH_MISMATCH = 13 "DropsEpochMismatch";
+        DROPS_RATE_LIMITED = 14 "DropsRateLimited";
     }
 }
 kinds! {

@@ -4,6 +4,7 @@
 mod attach;
 mod attach_types;
 mod backoff;
+mod consumer_config;
 mod consumer_streams;
 mod consumer_streams_types;
 mod consumers;
@@ -20,6 +21,10 @@ pub use attach_types::{
     ResponseError,
 };
 pub use backoff::{Backoff, SplitMix64};
+pub use consumer_config::{
+    ASSIGNMENT_KEEPS_NS, ConfigFollower, ConfigOutcome, ConfigStats, ConsumerSettings,
+    ConsumerWishes, SILENT_STREAM_NS, is_fallback_uri,
+};
 pub use consumer_streams::{ConsumerStreams, ConsumerStreamsConfig, MAX_OWN_STREAMS};
 pub use consumer_streams_types::{
     ConsumerStreamsStats, OwnStreamAction, OwnStreamId, OwnStreamKind, Pace,

@@ -58,11 +58,14 @@ pub enum DropCause {
     EpochMismatch,
     /// The mapping was revoked.
     Revoked,
+    /// Skipped on purpose, by the producer or by this consumer, to keep to the rate it asked for.
+    /// Owed and accounted for, but not lost.
+    RateLimited,
 }
 
 impl DropCause {
     /// How many causes there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// Every cause, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -74,6 +77,7 @@ impl DropCause {
         Self::PayloadInvalid,
         Self::EpochMismatch,
         Self::Revoked,
+        Self::RateLimited,
     ];
 
     /// Counter label, as the peers' tools know it where they have one.
@@ -88,6 +92,7 @@ impl DropCause {
             Self::PayloadInvalid => "DropsPayloadInvalid",
             Self::EpochMismatch => "DropsEpochMismatch",
             Self::Revoked => "DropsRevoked",
+            Self::RateLimited => "DropsRateLimited",
         }
     }
 
@@ -100,7 +105,8 @@ impl DropCause {
             | Self::HeaderInvalid
             | Self::PayloadInvalid
             | Self::EpochMismatch
-            | Self::Revoked => false,
+            | Self::Revoked
+            | Self::RateLimited => false,
         }
     }
 }

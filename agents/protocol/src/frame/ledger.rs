@@ -35,18 +35,18 @@ impl DropCounts {
     }
 
     /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are
-    /// accounted for in their own epoch.
+    /// accounted for in their own epoch, and [`DropCause::RateLimited`], which it asked for.
     #[must_use]
     pub fn lost(&self) -> u64 {
         DropCause::ALL
             .iter()
-            .filter(|&&cause| cause != DropCause::EpochMismatch)
+            .filter(|cause| !matches!(cause, DropCause::EpochMismatch | DropCause::RateLimited))
             .fold(0, |sum, &cause| sum.saturating_add(self.get(cause)))
     }
 }
 
-/// The account of a consumer: `sent = delivered + drops.lost()` over every frame of the epochs it
-/// was present in, from the first it was owed to the last it heard of.
+/// The account of a consumer: `sent = delivered + drops.lost() + drops.get(RateLimited)` over every
+/// frame of the epochs it was present in, from the first it was owed to the last it heard of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameLedger {
     tracker: Option<SeqTracker>,
@@ -54,6 +54,8 @@ pub struct FrameLedger {
     closed_regressions: u64,
     delivered: u64,
     drops: DropCounts,
+    /// What is told of is a selection at a rate.
+    rate_capped: bool,
 }
 
 impl FrameLedger {
@@ -66,11 +68,31 @@ impl FrameLedger {
         self.tracker = Some(SeqTracker::new(presence, max_outstanding_gap, slot_count));
     }
 
+    /// Whether the descriptors that come are a selection at the rate this consumer asked for: what
+    /// is missing between them is then skipped, not lost, and nothing to start over for.
+    /// [TP-CLI-2230]
+    pub fn set_rate_capped(&mut self, rate_capped: bool) {
+        self.rate_capped = rate_capped;
+    }
+
+    /// Of a selection: frames before `seq` that were not told of will not be. Gives their number.
+    pub fn on_skipped(&mut self, seq: Seq) -> u64 {
+        let skipped = self
+            .tracker
+            .as_mut()
+            .map_or(0, |tracker| tracker.skip_to(seq));
+        self.drops.add(DropCause::RateLimited, skipped);
+        skipped
+    }
+
     /// A descriptor of the mapped epoch arrived; `true` when its frame shall be looked at and then
     /// be reported to
     /// [`FrameLedger::on_delivered`] or [`FrameLedger::on_dropped`].
     #[inline]
     pub fn on_descriptor(&mut self, seq: Seq) -> bool {
+        if self.rate_capped {
+            self.on_skipped(seq);
+        }
         let Some(tracker) = &mut self.tracker else {
             return false;
         };
@@ -125,13 +147,17 @@ impl FrameLedger {
         }
     }
 
-    /// The mapped epoch ended at `next_seq`: the missing tail is a gap. Gives its length.
-    /// Idempotent.
+    /// The mapped epoch ended at `next_seq`: the missing tail is a gap, unless the last descriptors
+    /// were a selection. Gives what was lost of it. Idempotent.
     pub fn on_end(&mut self, next_seq: Seq) -> u64 {
+        if self.rate_capped {
+            self.on_skipped(next_seq);
+            return 0;
+        }
         let tail = self
             .tracker
             .as_mut()
-            .map_or(0, |tracker| tracker.on_end(next_seq));
+            .map_or(0, |tracker| tracker.skip_to(next_seq));
         self.drops.add(DropCause::Gap, tail);
         tail
     }
@@ -213,23 +239,56 @@ mod tests {
         assert_eq!(ledger.drops().get(DropCause::EpochMismatch), 1);
     }
 
+    /// Proves [TP-CLI-2230].
+    #[test]
+    fn what_a_selection_leaves_out_is_skipped_and_not_lost() {
+        let mut ledger = FrameLedger::default();
+        ledger.begin_epoch(Presence::FromStart, 4, 16);
+        ledger.set_rate_capped(true);
+        assert!(
+            ledger.on_descriptor(Seq::new(10)),
+            "no reason to start over"
+        );
+        ledger.on_delivered();
+        assert_eq!(ledger.on_skipped(Seq::new(15)), 4);
+        assert_eq!(
+            ledger.on_end(Seq::new(20)),
+            0,
+            "nothing of the tail is lost"
+        );
+        assert_eq!(ledger.drops().get(DropCause::RateLimited), 19);
+        assert_eq!((ledger.seen(), ledger.drops().lost()), (20, 0));
+        ledger.begin_epoch(Presence::FromStart, 4, 16);
+        ledger.set_rate_capped(false);
+        assert!(ledger.on_descriptor(Seq::new(1)));
+        ledger.on_dropped(DropCause::RateLimited);
+        assert_eq!(ledger.drops().get(DropCause::Gap), 1);
+        assert_eq!((ledger.seen(), ledger.drops().lost()), (22, 1));
+    }
+
     proptest! {
         /// Proves [TP-CLI-1280].
         #[test]
         fn delivered_plus_lost_is_what_was_sent(
             epochs in prop::collection::vec(
-                (prop::collection::vec((0u64..40, 0usize..6), 0..40), prop::option::of(0u64..50)), 1..5),
+                (
+                    any::<bool>(),
+                    prop::collection::vec((0u64..40, 0usize..7), 0..40),
+                    prop::option::of(0u64..50),
+                ), 1..5),
         ) {
             let mut ledger = FrameLedger::default();
-            for (index, (frames, end)) in epochs.iter().enumerate() {
+            for (index, (rate_capped, frames, end)) in epochs.iter().enumerate() {
                 let presence = if index == 0 { Presence::Joined } else { Presence::FromStart };
                 ledger.begin_epoch(presence, 8, 16);
+                ledger.set_rate_capped(*rate_capped);
                 for &(seq, fate) in frames {
                     if ledger.on_descriptor(Seq::new(seq)) {
                         match fate {
                             0 => ledger.on_dropped(DropCause::Odd),
                             1 => ledger.on_dropped(DropCause::Changed),
                             2 => ledger.on_dropped(DropCause::PayloadInvalid),
+                            3 => ledger.on_dropped(DropCause::RateLimited),
                             _ => ledger.on_delivered(),
                         }
                     }
@@ -237,7 +296,8 @@ mod tests {
                 if let Some(end) = end {
                     ledger.on_end(Seq::new(*end));
                 }
-                prop_assert_eq!(ledger.seen(), ledger.delivered() + ledger.drops().lost());
+                let skipped = ledger.drops().get(DropCause::RateLimited);
+                prop_assert_eq!(ledger.seen(), ledger.delivered() + ledger.drops().lost() + skipped);
             }
         }
     }

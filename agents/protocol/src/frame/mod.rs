@@ -10,6 +10,7 @@ mod ledger;
 mod pools;
 mod seq_tracker;
 mod tensor;
+mod throttle;
 
 pub use gate::{Descriptor, DropCause, FrameGate, FramePlan, MappingFacts, Verdict};
 pub use header_ring::{RingCursor, RingLoss, RingStep};
@@ -17,3 +18,4 @@ pub use ledger::{DropCounts, FrameLedger};
 pub use pools::{SelectError, pool_by_id, smallest_fit};
 pub use seq_tracker::{Presence, SeqEvent, SeqTracker};
 pub use tensor::{MAX_DIMS, TensorError, TensorLayout, element_len};
+pub use throttle::Throttle;

@@ -114,6 +114,12 @@ impl SeqTracker {
     /// The epoch ended at `next_seq` (the producer's last position) and nothing more will come:
     /// what is missing behind the last frame is lost. Gives that number. Idempotent.
     pub fn on_end(&mut self, next_seq: Seq) -> u64 {
+        self.skip_to(next_seq)
+    }
+
+    /// Nothing before `next_seq` that did not come will. Gives how many frames that are; 0 while
+    /// nothing says where the account begins. Idempotent.
+    pub fn skip_to(&mut self, next_seq: Seq) -> u64 {
         let Some(expected) = self.next.or(self.baseline) else {
             return 0;
         };
