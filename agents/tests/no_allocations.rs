@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use support::{STREAM, WAIT, World};
-use tensorpool::client::FrameMeta;
+use tensorpool::client::{FrameMeta, Metadata};
 
 mod support;
 
@@ -13,8 +13,12 @@ fn frames_flow_without_allocating() {
     let world = World::new();
     let client = world.client();
     let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
-    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).metadata(true).wait(WAIT).unwrap();
     producer.wait_consumers(1, WAIT).unwrap();
+    // Frames bear its version.
+    producer
+        .set_metadata(Metadata::builder().name("n").text("k", "v").build())
+        .unwrap();
     let meta = FrameMeta::bytes(1000).unwrap();
     let bytes = [7; 1000];
     let mut received = [0; 1000];

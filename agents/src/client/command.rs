@@ -1,9 +1,11 @@
 //! What applications ask of the conductor. Rare, so an unbounded channel; never per frame.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use crossbeam_channel::Sender;
+use tensorpool_codecs::types::MetaVersion;
 use tensorpool_protocol::client::AttachConfig;
+use tensorpool_protocol::client::metadata::{Metadata, OutgoingBlob};
 
 use super::consumer::Consumer;
 use super::error::OpenError;
@@ -29,6 +31,8 @@ pub(super) enum Command {
         open: Box<Open<Consumer>>,
         options: ConsumerOptions,
     },
+    SetMetadata(SessionId, MetaVersion, Arc<Metadata>),
+    PublishBlob(SessionId, Box<OutgoingBlob>),
     CloseProducer(SessionId, Box<CloseProducer>),
     CloseConsumer(SessionId),
 }

@@ -33,6 +33,7 @@ use super::command::{Command, Open};
 use super::config::{ClientConfig, nanos};
 use super::consumer::{Consumer, ConsumerSetup};
 use super::error::ConnectError;
+use super::metadata::{MetadataEditor, MetadataIn, MetadataReader};
 use super::options::{ConsumerOptions, ProducerOptions};
 use super::producer::{Producer, ProducerSetup};
 use super::proxy::Proxy;
@@ -43,6 +44,8 @@ use super::shared::{ConsumerShared, Mailbox, ProducerShared};
 use super::stats::{consumer_counters, producer_counters};
 use super::worker::{MapWorker, SessionId};
 use crate::driver::Endpoint;
+
+mod metadata;
 
 /// Messages taken from one subscription at a time.
 const FRAGMENT_LIMIT: usize = 64;
@@ -60,6 +63,8 @@ pub(super) struct ClientConductor {
     control: Subscription,
     announces: Subscription,
     reports: Subscription,
+    /// While a consumer asks for it.
+    metadata: Option<MetadataIn>,
     worker: MapWorker,
     sessions: Vec<Session>,
     commands: Receiver<Command>,
@@ -106,6 +111,7 @@ impl ClientConductor {
             control,
             announces,
             reports,
+            metadata: None,
             worker,
             sessions: Vec::new(),
             commands,
@@ -128,6 +134,7 @@ impl ClientConductor {
         // Results first: what ended in this cycle is told before what replaces it is put into use.
         work += self.take_map_results(now);
         work += self.take_messages(now);
+        work += self.hear_metadata(now);
         work += self.drive_sessions(now);
         self.let_go_of_retired();
         work
@@ -174,6 +181,16 @@ impl ClientConductor {
                 Command::OpenConsumer { open, options } => {
                     self.open_consumer(now, *open, options);
                 }
+                Command::SetMetadata(id, version, metadata) => {
+                    if let Some(out) = self.metadata_out(id) {
+                        out.set(now, version, metadata);
+                    }
+                }
+                Command::PublishBlob(id, blob) => {
+                    if let Some(out) = self.metadata_out(id) {
+                        out.publish_blob(now, *blob);
+                    }
+                }
                 Command::CloseProducer(id, close) => {
                     if let Some(session) = self.session(id) {
                         session.close_producer(now, *close);
@@ -211,6 +228,7 @@ impl ClientConductor {
             commands: self.command_sender.clone(),
             counters,
             options,
+            metadata: MetadataEditor::new(&self.config),
         });
         let (parts, tracker) = (
             ProducerParts {
@@ -248,6 +266,7 @@ impl ClientConductor {
         let subscription =
             self.link
                 .add_subscription(channel, aeron_stream, SubscriptionOptions::UNTETHERED);
+        let reader = options.metadata.then(MetadataReader::default);
         let handle = Consumer::new(ConsumerSetup {
             id,
             stream_id,
@@ -262,7 +281,7 @@ impl ClientConductor {
             handle,
             reply: open.reply,
         };
-        let side = ConsumerSide::new(shared, parts, session_counters);
+        let side = ConsumerSide::new(shared, parts, session_counters, reader);
         let config = SessionConfig {
             id,
             role: Role::Consumer,

@@ -14,8 +14,8 @@ use crate::driver::Endpoint;
 /// * Threads: its conductor (unless the application drives it, see [`InvokedClient`]) and one that
 ///   maps and unmaps regions and sleeps otherwise.
 /// * Aeron logs in `/dev/shm`, three terms and a page of metadata each, as pages are first written:
-///   about 200 KiB for control, as much for QoS, and 3 MiB for descriptors per producer.
-///   Subscriptions have none.
+///   about 200 KiB for control, as much for QoS, and 3 MiB for descriptors per producer, and as much
+///   for metadata per producer that has set some. Subscriptions have none.
 /// * Memory: the queues of each producer and consumer (64 notices, at most 256 more for an
 ///   application that does not listen), some bytes per slot of a produced ring, and the regions it
 ///   maps.
@@ -36,6 +36,14 @@ pub struct ClientConfig {
     pub descriptor: Endpoint,
     /// Where producers and consumers report.
     pub qos: Endpoint,
+    /// Where producers describe their streams, and send blobs. Its term length bounds both: a
+    /// message is at most an eighth of it.
+    pub metadata: Endpoint,
+    /// Bytes of the longest blob that is sent, or taken.
+    pub max_blob_len: usize,
+    /// Whether blobs are sent with their CRC-32C, and held against the checksums they come with.
+    /// Others may use other checksums: off by default.
+    pub blob_checksums: bool,
     /// Directories region files may lie in; anything else is not opened.
     pub allowed_base_dirs: Vec<PathBuf>,
     /// Touches all pages of a region when it is mapped.
@@ -60,6 +68,8 @@ pub struct ClientConfig {
 
 const CONTROL_TERM_LEN: usize = 64 << 10;
 const DESCRIPTOR_TERM_LEN: usize = 1 << 20;
+const METADATA_TERM_LEN: usize = 1 << 20;
+const MAX_BLOB_LEN: usize = 16 << 20;
 
 impl Default for ClientConfig {
     fn default() -> Self {
@@ -70,6 +80,9 @@ impl Default for ClientConfig {
             announce: ipc(1001, CONTROL_TERM_LEN),
             descriptor: ipc(1100, DESCRIPTOR_TERM_LEN),
             qos: ipc(1200, CONTROL_TERM_LEN),
+            metadata: ipc(1300, METADATA_TERM_LEN),
+            max_blob_len: MAX_BLOB_LEN,
+            blob_checksums: false,
             allowed_base_dirs: vec!["/dev/shm".into()],
             prefault: true,
             keepalive_interval: Duration::from_secs(1),

@@ -310,6 +310,14 @@ pub struct ConsumerBuilder {
 impl ConsumerBuilder {
     attach_options!();
 
+    /// Hears what describes the stream: [`Consumer::metadata`] and
+    /// [`Event::MetadataChanged`](crate::client::Event::MetadataChanged), and its blobs. Off by
+    /// default; the first consumer of a client that asks has it subscribe to the metadata stream.
+    pub fn metadata(mut self, metadata: bool) -> Self {
+        self.options.metadata = metadata;
+        self
+    }
+
     /// Frames it may miss in a row before it drops one more and starts over behind the gap; at most
     /// the slots of the ring, 256 by default, 0 turns it off. Missed frames are counted either way.
     pub fn max_outstanding_gap(mut self, frames: u64) -> Self {

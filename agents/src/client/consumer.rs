@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
+use tensorpool_protocol::client::metadata::SourceMetadata;
 use tensorpool_protocol::client::{Adoption, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_protocol::frame::{FrameLedger, Presence};
@@ -197,6 +198,15 @@ impl Consumer {
     pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.take_notices();
         self.events.drain()
+    }
+
+    /// What describes the stream, the latest version that was heard; `None` before the first, and
+    /// unless it was [asked for](crate::client::ConsumerBuilder::metadata). A frame says in
+    /// [`FrameInfo::meta_version`](crate::client::FrameInfo::meta_version) which version is meant.
+    /// Not to be called per frame.
+    #[must_use]
+    pub fn metadata(&self) -> Option<Arc<SourceMetadata>> {
+        self.shared.description()
     }
 
     /// What was counted so far.

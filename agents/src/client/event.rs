@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use tensorpool_codecs::types::{Epoch, NanoTime, Seq};
+use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq};
+use tensorpool_protocol::client::metadata::{BlobDefect, BlobId, BlobOutcome};
 use tensorpool_protocol::client::{AttachError, LossReason};
 use tensorpool_protocol::common::LeaseRevokeReason;
 use tensorpool_transport::LostReason;
+
+use super::metadata::ReceivedBlob;
 
 /// The account of an epoch that ended, as [`Stats`](crate::client::ConsumerStats) counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,40 @@ pub enum Event {
     SourceStale {
         /// Its epoch.
         epoch: Epoch,
+    },
+    /// Consumers that asked for metadata: another version of it is known, or the first. See
+    /// [`Consumer::metadata`](crate::client::Consumer::metadata).
+    MetadataChanged {
+        /// The version.
+        version: MetaVersion,
+    },
+    /// Consumers that asked for metadata: a blob arrived.
+    Blob(ReceivedBlob),
+    /// Consumers that asked for metadata: a blob was announced and will not arrive.
+    BlobFailed {
+        /// The metadata version it belongs to.
+        version: MetaVersion,
+        /// What it is, by agreement between applications.
+        blob_type: u32,
+        /// Why.
+        defect: BlobDefect,
+    },
+    /// Producers: a blob is out, or was given up.
+    BlobDone {
+        /// Which.
+        id: BlobId,
+        /// What became of it.
+        outcome: BlobOutcome,
+    },
+    /// Producers: metadata is too long for the metadata stream, whose terms are shorter than its
+    /// channel says. Nobody hears of this version.
+    MetadataRefused {
+        /// The version.
+        version: MetaVersion,
+        /// Bytes of its message.
+        found: usize,
+        /// Bytes of the longest that can be sent.
+        max: usize,
     },
     /// The media driver is gone. Leases survive that for a short while.
     LinkLost {

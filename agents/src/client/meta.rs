@@ -15,7 +15,8 @@ pub struct FrameMeta {
     /// When the frame was taken, by the application's clock; `None` stamps the monotonic time of
     /// the offer.
     pub timestamp: Option<NanoTime>,
-    /// The metadata version that describes it; `None` while no metadata was announced.
+    /// The metadata version that describes it; `None` takes the one the producer has
+    /// [set](crate::client::Producer::set_metadata), if any.
     pub meta_version: Option<MetaVersion>,
     /// For tracing; `None` when untraced.
     pub trace_id: Option<TraceId>,
@@ -93,6 +94,13 @@ impl FrameMeta {
     #[must_use]
     pub fn payload_len(&self) -> u64 {
         self.layout.extent_bytes()
+    }
+
+    /// The same with the metadata version in force, unless it has one.
+    #[inline]
+    pub(super) fn described_by(mut self, in_force: Option<MetaVersion>) -> Self {
+        self.meta_version = self.meta_version.or(in_force);
+        self
     }
 
     pub(super) fn slot_meta(&self, now: NanoTime) -> tensorpool_shm::producer::FrameMeta {

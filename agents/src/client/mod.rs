@@ -40,6 +40,7 @@ mod error;
 mod event;
 mod frame;
 mod meta;
+mod metadata;
 mod options;
 mod pending;
 mod producer;
@@ -58,11 +59,16 @@ pub use error::{ConnectError, MetaError, OfferError, OpenError, PollError};
 pub use event::{Event, FinalCounts};
 pub use frame::{Frame, FrameInfo, RetainedFrame};
 pub use meta::FrameMeta;
+pub use metadata::ReceivedBlob;
 pub use pending::Pending;
 pub use producer::{CloseReport, Offered, Producer};
 pub use stats::{ConsumerStats, ProducerStats};
 
 pub use crate::driver::Endpoint;
+pub use tensorpool_protocol::client::metadata::{
+    Attribute, Blob, BlobDefect, BlobError, BlobId, BlobOutcome, Metadata, MetadataBuilder,
+    MetadataError, SourceMetadata,
+};
 pub use tensorpool_protocol::client::{AttachError, LossReason};
 pub use tensorpool_protocol::common::{HugepagesPolicy, LeaseRevokeReason, PublishMode};
 pub use tensorpool_protocol::frame::{DropCause, TensorLayout};

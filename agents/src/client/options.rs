@@ -15,6 +15,8 @@ pub(super) struct ProducerOptions {
 /// How a consumer is opened, beside its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConsumerOptions {
+    /// Hears metadata and blobs of its stream.
+    pub(super) metadata: bool,
     /// Frames it may miss in a row; 0 for any number.
     pub(super) max_outstanding_gap: u64,
 }
@@ -22,6 +24,7 @@ pub(super) struct ConsumerOptions {
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
+            metadata: false,
             max_outstanding_gap: MAX_OUTSTANDING_GAP,
         }
     }

@@ -19,12 +19,15 @@ use super::config::nanos;
 use super::error::{OfferError, OpenError};
 use super::event::Event;
 use super::meta::FrameMeta;
+use super::metadata::MetadataEditor;
 use super::options::ProducerOptions;
 use super::pending::Pending;
 use super::session::CloseProducer;
 use super::shared::{Adopted, Events, Notice, ProducerShared};
 use super::stats::{ProducerCounters, ProducerStats};
 use super::worker::SessionId;
+
+mod metadata;
 
 /// A frame that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,7 @@ pub struct Producer {
     current: Option<Current>,
     events: Events,
     options: ProducerOptions,
+    metadata: MetadataEditor,
 }
 
 pub(super) struct ProducerSetup {
@@ -81,6 +85,7 @@ pub(super) struct ProducerSetup {
     pub(super) commands: Sender<Command>,
     pub(super) counters: ProducerCounters,
     pub(super) options: ProducerOptions,
+    pub(super) metadata: MetadataEditor,
 }
 
 impl Producer {
@@ -96,6 +101,7 @@ impl Producer {
             current: None,
             events: Events::default(),
             options: setup.options,
+            metadata: setup.metadata,
         }
     }
 
@@ -113,6 +119,7 @@ impl Producer {
     #[inline]
     pub fn offer(&mut self, meta: &FrameMeta, payload: &[u8]) -> Result<Offered, OfferError> {
         self.make_ready()?;
+        let meta = &meta.described_by(self.metadata.version());
         let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
             return Err(self.closed_or(OfferError::NotAttached));
         };
@@ -137,6 +144,7 @@ impl Producer {
     #[inline]
     pub fn claim(&mut self, meta: &FrameMeta, len: usize) -> Result<Claim, OfferError> {
         self.make_ready()?;
+        let meta = &meta.described_by(self.metadata.version());
         let Some(current) = &mut self.current else {
             return Err(self.closed_or(OfferError::NotAttached));
         };

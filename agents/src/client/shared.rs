@@ -2,10 +2,11 @@
 //! words that are written by one side each, and a queue of what the conductor has to tell.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
+use tensorpool_protocol::client::metadata::SourceMetadata;
 use tensorpool_protocol::client::{Adoption, ConsumerProgress, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
@@ -64,6 +65,8 @@ pub(super) struct ProducerShared {
     pub(super) limit: EpochWord,
     /// Session: consumers that have mapped the current epoch.
     pub(super) mapped_consumers: AtomicU64,
+    /// Handle adds, session takes away: blobs that are not done.
+    pub(super) blobs_under_way: AtomicUsize,
     /// Session: consumers heard of lately.
     pub(super) listening_consumers: AtomicU64,
     /// Conductor: nothing more will come.
@@ -88,11 +91,29 @@ pub(super) struct ConsumerShared {
     /// Session: the producer's next sequence number as of the report before the last. Descriptors
     /// of frames before it have arrived, or never will.
     pub(super) overdue: EpochWord,
+    /// Session: what describes the stream. Never looked at per frame.
+    described: Mutex<Option<Arc<SourceMetadata>>>,
     /// Conductor: nothing more will come.
     pub(super) closed: AtomicBool,
 }
 
 impl ConsumerShared {
+    /// Another version of what describes the stream.
+    pub(super) fn describe(&self, metadata: Arc<SourceMetadata>) {
+        *self
+            .described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(metadata);
+    }
+
+    /// What describes the stream, as far as it is known.
+    pub(super) fn description(&self) -> Option<Arc<SourceMetadata>> {
+        self.described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// What the reporter of the session needs, and the epoch in use.
     pub(super) fn progress(&self) -> Option<(Epoch, ConsumerProgress)> {
         let (epoch, done) = self.done.get()?;

@@ -11,6 +11,7 @@ use super::{Context, Facts};
 use crate::client::adapter::Inbound;
 use crate::client::consumer::Consumer;
 use crate::client::error::OpenError;
+use crate::client::metadata::MetadataReader;
 use crate::client::proxy::ConsumerReport;
 use crate::client::shared::ConsumerShared;
 use crate::client::stats::SessionCounters;
@@ -35,6 +36,8 @@ pub(crate) struct ConsumerSide {
     draining: Option<Epoch>,
     reported_epoch: Epoch,
     counters: SessionCounters,
+    /// Of a consumer that asked for metadata.
+    metadata: Option<MetadataReader>,
     pub(super) is_closing: bool,
 }
 
@@ -43,6 +46,7 @@ impl ConsumerSide {
         shared: Arc<ConsumerShared>,
         parts: ConsumerParts,
         counters: SessionCounters,
+        metadata: Option<MetadataReader>,
     ) -> Self {
         Self {
             shared,
@@ -54,6 +58,7 @@ impl ConsumerSide {
             draining: None,
             reported_epoch: Epoch::new(0),
             counters,
+            metadata,
             is_closing: false,
         }
     }
@@ -69,6 +74,16 @@ impl ConsumerSide {
 
     pub(super) fn on_unmapped(&mut self, now: NanoTime) {
         self.reporter.on_unmapped(now);
+    }
+
+    /// Whether metadata was asked for.
+    pub(super) fn wants_metadata(&self) -> bool {
+        self.metadata.is_some() && !self.is_closing
+    }
+
+    /// What is told of metadata, if it was asked for.
+    pub(super) fn metadata(&mut self) -> Option<(&mut MetadataReader, &ConsumerShared)> {
+        Some((self.metadata.as_mut()?, &self.shared))
     }
 
     /// The producer of this epoch closed it in order: it is read to its end.

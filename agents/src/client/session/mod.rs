@@ -15,12 +15,14 @@ use tensorpool_transport::{CounterPublisher, Link, LostReason};
 use super::adapter::Inbound;
 use super::error::OpenError;
 use super::event::Event;
+use super::metadata::MetadataOut;
 use super::proxy::Proxy;
 use super::shared::{Handovers, Mailbox, Notice};
 use super::worker::{MapResult, MapWorker, SessionId};
 
 mod actions;
 mod consumer_side;
+mod metadata;
 mod producer_side;
 
 pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
@@ -66,6 +68,8 @@ pub(super) struct Session {
     mailbox: Mailbox,
     handovers: Handovers,
     side: Side,
+    /// Of a producer that has set metadata.
+    metadata: Option<Box<MetadataOut>>,
     /// The mapping the core has put into use.
     current: Option<Arc<Mapping>>,
     /// What is being mapped.
@@ -103,6 +107,7 @@ impl Session {
             mailbox,
             handovers: Handovers::default(),
             side,
+            metadata: None,
             current: None,
             wanted: None,
             arrived: None,
@@ -145,6 +150,9 @@ impl Session {
 
     pub(super) fn on_link_lost(&mut self, now: NanoTime, reason: &LostReason) {
         self.attach.on_link_lost(now);
+        if let Some(metadata) = &mut self.metadata {
+            metadata.on_link_lost(now);
+        }
         if let Side::Producer(side) = &mut self.side {
             side.hold();
         }
@@ -233,6 +241,7 @@ impl Session {
             Side::Producer(side) => side.do_work(ctx, &facts) + side.send_final_report(ctx, &facts),
             Side::Consumer(side) => side.do_work(ctx, &facts),
         };
+        work += self.publish_metadata(ctx.now, &facts);
         work += self.progress_opening(ctx);
         self.progress_closing(ctx);
         work
@@ -360,8 +369,12 @@ impl Session {
     }
 
     fn progress_closing(&mut self, ctx: &mut Context<'_>) {
+        let told = self
+            .metadata
+            .as_mut()
+            .is_none_or(|metadata| metadata.is_settled(ctx.now));
         let give_back = match &mut self.side {
-            Side::Producer(side) => side.wants_detach(ctx, self.attach.is_attached()),
+            Side::Producer(side) => side.wants_detach(ctx, self.attach.is_attached(), told),
             Side::Consumer(side) => side.is_closing,
         };
         if give_back && !self.attach.is_closed() {

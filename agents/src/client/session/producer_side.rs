@@ -243,14 +243,20 @@ impl ProducerSide {
     }
 
     /// Goes on with closing; true when the lease may go back.
-    pub(super) fn wants_detach(&mut self, ctx: &mut Context<'_>, attached: bool) -> bool {
+    /// `told` says whether all metadata is out.
+    pub(super) fn wants_detach(
+        &mut self,
+        ctx: &mut Context<'_>,
+        attached: bool,
+        told: bool,
+    ) -> bool {
         let now = ctx.now;
         match self.closing {
             None => return false,
             Some(Closing::Linger(until)) => {
                 let sent = self.send_left();
                 self.all_seen = sent && self.has_all_seen();
-                if self.all_seen || now >= until || !attached {
+                if (self.all_seen && told) || now >= until || !attached {
                     self.closing = Some(Closing::FinalReport(now.after_ns(FINAL_REPORT_NS)));
                     // Due now: consumers compute the tail of the stream from it.
                     self.reports.start(now);
@@ -289,6 +295,10 @@ impl ProducerSide {
             };
             let _unclaimed = reply.send(Ok(report));
         }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<ProducerShared> {
+        &self.shared
     }
 
     /// Gives whether the handle knew already.

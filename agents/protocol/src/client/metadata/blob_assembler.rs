@@ -1,6 +1,7 @@
 //! Blobs on their way in: several at a time, each from its announce to its end without a gap.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tensorpool_codecs::types::{MetaVersion, NanoTime, StreamId};
 
@@ -12,7 +13,7 @@ use super::blobs::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobEvent {
     /// It is there.
-    Arrived(Blob),
+    Arrived(Arc<Blob>),
     /// It was discarded.
     Failed {
         /// Which, as it was announced.
@@ -130,13 +131,13 @@ impl BlobAssembler {
             announce, bytes, ..
         } = self.under_way.swap_remove(index);
         self.stats.completed += 1;
-        self.events.push_back(BlobEvent::Arrived(Blob {
+        self.events.push_back(BlobEvent::Arrived(Arc::new(Blob {
             stream_id: announce.stream_id,
             version: announce.version,
             blob_type: announce.blob_type,
             checksum: announce.checksum,
             bytes,
-        }));
+        })));
     }
 
     /// Discards blobs of which nothing came for too long. [TP-CLI-2880]
