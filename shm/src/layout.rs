@@ -10,8 +10,8 @@ use thiserror::Error;
 
 /// Payload strides are positive multiples of this, and payloads start on such a boundary.
 pub const STRIDE_QUANTUM: u32 = 64;
-/// At most this many payload pools per stream.
-pub const MAX_POOLS: usize = 64;
+/// At most this many payload pools per stream, as everywhere else.
+pub const MAX_POOLS: usize = 16;
 
 /// One payload pool: every pool of a stream has as many slots as its header ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

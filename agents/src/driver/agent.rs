@@ -18,9 +18,9 @@ use tensorpool_transport::{
 
 use super::adapter::{self, Heard};
 use super::events::{DriverEvent, Observers};
-use super::hands::Hands;
+use super::hands::{Carried, Hands};
 use super::proxy::DriverProxy;
-use super::region_worker::{Outcome, RegionWorker};
+use super::region_worker::{Job, Maker, Outcome, RegionWorker};
 use super::regions::Regions;
 use super::setup::DriverSetup;
 
@@ -77,6 +77,15 @@ impl DriverAgent {
     /// # Errors
     /// See [`DriverAgentError`].
     pub fn new(setup: DriverSetup) -> Result<Self, DriverAgentError> {
+        let maker = Maker::new(Arc::clone(&setup.root), &setup.config);
+        Self::with_worker(setup, move |job| maker.carry_out(job))
+    }
+
+    /// A driver whose regions are made and removed by `worker`, on a thread of its own.
+    fn with_worker(
+        setup: DriverSetup,
+        worker: impl FnMut(Job) -> Option<Outcome> + Send + 'static,
+    ) -> Result<Self, DriverAgentError> {
         let DriverSetup {
             config,
             root,
@@ -90,8 +99,7 @@ impl DriverAgent {
             client_name: format!("tensorpool driver {}", config.instance_id),
             ..LinkConfig::for_dir(&config.aeron_dir)
         })?;
-        let worker =
-            RegionWorker::spawn(Arc::clone(&root), &config).map_err(DriverAgentError::Thread)?;
+        let worker = RegionWorker::spawn(&config, worker).map_err(DriverAgentError::Thread)?;
         let (control, announce) = (&config.control, &config.announce);
         let mut publication = |endpoint: &super::Endpoint| {
             let options = PublicationOptions::default();
@@ -224,11 +232,20 @@ impl DriverAgent {
                 let Some(action) = self.table.peek_action(destination) else {
                     break;
                 };
-                if !self.hands.carry_out(now, action) {
-                    break;
+                let carried = self.hands.carry_out(now, action);
+                match carried {
+                    Carried::NotYet => break,
+                    Carried::Out => self.observers.tell_action(action),
+                    Carried::Unsaid(_) => {}
                 }
-                self.observers.tell_action(action);
                 self.table.pop_action(destination);
+                if let Carried::Unsaid(lease_id) = carried {
+                    self.table.on_grant_unsaid(now, lease_id);
+                    self.note(
+                        "driver-grant-unsaid",
+                        format!("lease {lease_id} was granted and could not be said; it has ended"),
+                    );
+                }
                 work_count += 1;
             }
         }
@@ -306,6 +323,9 @@ impl DriverAgent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 impl Agent for DriverAgent {
     fn name(&self) -> &str {

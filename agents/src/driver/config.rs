@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tensorpool_codecs::types::{PoolId, StreamId};
 use tensorpool_protocol::common::{GeometryError, PoolGeometry, StreamGeometry};
-use tensorpool_protocol::driver::{LeaseConfig, StreamSpec};
+use tensorpool_protocol::driver::{DynamicStreams, LeaseConfig, StreamIdRange, StreamSpec};
 use tensorpool_shm::paths::{DEFAULT_BASE_DIR, DEFAULT_NAMESPACE};
 use tensorpool_transport::Channel;
 
@@ -16,6 +16,8 @@ const TERM_LEN: &str = "4m";
 const DEFAULT_STREAM: StreamId = StreamId::new(10_000);
 const DEFAULT_SLOT_COUNT: u32 = 16;
 const DEFAULT_STRIDES_BYTES: [u32; 3] = [4 << 10, 1 << 20, 4 << 20];
+/// Most dynamic streams at a time, unless it is said otherwise.
+const MAX_DYNAMIC_STREAMS: usize = 256;
 
 /// An Aeron channel and stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +80,12 @@ pub struct DriverConfig {
     pub node_id_cooldown_ns: u64,
     /// Newest epochs of a stream, the live one included, whose files stay.
     pub kept_epochs: u32,
+    /// How long the files of a superseded epoch stay in any case.
+    pub epoch_min_age_ns: u64,
+    /// Remove superseded epochs beyond those at all.
+    pub gc_enabled: bool,
+    /// Refuse to start unless the file system of `base_dir` has pages of this size.
+    pub page_size_bytes: Option<u32>,
     /// Leases and attaches under way, together.
     pub max_leases: usize,
     /// Between an accepted shutdown request and the notice.
@@ -86,6 +94,9 @@ pub struct DriverConfig {
     pub shutdown_token: String,
     /// The streams.
     pub streams: Vec<StreamSpec>,
+    /// Streams that clients may create; see
+    /// [`allow_dynamic_streams`](Self::allow_dynamic_streams).
+    pub dynamic: Option<DynamicStreams>,
 }
 
 impl Default for DriverConfig {
@@ -112,10 +123,14 @@ impl Default for DriverConfig {
             expiry_grace_intervals: leases.expiry_grace_intervals,
             node_id_cooldown_ns: leases.node_id_cooldown_ns,
             kept_epochs: leases.kept_epochs,
+            epoch_min_age_ns: leases.epoch_min_age_ns,
+            gc_enabled: leases.gc_enabled,
+            page_size_bytes: None,
             max_leases: leases.max_leases,
             shutdown_timeout_ns: leases.shutdown_timeout_ns,
             shutdown_token: String::new(),
             streams: Vec::new(),
+            dynamic: None,
         }
     }
 }
@@ -143,16 +158,37 @@ impl DriverConfig {
         slot_count: u32,
         pools: &[(u16, u32)],
     ) -> Result<(), GeometryError> {
-        let pool = |&(id, stride_bytes): &(u16, u32)| PoolGeometry {
-            pool_id: PoolId::new(id),
-            stride_bytes,
-        };
-        let geometry = StreamGeometry::new(slot_count, pools.iter().map(pool).collect())?;
         self.streams.push(StreamSpec {
             stream_id,
-            geometry: Arc::new(geometry),
+            geometry: geometry(slot_count, pools)?,
         });
         Ok(())
+    }
+
+    /// Lets clients create streams with ids of `ranges`, all with this memory; at most 256 at a
+    /// time. One that nobody holds a lease on for a lease time ends. Without ranges such requests
+    /// are refused as INVALID_PARAMS.
+    ///
+    /// # Errors
+    /// See [`GeometryError`]. Ranges are checked when the driver is prepared.
+    pub fn allow_dynamic_streams(
+        &mut self,
+        ranges: Vec<StreamIdRange>,
+        slot_count: u32,
+        pools: &[(u16, u32)],
+    ) -> Result<(), GeometryError> {
+        self.dynamic = Some(DynamicStreams {
+            ranges,
+            geometry: geometry(slot_count, pools)?,
+            max_streams: MAX_DYNAMIC_STREAMS,
+        });
+        Ok(())
+    }
+
+    /// Most streams at a time.
+    pub(super) fn max_streams(&self) -> usize {
+        let dynamic = self.dynamic.as_ref();
+        self.streams.len() + dynamic.map_or(0, |dynamic| dynamic.max_streams)
     }
 
     /// Nanoseconds between two cycles from which on the driver takes itself for having been
@@ -160,6 +196,14 @@ impl DriverConfig {
     pub(super) fn stall_threshold_ns(&self) -> u64 {
         (self.keepalive_interval_ns / 2).max(1)
     }
+}
+
+fn geometry(slot_count: u32, pools: &[(u16, u32)]) -> Result<Arc<StreamGeometry>, GeometryError> {
+    let pool = |&(id, stride_bytes): &(u16, u32)| PoolGeometry {
+        pool_id: PoolId::new(id),
+        stride_bytes,
+    };
+    StreamGeometry::new(slot_count, pools.iter().map(pool).collect()).map(Arc::new)
 }
 
 #[cfg(test)]

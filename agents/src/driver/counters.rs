@@ -32,6 +32,12 @@ pub mod kinds {
     pub const LINK_LOST: CounterKind = CounterKind::new(89, "LinkLost");
     /// 1 while the driver is connected and can be asked, else 0.
     pub const READY: CounterKind = CounterKind::new(90, "Ready");
+    /// Streams there are now, configured and dynamic.
+    pub const STREAMS: CounterKind = CounterKind::new(91, "Streams");
+    /// Dynamic streams that came into being.
+    pub const STREAMS_CREATED: CounterKind = CounterKind::new(92, "StreamsCreated");
+    /// Dynamic streams that were given up.
+    pub const STREAMS_GIVEN_UP: CounterKind = CounterKind::new(93, "StreamsGivenUp");
 }
 
 /// Cells the agent counts into, on its thread.
@@ -55,6 +61,9 @@ pub(super) struct DriverCounters {
     unhandled: CounterCell,
     leases: CounterCell,
     streams_live: CounterCell,
+    streams: CounterCell,
+    streams_created: CounterCell,
+    streams_given_up: CounterCell,
     epochs: CounterCell,
     provision_failures: CounterCell,
     attach_refused: CounterCell,
@@ -74,6 +83,9 @@ impl DriverCounters {
             unhandled: set.add(driver::LEASE_HSM_UNHANDLED),
             leases: set.add(kinds::LEASES),
             streams_live: set.add(kinds::STREAMS_LIVE),
+            streams: set.add(kinds::STREAMS),
+            streams_created: set.add(kinds::STREAMS_CREATED),
+            streams_given_up: set.add(kinds::STREAMS_GIVEN_UP),
             epochs: set.add(kinds::EPOCHS),
             provision_failures: set.add(kinds::PROVISION_FAILURES),
             attach_refused: set.add(kinds::ATTACH_REFUSED),
@@ -100,6 +112,9 @@ impl DriverCounters {
         self.unhandled.set(unhandled);
         self.leases.set(stats.leases);
         self.streams_live.set(stats.streams_live);
+        self.streams.set(stats.streams);
+        self.streams_created.set(stats.streams_created);
+        self.streams_given_up.set(stats.streams_given_up);
         self.epochs.set(stats.epochs);
         self.provision_failures.set(stats.provision_failures);
         self.attach_refused.set(stats.attach_refused);

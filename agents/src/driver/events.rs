@@ -104,7 +104,8 @@ impl Observers {
             | LeaseAction::Announce(_)
             | LeaseAction::Provision(_)
             | LeaseAction::RefreshActivity { .. }
-            | LeaseAction::Retire { .. } => {}
+            | LeaseAction::Retire { .. }
+            | LeaseAction::Abandon { .. } => {}
         }
     }
 }

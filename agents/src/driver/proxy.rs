@@ -1,5 +1,7 @@
 //! Encodes what the lease table wants said and offers it to Aeron.
 
+use std::borrow::Cow;
+
 use tensorpool_codecs::driver::{
     LeaseRevokeReason as WireRevokeReason, ResponseCode as WireCode, Role as WireRole,
     ShmAttachResponse, ShmAttachResponsePayloadPool, ShmDetachResponse, ShmDriverShutdown,
@@ -34,6 +36,8 @@ pub(super) enum Said {
     NotYet,
     /// Nobody is subscribed; it is not worth keeping.
     Unheard,
+    /// A grant could not be said; its refusal is in the log in its place.
+    Refused,
     /// It cannot be said at all.
     Lost,
 }
@@ -73,15 +77,15 @@ impl DriverProxy {
             LeaseAction::Announce(announcement) => self.announce(now, announcement, regions),
             LeaseAction::Provision(_)
             | LeaseAction::RefreshActivity { .. }
-            | LeaseAction::Retire { .. } => Said::Lost,
+            | LeaseAction::Retire { .. }
+            | LeaseAction::Abandon { .. } => Said::Lost,
         }
     }
 
     fn attach_ok(&mut self, grant: &AttachGrant, regions: &Regions) -> Said {
-        // An epoch that is gone by the time its grant can be sent is of no use to the client: it
-        // asks again.
         let Some(epoch) = regions.get(grant.stream_id, grant.epoch) else {
-            return Said::Lost;
+            let text = "the epoch was removed before its grant could be sent; attach again";
+            return self.refuse_instead(grant, text.into());
         };
         let slot_count = grant.geometry.slot_count();
         let pools = epoch.pools.iter().map(|pool| ShmAttachResponsePayloadPool {
@@ -105,13 +109,30 @@ impl DriverProxy {
             header_region_uri: epoch.header_uri.as_bytes(),
             error_message: b"",
         };
-        match self.on_control(response.encoded_len(), |buffer| response.encode(buffer)) {
-            Said::Lost => self.attach_refused(&AttachRefusal {
-                correlation_id: grant.correlation_id,
-                code: ResponseCode::InternalError,
-                text: "attach response exceeds the control stream's message length".into(),
-            }),
-            said => said,
+        let len = response.encoded_len();
+        let said = self.on_control(len, |buffer| response.encode(buffer));
+        if said != Said::Lost {
+            return said;
+        }
+        let text = format!(
+            "attach response of {} bytes exceeds the control stream's message length; use a longer \
+             term-length, fewer pools or a shorter base directory",
+            len.unwrap_or(usize::MAX)
+        );
+        self.refuse_instead(grant, text.into())
+    }
+
+    /// [TP-DRV-0090]
+    fn refuse_instead(&mut self, grant: &AttachGrant, text: Cow<'static, str>) -> Said {
+        let said = self.attach_refused(&AttachRefusal {
+            correlation_id: grant.correlation_id,
+            code: ResponseCode::InternalError,
+            text,
+        });
+        if said == Said::Sent {
+            Said::Refused
+        } else {
+            said
         }
     }
 

@@ -43,9 +43,10 @@ pub(super) enum Outcome {
     NotRemoved(String),
 }
 
-/// How regions are made.
-#[derive(Clone, Copy, Debug)]
-struct Options {
+/// Makes and removes the regions of epochs, as configured.
+#[derive(Debug)]
+pub(super) struct Maker {
+    root: Arc<NamespaceRoot>,
     prefault: bool,
     mlock: bool,
     require_hugepages: bool,
@@ -61,21 +62,19 @@ pub(super) struct RegionWorker {
 }
 
 impl RegionWorker {
-    /// Starts the thread.
-    pub(super) fn spawn(root: Arc<NamespaceRoot>, config: &DriverConfig) -> std::io::Result<Self> {
-        let options = Options {
-            prefault: config.prefault,
-            mlock: config.mlock,
-            require_hugepages: config.require_hugepages,
-        };
-        let capacity = 2 * config.streams.len() + 4;
+    /// Starts the thread; it does jobs by `work`, which takes as long as it takes.
+    pub(super) fn spawn(
+        config: &DriverConfig,
+        work: impl FnMut(Job) -> Option<Outcome> + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let capacity = 2 * config.max_streams() + 4;
         let (jobs, todo) = bounded(capacity);
         let (done, outcomes) = bounded(capacity);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = Builder::new()
             .name(NAME.into())
-            .spawn(move || work(&root, options, &todo, &done, &stopped))?;
+            .spawn(move || run(work, &todo, &done, &stopped))?;
         Ok(Self {
             jobs: Some(jobs),
             outcomes,
@@ -129,23 +128,17 @@ impl Drop for RegionWorker {
 #[error("the thread '{NAME}' died; no region can be created any more")]
 pub(super) struct WorkerDied;
 
-fn work(
-    root: &NamespaceRoot,
-    options: Options,
+fn run(
+    mut work: impl FnMut(Job) -> Option<Outcome>,
     todo: &Receiver<Job>,
     done: &Sender<Outcome>,
     stop: &AtomicBool,
 ) {
     for job in todo {
-        let outcome = match job {
-            Job::Create(_) if stop.load(Ordering::Acquire) => continue,
-            Job::Create(order) => Some(create(root, options, &order)),
-            Job::Remove(owned) => owned
-                .unlink(root)
-                .err()
-                .map(|error| Outcome::NotRemoved(error.to_string())),
-        };
-        if let Some(outcome) = outcome
+        if matches!(job, Job::Create(_)) && stop.load(Ordering::Acquire) {
+            continue;
+        }
+        if let Some(outcome) = work(job)
             && done.send(outcome).is_err()
         {
             return;
@@ -153,49 +146,67 @@ fn work(
     }
 }
 
-fn create(root: &NamespaceRoot, options: Options, order: &ProvisionOrder) -> Outcome {
-    let (stream_id, epoch) = (order.stream_id, order.epoch);
-    match try_create(root, options, order) {
-        Ok(owned) => Outcome::Created(owned),
-        Err(failure) => Outcome::Failed {
-            stream_id,
-            epoch,
-            failure,
-        },
+impl Maker {
+    pub(super) fn new(root: Arc<NamespaceRoot>, config: &DriverConfig) -> Self {
+        Self {
+            root,
+            prefault: config.prefault,
+            mlock: config.mlock,
+            require_hugepages: config.require_hugepages,
+        }
     }
-}
 
-fn try_create(
-    root: &NamespaceRoot,
-    options: Options,
-    order: &ProvisionOrder,
-) -> Result<OwnedEpoch, RegionFailure> {
-    let geometry =
-        shm_geometry(&order.geometry).map_err(|error| RegionFailure::Other(error.to_string()))?;
-    let fill = match order.backing {
-        Backing::Allocated => Fill::Allocated,
-        Backing::Sparse => Fill::Sparse,
-    };
-    let spec = EpochSpec {
-        stream: order.stream_id,
-        epoch: order.epoch,
-        geometry: &geometry,
-        pid: std::process::id(),
-        created: monotonic_ns(),
-        fill,
-        prefault: options.prefault && fill == Fill::Allocated,
-        mlock: options.mlock && fill == Fill::Allocated,
-        require_hugepages: options.require_hugepages,
-    };
-    root.create_epoch(&spec).map_err(|error| match error {
-        CreateError::NoSpace {
-            needed_bytes,
-            available_bytes,
-            ..
-        } => RegionFailure::NoSpace {
-            needed_bytes,
-            available_bytes,
-        },
-        other => RegionFailure::Other(other.to_string()),
-    })
+    /// Does one job. A removal that went well has no outcome.
+    pub(super) fn carry_out(&self, job: Job) -> Option<Outcome> {
+        match job {
+            Job::Create(order) => Some(self.create(&order)),
+            Job::Remove(owned) => {
+                let failed = owned.unlink(&self.root).err();
+                failed.map(|error| Outcome::NotRemoved(error.to_string()))
+            }
+        }
+    }
+
+    fn create(&self, order: &ProvisionOrder) -> Outcome {
+        let (stream_id, epoch) = (order.stream_id, order.epoch);
+        match self.try_create(order) {
+            Ok(owned) => Outcome::Created(owned),
+            Err(failure) => Outcome::Failed {
+                stream_id,
+                epoch,
+                failure,
+            },
+        }
+    }
+
+    fn try_create(&self, order: &ProvisionOrder) -> Result<OwnedEpoch, RegionFailure> {
+        let geometry = shm_geometry(&order.geometry)
+            .map_err(|error| RegionFailure::Other(error.to_string()))?;
+        let fill = match order.backing {
+            Backing::Allocated => Fill::Allocated,
+            Backing::Sparse => Fill::Sparse,
+        };
+        let spec = EpochSpec {
+            stream: order.stream_id,
+            epoch: order.epoch,
+            geometry: &geometry,
+            pid: std::process::id(),
+            created: monotonic_ns(),
+            fill,
+            prefault: self.prefault && fill == Fill::Allocated,
+            mlock: self.mlock && fill == Fill::Allocated,
+            require_hugepages: self.require_hugepages,
+        };
+        self.root.create_epoch(&spec).map_err(|error| match error {
+            CreateError::NoSpace {
+                needed_bytes,
+                available_bytes,
+                ..
+            } => RegionFailure::NoSpace {
+                needed_bytes,
+                available_bytes,
+            },
+            other => RegionFailure::Other(other.to_string()),
+        })
+    }
 }

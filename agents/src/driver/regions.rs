@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, StreamId};
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::driver::{ActivityLost, NamespaceRoot, OwnedEpoch};
-use tensorpool_shm::layout::{Geometry, GeometryError, PoolGeometry};
+use tensorpool_shm::layout::{Geometry, GeometryError, MAX_POOLS, PoolGeometry};
+
+/// What can be configured can be made.
+const _: () = assert!(MAX_POOLS == tensorpool_protocol::common::MAX_POOLS);
 
 /// One epoch with its URIs written out, so that saying them costs nothing.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct PoolUri {
 #[derive(Debug, Default)]
 pub(super) struct Regions {
     epochs: BTreeMap<(StreamId, Epoch), OwnedRegions>,
+    /// Epochs whose files were left: nothing of them is open any more.
+    abandoned: Vec<(StreamId, Epoch)>,
 }
 
 impl Regions {
@@ -57,6 +62,13 @@ impl Regions {
             .map(|regions| regions.owned)
     }
 
+    /// Lets go of an epoch and leaves its files, until the end if they are to be removed then.
+    pub(super) fn abandon(&mut self, stream_id: StreamId, epoch: Epoch) {
+        if self.epochs.remove(&(stream_id, epoch)).is_some() {
+            self.abandoned.push((stream_id, epoch));
+        }
+    }
+
     /// Stores `now` into every region of an epoch; atomic stores, no system calls.
     pub(super) fn refresh(
         &self,
@@ -77,7 +89,10 @@ impl Regions {
     /// Unlinks everything; the texts of what failed.
     pub(super) fn unlink_all(&mut self, root: &NamespaceRoot) -> Vec<String> {
         let epochs = core::mem::take(&mut self.epochs).into_values();
-        let failures = epochs.filter_map(|regions| regions.owned.unlink(root).err());
+        let owned = epochs.map(|regions| regions.owned.unlink(root));
+        let abandoned = core::mem::take(&mut self.abandoned).into_iter();
+        let abandoned = abandoned.map(|(stream_id, epoch)| root.remove_epoch(stream_id, epoch));
+        let failures = owned.chain(abandoned).filter_map(Result::err);
         failures.map(|failure| failure.to_string()).collect()
     }
 }

@@ -45,6 +45,9 @@ pub enum DriverSetupError {
         /// What is wrong.
         source: GeometryError,
     },
+    /// The sizes of dynamic streams cannot be mapped by every client.
+    #[error("dynamic streams: {0}; allow any multiple of 64 to use it nevertheless")]
+    DynamicStride(GeometryError),
     /// The streams do not fit.
     #[error("{path}: {source}", path = .path.display())]
     Space {
@@ -58,6 +61,20 @@ pub enum DriverSetupError {
     NoHugepages {
         /// The namespace's directory.
         path: std::path::PathBuf,
+    },
+    /// The base directory's pages have another size than the configuration says.
+    #[error(
+        "pages of {expected_bytes} bytes are configured, but the file system of {} has {found_bytes}; \
+         mount it with that page size, or leave the page size out",
+        .path.display()
+    )]
+    PageSize {
+        /// The namespace's directory.
+        path: std::path::PathBuf,
+        /// As configured.
+        expected_bytes: u32,
+        /// As found.
+        found_bytes: u64,
     },
     /// The file system did not tell.
     #[error("cannot ask the file system of {}: {source}", .path.display())]
@@ -106,10 +123,19 @@ impl DriverSetup {
             namespace: &namespace,
             file_mode: config.permissions_mode,
         })?;
-        let hugepages_available = is_hugetlbfs(&root)?;
+        let (hugepages_available, found_bytes) = pages_of(&root)?;
         if config.require_hugepages && !hugepages_available {
             return Err(DriverSetupError::NoHugepages {
                 path: root.path().to_owned(),
+            });
+        }
+        if let Some(expected_bytes) = config.page_size_bytes
+            && u64::from(expected_bytes) != found_bytes
+        {
+            return Err(DriverSetupError::PageSize {
+                path: root.path().to_owned(),
+                expected_bytes,
+                found_bytes,
             });
         }
         // Before anything is removed: new epochs are higher than everything that was ever seen
@@ -158,19 +184,25 @@ fn check_strides(config: &DriverConfig) -> Result<(), DriverSetupError> {
     if config.allow_any_stride {
         return Ok(());
     }
+    let check = |geometry| {
+        regions::shm_geometry(geometry).and_then(|geometry| geometry.require_power_of_two_strides())
+    };
     for spec in &config.streams {
         let stream_id = spec.stream_id;
-        regions::shm_geometry(&spec.geometry)
-            .and_then(|geometry| geometry.require_power_of_two_strides())
-            .map_err(|source| DriverSetupError::Stride { stream_id, source })?;
+        check(&spec.geometry).map_err(|source| DriverSetupError::Stride { stream_id, source })?;
     }
-    Ok(())
+    let dynamic = config.dynamic.as_ref();
+    dynamic
+        .map_or(Ok(()), |dynamic| check(&dynamic.geometry))
+        .map_err(DriverSetupError::DynamicStride)
 }
 
-fn is_hugetlbfs(root: &NamespaceRoot) -> Result<bool, DriverSetupError> {
+/// Whether the base directory has huge pages, and the size of its pages in bytes.
+fn pages_of(root: &NamespaceRoot) -> Result<(bool, u64), DriverSetupError> {
     let stat = rustix::fs::statfs(root.path()).map_err(|errno| file_system(root, errno.into()))?;
-    // The type's width differs between platforms; the magic has 32 bits.
-    Ok(stat.f_type as u32 == HUGETLBFS_MAGIC)
+    // The types' widths differ between platforms; the magic has 32 bits, a size is positive.
+    let is_hugetlbfs = stat.f_type as u32 == HUGETLBFS_MAGIC;
+    Ok((is_hugetlbfs, stat.f_bsize as u64))
 }
 
 fn file_system(root: &NamespaceRoot, source: std::io::Error) -> DriverSetupError {
@@ -221,11 +253,14 @@ fn lease_config(
 ) -> LeaseConfig {
     LeaseConfig {
         streams: config.streams.clone(),
+        dynamic: config.dynamic.clone(),
         announce_period_ns: config.announce_period_ns,
         keepalive_interval_ns: config.keepalive_interval_ns,
         expiry_grace_intervals: config.expiry_grace_intervals,
         node_id_cooldown_ns: config.node_id_cooldown_ns,
         kept_epochs: config.kept_epochs,
+        epoch_min_age_ns: config.epoch_min_age_ns,
+        gc_enabled: config.gc_enabled,
         require_hugepages: config.require_hugepages,
         hugepages_available,
         max_leases: config.max_leases,

@@ -56,6 +56,7 @@ pub(crate) struct Granted {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Announced {
+    pub(crate) stream_id: u32,
     pub(crate) epoch: u64,
     pub(crate) producer: u32,
     pub(crate) timestamp_ns: u64,
@@ -146,6 +147,21 @@ impl Client {
 
     /// Asks for a lease and waits for the answer.
     pub(crate) fn attach(&mut self, client_id: u32, role: Role, stream_id: u32) -> Answer {
+        self.attach_as(client_id, role, stream_id, PublishMode::RequireExisting)
+    }
+
+    /// Asks for a lease on a stream that may be created for it, and waits for the answer.
+    pub(crate) fn create(&mut self, client_id: u32, role: Role, stream_id: u32) -> Answer {
+        self.attach_as(client_id, role, stream_id, PublishMode::ExistingOrCreate)
+    }
+
+    fn attach_as(
+        &mut self,
+        client_id: u32,
+        role: Role,
+        stream_id: u32,
+        mode: PublishMode,
+    ) -> Answer {
         self.correlation_id += 1;
         let correlation_id = self.correlation_id;
         let mut message = [0; ShmAttachRequest::ENCODED_LEN];
@@ -155,7 +171,7 @@ impl Client {
             client_id,
             role,
             expected_layout_version: 1,
-            publish_mode: Some(PublishMode::RequireExisting),
+            publish_mode: Some(mode),
             require_hugepages: Some(HugepagesPolicy::Unspecified),
             desired_node_id: None,
         }
@@ -272,6 +288,7 @@ fn read(message: &[u8]) -> Option<Heard> {
         Message::Wire(WireTemplate::ShmPoolAnnounce) => {
             let announce = ShmPoolAnnounceView::decode(message).unwrap();
             Some(Heard::Announce(Announced {
+                stream_id: announce.stream_id,
                 epoch: announce.epoch,
                 producer: announce.producer_id,
                 timestamp_ns: announce.announce_timestamp_ns,

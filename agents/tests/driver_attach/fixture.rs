@@ -97,6 +97,11 @@ impl Fixture {
 
     /// Epochs of the stream that have a directory, ascending.
     pub(crate) fn epochs(&self) -> Vec<u64> {
+        self.epochs_of(STREAM)
+    }
+
+    /// Epochs of any stream that have a directory, ascending.
+    pub(crate) fn epochs_of(&self, stream_id: u32) -> Vec<u64> {
         let user = tensorpool_shm::paths::UserName::current().dir_name();
         let path = self
             .dir
@@ -104,7 +109,7 @@ impl Fixture {
             .join("s")
             .join(user)
             .join("default")
-            .join(STREAM.to_string());
+            .join(stream_id.to_string());
         let Ok(entries) = std::fs::read_dir(path) else {
             return Vec::new();
         };

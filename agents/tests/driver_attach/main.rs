@@ -1,7 +1,9 @@
 //! The driver against a real media driver, seen by a client that only knows bytes.
 
 mod client;
+mod dynamic;
 mod fixture;
+mod memory;
 mod spec;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

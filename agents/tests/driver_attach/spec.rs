@@ -42,20 +42,46 @@ fn a_long_explanation_is_cut_at_1024_bytes() {
     assert_eq!(answer.text.len(), 1024, "{}", answer.text);
 }
 
-/// Proves [TP-DRV-0090].
+/// Proves [TP-DRV-0090], [TP-DRV-0095].
 #[test]
 fn a_grant_too_long_for_the_control_stream_is_an_internal_error() {
     let fixture = Fixture::new();
     let base_dir = deep(&fixture.config(), 1_000);
+    let pools: Vec<(u16, u32)> = (1..=16).map(|id| (id, 64 << (id / 2))).collect();
+    let driver = fixture.driver(|config| {
+        config.base_dir.clone_from(&base_dir);
+        config.streams.clear();
+        config.add_stream(StreamId::new(STREAM), 8, &pools).unwrap();
+    });
+    let mut client = fixture.client();
+    for role in [C, P, C] {
+        let answer = client.attach(7, role, STREAM);
+        assert_eq!(answer.code, ResponseCode::InternalError);
+        assert!(answer.text.contains("message length"), "{}", answer.text);
+        client.wait_until("its lease has ended", |_| driver.counter("Leases") == 0);
+    }
+}
+
+/// Proves [TP-DRV-0093].
+#[test]
+fn a_grant_of_sixteen_pools_with_long_paths_arrives_whole() {
+    let fixture = Fixture::new();
+    let base_dir = deep(&fixture.config(), 200);
     let pools: Vec<(u16, u32)> = (1..=16).map(|id| (id, 64 << (id / 2))).collect();
     let _driver = fixture.driver(|config| {
         config.base_dir.clone_from(&base_dir);
         config.streams.clear();
         config.add_stream(StreamId::new(STREAM), 8, &pools).unwrap();
     });
-    let answer = fixture.client().attach(7, C, STREAM);
-    assert_eq!(answer.code, ResponseCode::InternalError);
-    assert!(answer.text.contains("message length"), "{}", answer.text);
+    let mut client = fixture.client();
+    let granted = client.attach(7, P, STREAM).granted();
+    assert_eq!(granted.pools.len(), 16);
+    for pool in &granted.pools {
+        assert!(pool.uri.len() > 200, "{}", pool.uri);
+        assert!(path_of(&pool.uri).exists(), "{}", pool.uri);
+    }
+    let announced = client.wait_announce(|announce| announce.epoch == granted.epoch);
+    assert_eq!(announced.header_uri, granted.header_uri);
 }
 
 /// Proves [TP-DRV-1140].

@@ -6,10 +6,13 @@ use std::io::IsTerminal;
 use tensorpool::client::ClientConfig;
 use tensorpool::codecs::types::StreamId;
 use tensorpool::driver::DriverConfig;
+use tensorpool::protocol::driver::StreamIdRange;
 use tensorpool::transport::Channel;
 
 use crate::args::{AeronArgs, StreamArgs};
-use crate::config::{self, ConfigRequest, DriverSettings, Environment, ShmSettings};
+use crate::config::{
+    self, ConfigRequest, DriverSettings, Environment, ProfileSettings, ShmSettings,
+};
 use crate::report::warn;
 
 /// Loads the configuration; warnings and overrides go to standard error.
@@ -72,6 +75,13 @@ pub(super) fn driver_config(settings: &DriverSettings) -> anyhow::Result<DriverC
         expiry_grace_intervals: policies.lease_expiry_grace_intervals,
         node_id_cooldown_ns: millis_to_ns(policies.node_id_reuse_cooldown_ms),
         kept_epochs: policies.epoch_gc_keep,
+        epoch_min_age_ns: policies.epoch_gc_min_age_ns,
+        gc_enabled: policies.epoch_gc_enabled,
+        remove_leftovers: policies.epoch_gc_enabled
+            && policies.epoch_gc_on_startup
+            && !policies.reuse_existing_shm,
+        page_size_bytes: (settings.shm.page_size_bytes != ShmSettings::default().page_size_bytes)
+            .then_some(settings.shm.page_size_bytes),
         shutdown_timeout_ns: millis_to_ns(policies.shutdown_timeout_ms),
         shutdown_token: policies.shutdown_token.clone(),
         ..DriverConfig::default()
@@ -80,24 +90,41 @@ pub(super) fn driver_config(settings: &DriverSettings) -> anyhow::Result<DriverC
         config.aeron_dir.clone_from(dir);
     }
     for (name, stream) in &settings.streams {
-        let profile = settings
-            .profiles
-            .get(&stream.profile)
-            .with_context(|| format!("stream {name} names no profile: {}", stream.profile))?;
-        let pools: Vec<(u16, u32)> = profile
-            .payload_pools
-            .iter()
-            .map(|p| (p.pool_id, p.stride_bytes))
-            .collect();
+        let profile =
+            profile(settings, &stream.profile).with_context(|| format!("stream {name}"))?;
         config
             .add_stream(
                 StreamId::new(stream.stream_id),
                 profile.header_nslots,
-                &pools,
+                &pools_of(profile),
             )
             .with_context(|| format!("stream {name} with profile {}", stream.profile))?;
     }
+    if policies.allow_dynamic_streams {
+        let name = policies.default_profile.as_deref().unwrap_or_default();
+        let profile = profile(settings, name).context("policies.default_profile")?;
+        let ranges = settings.driver.stream_id_ranges.iter();
+        let ranges = ranges.map(|range| StreamIdRange {
+            first: StreamId::new(range.first),
+            last: StreamId::new(range.last),
+        });
+        config
+            .allow_dynamic_streams(ranges.collect(), profile.header_nslots, &pools_of(profile))
+            .with_context(|| format!("dynamic streams with profile {name}"))?;
+    }
     Ok(config)
+}
+
+fn profile<'a>(settings: &'a DriverSettings, name: &str) -> anyhow::Result<&'a ProfileSettings> {
+    let profile = settings.profiles.get(name);
+    profile.with_context(|| format!("there is no profile {name:?}"))
+}
+
+fn pools_of(profile: &ProfileSettings) -> Vec<(u16, u32)> {
+    let pools = profile.payload_pools.iter();
+    pools
+        .map(|pool| (pool.pool_id, pool.stride_bytes))
+        .collect()
 }
 
 /// Keys that are set and that this driver does not act upon, with what it does instead.
@@ -106,8 +133,9 @@ pub(super) fn without_effect(settings: &DriverSettings) -> Vec<String> {
     let driver = &settings.driver;
     let keys = [
         (
-            policies.allow_dynamic_streams || !driver.stream_id_ranges.is_empty(),
-            "policies.allow_dynamic_streams and driver.stream_id_range: only configured streams are served",
+            !policies.allow_dynamic_streams && !driver.stream_id_ranges.is_empty(),
+            "driver.stream_id_range: only configured streams are served, as \
+             policies.allow_dynamic_streams is not set",
         ),
         (
             !driver.descriptor_stream_id_ranges.is_empty()
@@ -116,19 +144,8 @@ pub(super) fn without_effect(settings: &DriverSettings) -> Vec<String> {
              given streams of their own",
         ),
         (
-            policies.reuse_existing_shm,
-            "policies.reuse_existing_shm: every epoch begins in fresh files",
-        ),
-        (
-            !policies.epoch_gc_enabled
-                || policies.epoch_gc_on_startup
-                || policies.epoch_gc_min_age_ns != 3 * millis_to_ns(policies.announce_period_ms),
-            "policies.epoch_gc_enabled, epoch_gc_on_startup and epoch_gc_min_age_ns: superseded epochs \
-             beyond epoch_gc_keep, and what dead drivers left, always go at once",
-        ),
-        (
-            settings.shm.page_size_bytes != ShmSettings::default().page_size_bytes,
-            "shm.page_size_bytes: the page size is that of the file system",
+            policies.mlock_shm && !policies.prefault_shm,
+            "policies.prefault_shm = false: locked memory is brought in in any case",
         ),
     ];
     keys.iter()
@@ -198,11 +215,41 @@ mod tests {
     fn keys_without_effect_are_named_when_they_are_set() {
         let mut settings = DriverSettings::small();
         assert_eq!(without_effect(&settings), [""; 0]);
-        settings.policies.reuse_existing_shm = true;
-        settings.shm.page_size_bytes = 2 << 20;
+        let range = config::IdRange::new(20_000, 20_999).expect("a range");
+        settings.driver.stream_id_ranges = vec![range];
         let named = without_effect(&settings).join("\n");
-        assert!(named.contains("reuse_existing_shm"), "{named}");
-        assert!(named.contains("page_size_bytes"), "{named}");
+        assert!(named.contains("driver.stream_id_range"), "{named}");
+        settings.policies.allow_dynamic_streams = true;
+        assert_eq!(without_effect(&settings), [""; 0]);
+    }
+
+    #[test]
+    fn policies_reach_the_driver() {
+        let mut settings = DriverSettings::small();
+        settings.policies.allow_dynamic_streams = true;
+        settings.policies.epoch_gc_min_age_ns = 7;
+        settings.shm.page_size_bytes = 2 << 20;
+        let range = config::IdRange::new(20_000, 20_999).expect("a range");
+        settings.driver.stream_id_ranges = vec![range];
+        let config = driver_config(&settings).expect("valid");
+        let dynamic = config.dynamic.expect("allowed");
+        assert_eq!(dynamic.ranges[0].to_string(), "20000-20999");
+        assert_eq!(dynamic.geometry, config.streams[0].geometry);
+        assert_eq!(config.epoch_min_age_ns, 7);
+        assert_eq!(config.page_size_bytes, Some(2 << 20));
+    }
+
+    #[test]
+    fn leftovers_stay_whichever_way_that_is_asked_for() {
+        let removes = |change: fn(&mut config::PolicySettings)| {
+            let mut settings = DriverSettings::small();
+            change(&mut settings.policies);
+            driver_config(&settings).expect("valid").remove_leftovers
+        };
+        assert!(removes(|_| {}));
+        assert!(!removes(|policies| policies.epoch_gc_on_startup = false));
+        assert!(!removes(|policies| policies.epoch_gc_enabled = false));
+        assert!(!removes(|policies| policies.reuse_existing_shm = true));
     }
 
     #[test]

@@ -75,6 +75,10 @@ fn write_shm(text: &mut String, settings: &DriverSettings) -> fmt::Result {
     writeln!(text, "namespace = {:?}", shm.namespace)?;
     writeln!(text, "# Refuse to start unless base_dir is on hugetlbfs.")?;
     writeln!(text, "require_hugepages = {}", shm.require_hugepages)?;
+    writeln!(
+        text,
+        "# Anything but 4096 must be the page size of base_dir's file system."
+    )?;
     writeln!(text, "page_size_bytes = {}", shm.page_size_bytes)?;
     writeln!(text, "# Exact mode of region files, in octal.")?;
     writeln!(text, "permissions_mode = \"{:o}\"", shm.permissions_mode)?;
@@ -116,15 +120,15 @@ fn write_policies(text: &mut String, settings: &DriverSettings) -> fmt::Result {
         ),
         ("", "mlock_shm", &policies.mlock_shm),
         (
-            "Take over files of an earlier driver; remove all at exit.",
+            "Leave the files of earlier drivers as they are; remove our own at exit.",
             "reuse_existing_shm",
             &policies.reuse_existing_shm,
         ),
         ("", "cleanup_shm_on_exit", &policies.cleanup_shm_on_exit),
         (
             "Superseded epochs: keep this many, the live one included. (keep + 1) times the size of all\n\
-             # streams must fit base_dir. Removed when older than epoch_gc_min_age_ns (0: 3\n\
-             # announce periods).",
+             # streams must fit base_dir. They stay for epoch_gc_min_age_ns at least (0: 3 announce\n\
+             # periods). At startup: what earlier drivers left.",
             "epoch_gc_enabled",
             &policies.epoch_gc_enabled,
         ),

@@ -96,7 +96,7 @@ pub struct ShmSettings {
     pub namespace: String,
     /// Refuse to start unless `base_dir` is on hugetlbfs.
     pub require_hugepages: bool,
-    /// Page size, a power of two.
+    /// Page size, a power of two; other than 4096 it must be that of `base_dir`.
     pub page_size_bytes: u32,
     /// Exact mode of region files.
     pub permissions_mode: u32,
@@ -135,7 +135,7 @@ pub struct PolicySettings {
     pub prefault_shm: bool,
     /// Lock regions into memory.
     pub mlock_shm: bool,
-    /// Take over the files of an earlier driver.
+    /// Leave the files of earlier drivers as they are; they are not written to in any case.
     pub reuse_existing_shm: bool,
     /// Remove all regions at shutdown; peers' drivers leave them unless told otherwise.
     pub cleanup_shm_on_exit: bool,
@@ -143,9 +143,9 @@ pub struct PolicySettings {
     pub epoch_gc_enabled: bool,
     /// Newest epochs of a stream whose files stay, the live one included.
     pub epoch_gc_keep: u32,
-    /// How old a superseded epoch must be; 3 announce periods when not configured.
+    /// How long a superseded epoch stays in any case; 3 announce periods when not configured.
     pub epoch_gc_min_age_ns: u64,
-    /// Also remove superseded epochs of earlier drivers at start.
+    /// Also remove what earlier drivers left, at start; peers' drivers leave it.
     pub epoch_gc_on_startup: bool,
     /// How long to drain at shutdown.
     pub shutdown_timeout_ms: u32,
@@ -172,7 +172,7 @@ impl Default for PolicySettings {
             epoch_gc_enabled: true,
             epoch_gc_keep: 2,
             epoch_gc_min_age_ns: 3_000_000_000,
-            epoch_gc_on_startup: false,
+            epoch_gc_on_startup: true,
             shutdown_timeout_ms: 2000,
             shutdown_token: String::new(),
             node_id_reuse_cooldown_ms: 1000,

@@ -8,11 +8,14 @@ use super::settings::{DriverSettings, Endpoint};
 /// Aeron stream ids that are well known beside those configured (descriptor and metadata).
 const WELL_KNOWN_IDS: [(i32, &str); 2] = [(1100, "descriptor"), (1300, "metadata")];
 
+const STREAM_RANGE: &str = "driver.stream_id_range";
+const DESCRIPTOR_RANGE: &str = "driver.descriptor_stream_id_range";
+const CONTROL_RANGE: &str = "driver.control_stream_id_range";
+
 /// Notes everything that does not go together.
 pub(super) fn check(document: &mut Document<'_>, settings: &DriverSettings) {
     check_endpoints(document, settings);
-    check_aeron_ranges(document, settings);
-    check_stream_ranges(document, settings);
+    check_ranges(document, settings);
     check_dynamic(document, settings);
     check_hazards(document, settings);
 }
@@ -50,49 +53,76 @@ fn check_endpoints(document: &mut Document<'_>, settings: &DriverSettings) {
     }
 }
 
-fn check_aeron_ranges(document: &mut Document<'_>, settings: &DriverSettings) {
-    let driver = &settings.driver;
+/// A key that sets aside ids, with what it set aside.
+struct Ranges<'a> {
+    key: &'static str,
+    ranges: &'a [IdRange],
+    /// Whether they are ids of Aeron streams, which have 31 bits.
+    are_aerons: bool,
+}
+
+impl Ranges<'_> {
+    fn all(settings: &DriverSettings) -> [Ranges<'_>; 3] {
+        let driver = &settings.driver;
+        let of = |key, ranges, are_aerons| Ranges {
+            key,
+            ranges,
+            are_aerons,
+        };
+        [
+            of(STREAM_RANGE, &driver.stream_id_ranges, false),
+            of(DESCRIPTOR_RANGE, &driver.descriptor_stream_id_ranges, true),
+            of(CONTROL_RANGE, &driver.control_stream_id_ranges, true),
+        ]
+    }
+}
+
+/// No id may be set aside twice, nor one that has a use (Driver Model v1.0 §11).
+fn check_ranges(document: &mut Document<'_>, settings: &DriverSettings) {
+    let all = Ranges::all(settings);
+    for (index, set) in all.iter().enumerate() {
+        check_fixed_ids(document, settings, set);
+        check_each_other(document, set.key, set.ranges);
+        for earlier in &all[..index] {
+            check_overlap(document, set, earlier);
+        }
+    }
+}
+
+fn check_fixed_ids(document: &mut Document<'_>, settings: &DriverSettings, set: &Ranges<'_>) {
+    let (key, driver) = (set.key, &settings.driver);
     let mut fixed = vec![
         (driver.control.stream_id, "control"),
         (driver.announce.stream_id, "announce"),
         (driver.qos.stream_id, "qos"),
     ];
     fixed.extend(WELL_KNOWN_IDS);
-    for (key, ranges) in [
-        (
-            "driver.descriptor_stream_id_range",
-            &driver.descriptor_stream_id_ranges,
-        ),
-        (
-            "driver.control_stream_id_range",
-            &driver.control_stream_id_ranges,
-        ),
-    ] {
-        for range in ranges {
-            if range.last > i32::MAX as u32 {
-                let error = Diagnostic::error(format!("`{key}` exceeds Aeron's stream ids"));
-                report(document, key, error, "the last id Aeron has is 2147483647");
-            }
-            let taken = fixed
-                .iter()
-                .find(|(id, _)| range.contains(id.unsigned_abs()));
-            if let Some((id, name)) = taken {
-                let error = Diagnostic::error(format!("`{key}` contains the {name} stream"));
-                report(document, key, error, &format!("{range} contains {id}"));
-            }
+    for range in set.ranges {
+        if set.are_aerons && range.last > i32::MAX as u32 {
+            let error = Diagnostic::error(format!("`{key}` exceeds Aeron's stream ids"));
+            report(document, key, error, "the last id Aeron has is 2147483647");
         }
-        check_each_other(document, key, ranges);
+        let mut fixed = fixed.iter();
+        if let Some((id, name)) = fixed.find(|(id, _)| range.contains(id.unsigned_abs())) {
+            let error = Diagnostic::error(format!("`{key}` contains the {name} stream"));
+            report(document, key, error, &format!("{range} contains {id}"));
+        }
+        let mut streams = settings.streams.iter();
+        if let Some((name, stream)) = streams.find(|(_, one)| range.contains(one.stream_id)) {
+            let id = stream.stream_id;
+            let error = Diagnostic::error(format!("`{key}` contains the id of `streams.{name}`"))
+                .help("a stream or a consumer would be given an id that is in use");
+            report(document, key, error, &format!("{range} contains {id}"));
+        }
     }
-    let (descriptors, controls) = (
-        &driver.descriptor_stream_id_ranges,
-        &driver.control_stream_id_ranges,
-    );
-    for range in controls {
-        if let Some(other) = descriptors.iter().find(|other| range.overlaps(**other)) {
-            let key = "driver.control_stream_id_range";
-            let error = Diagnostic::error(format!(
-                "`{key}` and `driver.descriptor_stream_id_range` overlap"
-            ));
+}
+
+fn check_overlap(document: &mut Document<'_>, set: &Ranges<'_>, earlier: &Ranges<'_>) {
+    for range in set.ranges {
+        let mut others = earlier.ranges.iter();
+        if let Some(other) = others.find(|other| range.overlaps(**other)) {
+            let (key, taken) = (set.key, earlier.key);
+            let error = Diagnostic::error(format!("`{key}` and `{taken}` overlap"));
             report(document, key, error, &format!("{range} overlaps {other}"));
         }
     }
@@ -107,33 +137,24 @@ fn check_each_other(document: &mut Document<'_>, key: &str, ranges: &[IdRange]) 
     }
 }
 
-fn check_stream_ranges(document: &mut Document<'_>, settings: &DriverSettings) {
-    let key = "driver.stream_id_range";
-    let ranges = &settings.driver.stream_id_ranges;
-    check_each_other(document, key, ranges);
-    for range in ranges {
-        let taken = settings
-            .streams
-            .iter()
-            .find(|(_, stream)| range.contains(stream.stream_id));
-        if let Some((name, stream)) = taken {
-            let id = stream.stream_id;
-            let error = Diagnostic::error(format!("`{key}` contains the id of `streams.{name}`"))
-                .help("dynamic streams would be given an id that is in use");
-            report(document, key, error, &format!("{range} contains {id}"));
-        }
-    }
-}
-
 fn check_dynamic(document: &mut Document<'_>, settings: &DriverSettings) {
     if !settings.policies.allow_dynamic_streams {
         return;
     }
     let key = "policies.allow_dynamic_streams";
     if settings.driver.stream_id_ranges.is_empty() {
-        let error = Diagnostic::error("dynamic streams are allowed without ids for them")
-            .help("set driver.stream_id_range, for example to \"20000-29999\"");
-        report(document, key, error, "needs driver.stream_id_range");
+        // A driver that serves nothing at all is a mistake; one that refuses some requests is not.
+        let severity = if settings.streams.is_empty() {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let title = "dynamic streams are allowed without ids for them";
+        let diagnostic = Diagnostic::new(severity, title).help(
+            "requests for one are refused; set driver.stream_id_range, for example to \
+             \"20000-29999\"",
+        );
+        report(document, key, diagnostic, "needs driver.stream_id_range");
     }
     if settings.policies.default_profile.is_none() {
         let names: Vec<&str> = settings.profiles.keys().map(String::as_str).collect();

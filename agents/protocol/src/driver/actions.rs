@@ -61,6 +61,13 @@ pub enum LeaseAction {
         /// An epoch that is not and will not be live again.
         epoch: Epoch,
     },
+    /// Region: let go of the regions of a superseded epoch, and leave their files.
+    Abandon {
+        /// The stream.
+        stream_id: StreamId,
+        /// An epoch that is not and will not be live again.
+        epoch: Epoch,
+    },
 }
 
 /// A granted lease, as the attach response tells it.

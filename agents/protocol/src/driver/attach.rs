@@ -6,6 +6,7 @@ use tensorpool_codecs::types::{CorrelationId, LeaseId, NanoTime};
 
 use super::CLIENT_ID_ALREADY_ATTACHED;
 use super::actions::{AttachGrant, AttachRefusal, Backing, LeaseAction};
+use super::dynamic::Place;
 use super::leases::{ClientSlot, Lease, LeaseKey};
 use super::requests::AttachRequest;
 use super::streams::AttachWaiter;
@@ -13,14 +14,14 @@ use super::table::{LeaseTable, Phase};
 use crate::common::{EnumField, HugepagesPolicy, LAYOUT_VERSION, ResponseCode, Role};
 
 /// A refusal and its words; where a peer has words for the case, they are used.
-type Refusal = (ResponseCode, &'static str);
+pub(super) type Refusal = (ResponseCode, Cow<'static, str>);
 
-const fn invalid<T>(text: &'static str) -> Result<T, Refusal> {
-    Err((ResponseCode::InvalidParams, text))
+pub(super) const fn invalid<T>(text: &'static str) -> Result<T, Refusal> {
+    Err((ResponseCode::InvalidParams, Cow::Borrowed(text)))
 }
 
-const fn rejected<T>(text: &'static str) -> Result<T, Refusal> {
-    Err((ResponseCode::Rejected, text))
+pub(super) const fn rejected<T>(text: &'static str) -> Result<T, Refusal> {
+    Err((ResponseCode::Rejected, Cow::Borrowed(text)))
 }
 
 /// Refusal of a driver that is going away.
@@ -33,7 +34,7 @@ enum Verdict {
     /// A retry of a request that is under way.
     Join { stream: usize },
     /// The first of its kind.
-    Admit { stream: usize, role: Role },
+    Admit { place: Place, role: Role },
 }
 
 impl LeaseTable {
@@ -50,7 +51,7 @@ impl LeaseTable {
             Err(refusal) => self.refuse(request.correlation_id, refusal),
             Ok(Verdict::Resend(lease_id)) => self.resend(lease_id, request.correlation_id),
             Ok(Verdict::Join { stream }) => self.join(stream, request),
-            Ok(Verdict::Admit { stream, role }) => self.admit(stream, role, request),
+            Ok(Verdict::Admit { place, role }) => self.admit(place, role, request),
         }
         self.check_invariants();
     }
@@ -62,7 +63,10 @@ impl LeaseTable {
         self.stats.attach_requests += 1;
         self.refuse(
             correlation_id,
-            (ResponseCode::Unsupported, "schema version not supported"),
+            (
+                ResponseCode::Unsupported,
+                Cow::Borrowed("schema version not supported"),
+            ),
         );
         self.check_invariants();
     }
@@ -87,16 +91,16 @@ impl LeaseTable {
             return rejected("layout_version mismatch");
         }
         self.judge_hugepages(request.hugepages)?;
-        let Some(stream) = self.stream_index(request.stream_id) else {
-            return rejected("stream not provisioned");
-        };
-        if role == Role::Producer && self.streams[stream].claimed_by_producer() {
+        let place = self.judge_stream(request)?;
+        if let (Role::Producer, Place::Known(stream)) = (role, &place)
+            && self.streams[*stream].claimed_by_producer()
+        {
             return rejected("producer already attached");
         }
         if self.leases.client_count() >= self.config.max_leases {
             return rejected("lease limit reached");
         }
-        Ok(Verdict::Admit { stream, role })
+        Ok(Verdict::Admit { place, role })
     }
 
     /// A client id is unique over all leases; the same client asking for the same again is a retry.
@@ -107,15 +111,12 @@ impl LeaseTable {
     ) -> Result<Option<Verdict>, Refusal> {
         match self.leases.client(request.client_id) {
             None => Ok(None),
-            Some(ClientSlot::Waits(stream_id)) => {
-                let waits_for_same = stream_id == request.stream_id;
-                match self.stream_index(stream_id).filter(|_| waits_for_same) {
-                    Some(stream) if self.waits_as(stream, role, request) => {
-                        Ok(Some(Verdict::Join { stream }))
-                    }
-                    _ => rejected(CLIENT_ID_ALREADY_ATTACHED),
+            Some(ClientSlot::Waits(stream_id)) => match self.stream_index(stream_id) {
+                Some(stream) if self.waits_as(stream, role, request) => {
+                    Ok(Some(Verdict::Join { stream }))
                 }
-            }
+                _ => rejected(CLIENT_ID_ALREADY_ATTACHED),
+            },
             Some(ClientSlot::Holds(lease_id)) => match self.leases.get(lease_id) {
                 Some(lease) if self.is_retry(lease, role, request) => {
                     Ok(Some(Verdict::Resend(lease_id)))
@@ -127,13 +128,17 @@ impl LeaseTable {
 
     fn waits_as(&self, stream: usize, role: Role, request: &AttachRequest) -> bool {
         let mut waiters = self.streams[stream].attaches.iter();
-        waiters.any(|waiter| waiter.client_id == request.client_id && waiter.role == role)
+        waiters.any(|waiter| {
+            waiter.client_id == request.client_id
+                && waiter.role == role
+                && waiter.requested == request.stream_id
+        })
     }
 
     fn is_retry(&self, lease: &Lease, role: Role, request: &AttachRequest) -> bool {
         let window_ns = self.config.keepalive_interval_ns.saturating_mul(2);
         let fresh = !lease.keepalive_seen && self.now.since_ns(lease.granted_at) <= window_ns;
-        lease.key.stream_id == request.stream_id
+        lease.requested == request.stream_id
             && lease.key.role == role
             && (lease.correlation_ids.contains(&request.correlation_id) || fresh)
     }
@@ -145,6 +150,10 @@ impl LeaseTable {
             EnumField::Known(HugepagesPolicy::Standard) if self.config.require_hugepages => {
                 rejected("hugepages required by driver policy")
             }
+            // [TP-DRV-0205]
+            EnumField::Known(HugepagesPolicy::Standard) if self.config.hugepages_available => {
+                rejected("standard pages required but unavailable")
+            }
             EnumField::Known(HugepagesPolicy::Standard) => Ok(()),
             EnumField::Known(HugepagesPolicy::Hugepages) if !self.config.hugepages_available => {
                 rejected("hugepages required but unavailable")
@@ -154,7 +163,6 @@ impl LeaseTable {
     }
 
     fn refuse(&mut self, correlation_id: CorrelationId, (code, text): Refusal) {
-        let text = Cow::Borrowed(text);
         let refusal = AttachRefusal {
             correlation_id,
             code,
@@ -191,9 +199,10 @@ impl LeaseTable {
         }
     }
 
-    fn admit(&mut self, index: usize, role: Role, request: &AttachRequest) {
+    fn admit(&mut self, place: Place, role: Role, request: &AttachRequest) {
         let client_id = request.client_id;
-        if self.control.free() < 2 {
+        let creates = matches!(place, Place::New(..));
+        if self.control.free() < 2 || (creates && self.region.free() == 0) {
             self.stats.attach_dropped += 1;
             return;
         }
@@ -201,22 +210,28 @@ impl LeaseTable {
         let Some(node_id) = self.node_ids.acquire(self.now, client_id, desired) else {
             return self.refuse(
                 request.correlation_id,
-                (ResponseCode::Rejected, "node_id unavailable"),
+                (ResponseCode::Rejected, Cow::Borrowed("node_id unavailable")),
             );
         };
         let has_room = self.control.reserve(2);
         debug_assert!(has_room, "checked above");
+        let index = match place {
+            Place::Known(index) => index,
+            Place::New(id, geometry) => self.create_stream(id, geometry),
+        };
         let waiter = AttachWaiter {
             client_id,
             role,
             node_id,
             correlation_id: request.correlation_id,
+            requested: request.stream_id,
         };
         if role == Role::Consumer && self.streams[index].live.is_some() {
             return self.grant(index, waiter);
         }
-        self.leases.wait(client_id, request.stream_id);
+        self.leases.wait(client_id, self.streams[index].id);
         self.streams[index].attaches.push(waiter);
+        self.note_idle(index);
         if self.streams[index].work.is_none() {
             self.provision(index, backing_for(role));
         }
@@ -230,6 +245,7 @@ impl LeaseTable {
             role,
             node_id,
             correlation_id,
+            requested,
         } = waiter;
         let lease_id = self.leases.next_id();
         let stream_id = self.streams[index].id;
@@ -241,6 +257,7 @@ impl LeaseTable {
                 client_id,
                 role,
             },
+            requested,
             node_id,
             granted_at: self.now,
             expiry,
@@ -248,6 +265,7 @@ impl LeaseTable {
             correlation_ids: [correlation_id; 2],
         });
         let stream = &mut self.streams[index];
+        stream.lease_count += 1;
         if role == Role::Producer {
             stream.producer = Some((lease_id, client_id));
             if let Some(live) = stream.live.as_mut() {
@@ -260,6 +278,7 @@ impl LeaseTable {
         }
         self.stats.attach_granted += 1;
         self.announce(index, true);
+        self.note_idle(index);
         self.wake_at(expiry);
     }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tensorpool_codecs::types::{Epoch, StreamId};
 
+use super::dynamic::{DynamicStreams, RangeError};
+
 use crate::common::StreamGeometry;
 
 /// A configured stream.
@@ -20,6 +22,8 @@ pub struct StreamSpec {
 pub struct LeaseConfig {
     /// The streams the driver serves.
     pub streams: Vec<StreamSpec>,
+    /// Streams that clients may create; `None` when only configured ones are served.
+    pub dynamic: Option<DynamicStreams>,
     /// Between two announces of a stream.
     pub announce_period_ns: u64,
     /// Between two keepalives of a client.
@@ -30,6 +34,10 @@ pub struct LeaseConfig {
     pub node_id_cooldown_ns: u64,
     /// Newest epochs of a stream, the live one included, that stay on disk; at least 1.
     pub kept_epochs: u32,
+    /// How long a superseded epoch stays in any case, so that who was just told of it finds it.
+    pub epoch_min_age_ns: u64,
+    /// Whether superseded epochs are removed at all.
+    pub gc_enabled: bool,
     /// Whether the driver insists on hugepages.
     pub require_hugepages: bool,
     /// Whether the base directory provides hugepages.
@@ -52,11 +60,14 @@ impl Default for LeaseConfig {
     fn default() -> Self {
         Self {
             streams: Vec::new(),
+            dynamic: None,
             announce_period_ns: 1_000_000_000,
             keepalive_interval_ns: 1_000_000_000,
             expiry_grace_intervals: 3,
             node_id_cooldown_ns: 1_000_000_000,
             kept_epochs: 2,
+            epoch_min_age_ns: 3_000_000_000,
+            gc_enabled: true,
             require_hugepages: false,
             hugepages_available: false,
             max_leases: 512,
@@ -82,6 +93,9 @@ pub enum LeaseConfigError {
     /// A period, count or limit that must be positive is zero.
     #[error("{0} is 0; it must be positive")]
     Zero(&'static str),
+    /// The ids of dynamic streams contradict themselves or the configured streams.
+    #[error(transparent)]
+    Range(#[from] RangeError),
 }
 
 /// The configured streams do not fit into the base directory's file system.
@@ -110,12 +124,27 @@ impl LeaseConfig {
             .saturating_mul(u64::from(self.expiry_grace_intervals))
     }
 
-    /// Bytes of one epoch of every stream, saturating.
+    /// Bytes of one epoch of every configured stream, and of one dynamic stream if there can be
+    /// any; saturating.
     #[must_use]
     pub fn streams_bytes(&self) -> u64 {
-        self.streams.iter().fold(0u64, |sum, spec| {
-            sum.saturating_add(spec.geometry.total_len())
-        })
+        let dynamic = self
+            .dynamic
+            .iter()
+            .filter(|dynamic| !dynamic.ranges.is_empty());
+        let geometries = self.streams.iter().map(|spec| &spec.geometry);
+        geometries
+            .chain(dynamic.map(|dynamic| &dynamic.geometry))
+            .fold(0u64, |sum, geometry| {
+                sum.saturating_add(geometry.total_len())
+            })
+    }
+
+    /// Most streams there can be at a time.
+    #[must_use]
+    pub fn max_streams(&self) -> usize {
+        let dynamic = self.dynamic.as_ref();
+        self.streams.len() + dynamic.map_or(0, |dynamic| dynamic.max_streams)
     }
 
     /// Checks that (kept epochs + 1) times all streams fit into `available_bytes`.
@@ -161,6 +190,9 @@ impl LeaseConfig {
             {
                 return Err(LeaseConfigError::DuplicateStream(spec.stream_id));
             }
+        }
+        if let Some(dynamic) = &self.dynamic {
+            dynamic.check(self.streams.iter().map(|spec| spec.stream_id))?;
         }
         Ok(())
     }

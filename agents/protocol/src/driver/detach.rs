@@ -41,12 +41,12 @@ impl LeaseTable {
         let Some(role) = request.role.known() else {
             return self.answer_detach(answer(ResponseCode::InvalidParams, "unknown role"));
         };
-        let key = LeaseKey {
+        let key = self.leases.resolve(LeaseKey {
             lease_id,
             stream_id,
             client_id,
             role,
-        };
+        });
         if self
             .leases
             .get(lease_id)
@@ -86,6 +86,9 @@ impl LeaseTable {
             self.stats.detach_ok += 1;
             self.control
                 .push_reserved(detached_ok(request.correlation_id));
+        }
+        if let Some(index) = index {
+            self.note_idle(index);
         }
     }
 
@@ -129,10 +132,12 @@ impl LeaseTable {
             role,
             reason,
         }));
-        if role == Role::Producer
-            && let Some(index) = self.stream_index(stream_id)
-        {
-            self.end_epoch(index);
+        if let Some(index) = self.stream_index(stream_id) {
+            self.streams[index].lease_count -= 1;
+            if role == Role::Producer {
+                self.end_epoch(index);
+            }
+            self.note_idle(index);
         }
         Some(lease)
     }
@@ -140,9 +145,10 @@ impl LeaseTable {
     /// The live epoch is over: its announces stop, and a sparse successor is ordered unless one is
     /// being made.
     pub(super) fn end_epoch(&mut self, index: usize) {
+        let now = self.now;
         let stream = &mut self.streams[index];
         stream.producer = None;
-        stream.supersede_live();
+        stream.supersede_live(now);
         if self.announces.withdraw(self.streams[index].id) {
             self.stats.announces_withdrawn += 1;
         }
@@ -165,6 +171,7 @@ impl LeaseTable {
             stats.detach_ok += 1;
             false
         });
+        self.note_idle(index);
     }
 }
 

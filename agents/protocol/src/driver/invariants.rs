@@ -18,6 +18,8 @@ impl LeaseTable {
     }
 
     fn check_streams(&self) {
+        assert!(self.streams.is_sorted_by(|a, b| a.id < b.id));
+        assert!(self.streams.len() <= self.config.max_streams());
         let mut epochs = BTreeSet::new();
         for stream in &self.streams {
             let on_disk = stream
@@ -47,6 +49,14 @@ impl LeaseTable {
                 );
                 assert!(stream.waiting_producer().is_none(), "two producers");
             }
+            let leases = self.leases.iter();
+            let on_it = leases.filter(|lease| lease.key.stream_id == stream.id);
+            assert_eq!(on_it.count(), stream.lease_count, "leases on {}", stream.id);
+            assert!(
+                stream.idle_since.is_none() || (stream.is_dynamic && !stream.is_in_use()),
+                "stream {} is not idle",
+                stream.id
+            );
             let waiting = stream
                 .attaches
                 .iter()

@@ -32,12 +32,12 @@ impl LeaseTable {
             self.stats.keepalives_mismatched += 1;
             return;
         };
-        let key = LeaseKey {
+        let key = self.leases.resolve(LeaseKey {
             lease_id,
             stream_id,
             client_id,
             role,
-        };
+        });
         let expiry = self.now.after_ns(self.config.lease_expiry_ns());
         match self.leases.get_mut(lease_id) {
             Some(lease) if lease.key == key => {

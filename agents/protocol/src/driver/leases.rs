@@ -30,6 +30,8 @@ pub(super) struct LeaseKey {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lease {
     pub(super) key: LeaseKey,
+    /// The stream id its holder asked for.
+    pub(super) requested: StreamId,
     pub(super) node_id: NodeId,
     pub(super) granted_at: NanoTime,
     pub(super) expiry: NanoTime,
@@ -42,14 +44,23 @@ pub(super) struct Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientSlot {
     Holds(LeaseId),
+    /// On this stream, by its own id.
     Waits(StreamId),
+}
+
+/// A lease that is over.
+#[derive(Clone, Copy, Debug)]
+struct Released {
+    key: LeaseKey,
+    requested: StreamId,
+    at: NanoTime,
 }
 
 #[derive(Debug)]
 pub(super) struct Leases {
     by_id: BTreeMap<LeaseId, Lease>,
     clients: BTreeMap<ClientId, ClientSlot>,
-    released: VecDeque<(LeaseKey, NanoTime)>,
+    released: VecDeque<Released>,
     unknown: VecDeque<(LeaseId, NanoTime)>,
     next_id: u64,
 }
@@ -125,15 +136,39 @@ impl Leases {
         if self.released.len() == MAX_RELEASED {
             self.released.pop_front();
         }
-        self.released.push_back((lease.key, now));
+        let (key, requested) = (lease.key, lease.requested);
+        self.released.push_back(Released {
+            key,
+            requested,
+            at: now,
+        });
         Some(lease)
+    }
+
+    /// What a client names, with the stream id it was granted if it names the one it asked for:
+    /// clients in the field keep to that ([TP-DRV-1550]).
+    pub(super) fn resolve(&self, named: LeaseKey) -> LeaseKey {
+        let live = self.get(named.lease_id);
+        let live = live.map(|lease| (lease.key, lease.requested));
+        let released = || {
+            let mut released = self.released.iter();
+            let released = released.find(|released| released.key.lease_id == named.lease_id)?;
+            Some((released.key, released.requested))
+        };
+        match live.or_else(released) {
+            Some((key, requested)) if requested == named.stream_id => LeaseKey {
+                stream_id: key.stream_id,
+                ..named
+            },
+            _ => named,
+        }
     }
 
     /// Whether exactly this lease ended less than 5 s ago.
     pub(super) fn was_released(&self, now: NanoTime, key: LeaseKey) -> bool {
         self.released
             .iter()
-            .any(|(released, at)| *released == key && now.since_ns(*at) < RELEASED_MEMORY_NS)
+            .any(|released| released.key == key && now.since_ns(released.at) < RELEASED_MEMORY_NS)
     }
 
     /// Whether a keepalive of an unknown lease deserves an answer now; remembers that it got one.

@@ -10,6 +10,7 @@ mod announces;
 mod attach;
 mod config;
 mod detach;
+mod dynamic;
 mod epochs;
 mod invariants;
 mod keepalive;
@@ -31,6 +32,7 @@ pub use actions::{
     ProvisionOrder, Revocation,
 };
 pub use config::{LeaseConfig, LeaseConfigError, NotEnoughSpace, StreamSpec};
+pub use dynamic::{DynamicStreams, RangeError, StreamIdRange};
 pub use requests::{AttachRequest, DetachRequest, Keepalive, RegionFailure, ShutdownRequest};
 pub use stats::LeaseStats;
 pub use table::{LeaseTable, Phase};

@@ -1,6 +1,6 @@
 //! Answers of the region worker, and which epochs may leave the disk.
 
-use tensorpool_codecs::types::{Epoch, NanoTime, StreamId};
+use tensorpool_codecs::types::{Epoch, LeaseId, NanoTime, StreamId};
 
 use super::actions::{Backing, LeaseAction};
 use super::attach::backing_for;
@@ -14,7 +14,7 @@ impl LeaseTable {
     pub fn on_region_ready(&mut self, now: NanoTime, stream_id: StreamId, epoch: Epoch) {
         self.advance(now);
         if let Some((index, work)) = self.take_work(stream_id, epoch) {
-            self.streams[index].set_live(epoch);
+            self.streams[index].set_live(epoch, self.now);
             self.streams[index].refresh_due = self.now.after_ns(self.config.announce_period_ns);
             self.wake_at(self.streams[index].refresh_due);
             // Whatever was queued told the epoch before; what follows is about this one.
@@ -28,6 +28,7 @@ impl LeaseTable {
             if !self.streams[index].attaches.is_empty() {
                 self.provision(index, backing_for(Role::Producer));
             }
+            self.note_idle(index);
             self.retire_superseded();
         }
         self.check_invariants();
@@ -57,6 +58,7 @@ impl LeaseTable {
                 );
             } else {
                 self.give_up(index, epoch, failure);
+                self.give_up_idle_streams();
             }
         }
         self.check_invariants();
@@ -75,6 +77,20 @@ impl LeaseTable {
                 }
                 None => self.end_epoch(index),
             }
+        }
+        self.check_invariants();
+    }
+
+    /// A grant could not be said and was refused instead, or lost: its lease ends at once, so that
+    /// it blocks neither its client nor the stream until it expires.
+    pub fn on_grant_unsaid(&mut self, now: NanoTime, lease_id: LeaseId) {
+        self.advance(now);
+        self.stats.grants_unsaid += 1;
+        if self
+            .end_lease(lease_id, LeaseRevokeReason::Revoked)
+            .is_some()
+        {
+            self.stats.leases_revoked += 1;
         }
         self.check_invariants();
     }
@@ -121,24 +137,32 @@ impl LeaseTable {
             .collect()
     }
 
-    /// Hands out superseded epochs beyond those kept for unlinking, as far as there is room; the
-    /// rest comes later.
+    /// Hands out superseded epochs beyond those kept that are old enough, as far as there is room;
+    /// the rest comes later.
     pub(super) fn retire_superseded(&mut self) {
         for index in 0..self.streams.len() {
-            while let Some(epoch) = self.streams[index].next_to_retire(self.config.kept_epochs) {
-                if !self.retire(index, epoch) {
+            while let Some((epoch, due)) = self.streams[index].next_to_retire(&self.config) {
+                if due > self.now {
+                    self.wake_at(due);
+                    break;
+                }
+                if !self.let_go(index, epoch) {
                     return;
                 }
             }
         }
     }
 
-    /// Hands out every superseded epoch; whether there was one.
+    /// Hands out every superseded epoch, however young; whether there was one. Nothing when
+    /// collection is turned off ([TP-DRV-1016]).
     fn retire_everything_superseded(&mut self) -> bool {
         let mut any = false;
+        if !self.config.gc_enabled {
+            return any;
+        }
         for index in 0..self.streams.len() {
             while let Some(old) = self.streams[index].superseded.first().copied() {
-                if !self.retire(index, old.epoch) {
+                if !self.let_go(index, old.epoch) {
                     return any;
                 }
                 any = true;
@@ -147,17 +171,22 @@ impl LeaseTable {
         any
     }
 
-    fn retire(&mut self, index: usize, epoch: Epoch) -> bool {
+    /// Hands out one superseded epoch: for unlinking, or with collection turned off for leaving its
+    /// files where they are. `false` when there is no room.
+    pub(super) fn let_go(&mut self, index: usize, epoch: Epoch) -> bool {
         let stream_id = self.streams[index].id;
-        if self
-            .region
-            .try_push(LeaseAction::Retire { stream_id, epoch })
-            .is_err()
-        {
+        let (action, counter) = if self.config.gc_enabled {
+            let action = LeaseAction::Retire { stream_id, epoch };
+            (action, &mut self.stats.epochs_retired)
+        } else {
+            let action = LeaseAction::Abandon { stream_id, epoch };
+            (action, &mut self.stats.epochs_abandoned)
+        };
+        if self.region.try_push(action).is_err() {
             return false;
         }
+        *counter += 1;
         self.streams[index].forget(epoch);
-        self.stats.epochs_retired += 1;
         true
     }
 }

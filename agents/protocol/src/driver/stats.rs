@@ -1,6 +1,6 @@
 //! Plain counts of what the lease table did; the agent mirrors them into counters.
 
-/// Monotone counts, and three gauges at the end.
+/// Monotone counts, and four gauges at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseStats {
@@ -36,7 +36,7 @@ pub struct LeaseStats {
     pub leases_detached: u64,
     /// Leases ended for lack of keepalives.
     pub leases_expired: u64,
-    /// Leases ended because their memory was destroyed.
+    /// Leases ended because their memory was destroyed or their grant could not be said.
     pub leases_revoked: u64,
     /// Answers to keepalives of unknown leases.
     pub unknown_leases_revoked: u64,
@@ -50,10 +50,18 @@ pub struct LeaseStats {
     pub provision_failures: u64,
     /// Superseded epochs handed out for unlinking.
     pub epochs_retired: u64,
+    /// Superseded epochs whose files were left, as collection is turned off.
+    pub epochs_abandoned: u64,
+    /// Grants that could not be said, whose leases ended at once.
+    pub grants_unsaid: u64,
     /// Activity refreshes handed out.
     pub activity_refreshes: u64,
     /// Answers of the region worker nobody waits for.
     pub stale_region_answers: u64,
+    /// Dynamic streams that came into being.
+    pub streams_created: u64,
+    /// Dynamic streams that were given up.
+    pub streams_given_up: u64,
     /// Stalls of the driver for which leases were extended.
     pub stalls: u64,
     /// Shutdown requests with a wrong or no token.
@@ -62,6 +70,8 @@ pub struct LeaseStats {
     pub leases: u64,
     /// Attaches waiting for memory now.
     pub attaches_waiting: u64,
+    /// Streams there are now, configured and dynamic.
+    pub streams: u64,
     /// Streams with live memory now.
     pub streams_live: u64,
 }

@@ -7,6 +7,7 @@ use tensorpool_codecs::types::{
 };
 
 use super::actions::Backing;
+use super::config::LeaseConfig;
 use super::leases::LeaseKey;
 use crate::common::{Role, StreamGeometry};
 
@@ -16,7 +17,13 @@ pub(super) struct EpochOnDisk {
     pub(super) epoch: Epoch,
     /// Whether a producer ever had it; what nobody wrote is not worth keeping.
     pub(super) written: bool,
+    /// Since when it is superseded; meaningless while it is live.
+    pub(super) superseded_at: NanoTime,
 }
+
+/// Superseded epochs of a stream that may wait for their age; beyond that the oldest go at once,
+/// so that a producer that comes and goes all the time does not fill the file system.
+const MAX_YOUNG: usize = 8;
 
 /// Regions the worker is creating.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +41,8 @@ pub(super) struct AttachWaiter {
     pub(super) role: Role,
     pub(super) node_id: NodeId,
     pub(super) correlation_id: CorrelationId,
+    /// The stream id of the request; another than the stream's when it left the choice to us.
+    pub(super) requested: StreamId,
 }
 
 /// A producer's detach that is answered once the next epoch was announced, or at the deadline.
@@ -48,6 +57,12 @@ pub(super) struct DetachWaiter {
 pub(super) struct Stream {
     pub(super) id: StreamId,
     pub(super) geometry: Arc<StreamGeometry>,
+    /// Whether a client brought it into being; such a stream ends when nobody uses it.
+    pub(super) is_dynamic: bool,
+    /// Leases on it, the producer's included.
+    pub(super) lease_count: usize,
+    /// Since when nobody holds or waits for anything of a dynamic stream.
+    pub(super) idle_since: Option<NanoTime>,
     /// What is announced and mapped.
     pub(super) live: Option<EpochOnDisk>,
     /// Earlier epochs that are still on disk, oldest first.
@@ -69,6 +84,9 @@ impl Stream {
         Self {
             id,
             geometry,
+            is_dynamic: false,
+            lease_count: 0,
+            idle_since: None,
             live: None,
             superseded: Vec::new(),
             work: None,
@@ -79,6 +97,19 @@ impl Stream {
             follow_up: false,
             refresh_due: NanoTime::new(0),
         }
+    }
+
+    pub(super) fn dynamic(id: StreamId, geometry: Arc<StreamGeometry>) -> Self {
+        Self {
+            is_dynamic: true,
+            ..Self::new(id, geometry)
+        }
+    }
+
+    /// Whether somebody holds a lease, waits for an answer, or memory is being made.
+    pub(super) fn is_in_use(&self) -> bool {
+        let waits = !self.attaches.is_empty() || !self.detaches.is_empty();
+        self.lease_count > 0 || waits || self.work.is_some()
     }
 
     /// The client that produces, or will as soon as there is memory.
@@ -93,33 +124,43 @@ impl Stream {
     }
 
     /// Makes `epoch` the live one and what was live a superseded one.
-    pub(super) fn set_live(&mut self, epoch: Epoch) {
-        self.supersede_live();
+    pub(super) fn set_live(&mut self, epoch: Epoch, now: NanoTime) {
+        self.supersede_live(now);
         self.live = Some(EpochOnDisk {
             epoch,
             written: false,
+            superseded_at: now,
         });
     }
 
     /// Ends the live epoch.
-    pub(super) fn supersede_live(&mut self) {
+    pub(super) fn supersede_live(&mut self, now: NanoTime) {
         if let Some(old) = self.live.take() {
-            self.superseded.push(old);
+            self.superseded.push(EpochOnDisk {
+                superseded_at: now,
+                ..old
+            });
         }
         self.announce_due = None;
     }
 
-    /// Takes out the oldest superseded epoch that need not be kept when `kept_epochs` newest are.
-    pub(super) fn next_to_retire(&self, kept_epochs: u32) -> Option<Epoch> {
-        if let Some(unwritten) = self.superseded.iter().find(|old| !old.written) {
-            return Some(unwritten.epoch);
-        }
-        let keep = (kept_epochs.max(1) - 1) as usize;
-        if self.superseded.len() > keep {
-            Some(self.superseded[0].epoch)
+    /// The oldest superseded epoch that need not be kept, and from when on it may go: those nobody
+    /// wrote, and of the written ones all but the newest ([TP-DRV-1010], [TP-DRV-1012]).
+    pub(super) fn next_to_retire(&self, config: &LeaseConfig) -> Option<(Epoch, NanoTime)> {
+        let kept = (config.kept_epochs.max(1) - 1) as usize;
+        let written = self.superseded.iter().filter(|old| old.written).count();
+        let unwritten = self.superseded.len() - written;
+        let surplus = written.saturating_sub(kept);
+        let oldest = self
+            .superseded
+            .iter()
+            .find(|old| !old.written || surplus > 0)?;
+        let due = if unwritten + surplus > MAX_YOUNG {
+            oldest.superseded_at
         } else {
-            None
-        }
+            oldest.superseded_at.after_ns(config.epoch_min_age_ns)
+        };
+        Some((oldest.epoch, due))
     }
 
     /// Forgets a superseded epoch.

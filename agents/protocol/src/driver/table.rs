@@ -82,9 +82,10 @@ impl LeaseTable {
             .collect();
         streams.sort_by_key(|stream| stream.id);
         let count = streams.len();
-        let answers = config.max_queued_answers + 2 * config.max_leases + count;
+        let max_count = config.max_streams();
+        let answers = config.max_queued_answers + 2 * config.max_leases + max_count;
         let mut control = Outbox::with_capacity(answers + SHUTDOWN_NOTICES);
-        let mut region = Outbox::with_capacity(count + 2 * count + 16);
+        let mut region = Outbox::with_capacity(3 * max_count + 16);
         let has_room = control.reserve(SHUTDOWN_NOTICES) && region.reserve(count);
         debug_assert!(has_room, "fresh outboxes hold their reservations");
         Ok(Self {
@@ -95,7 +96,7 @@ impl LeaseTable {
             node_ids: NodeIds::new(config.node_id_cooldown_ns),
             epochs: EpochSource::new(config.highest_existing_epoch),
             control,
-            announces: AnnounceQueue::for_streams(count),
+            announces: AnnounceQueue::for_streams(max_count),
             region,
             streams,
             stats: LeaseStats::default(),
@@ -122,6 +123,7 @@ impl LeaseTable {
         LeaseStats {
             leases: self.leases.len() as u64,
             attaches_waiting: (self.leases.client_count() - self.leases.len()) as u64,
+            streams: self.streams.len() as u64,
             streams_live: self
                 .streams
                 .iter()
@@ -216,6 +218,7 @@ impl LeaseTable {
                 backing: work.backing,
                 geometry: stream.geometry.clone(),
             }));
+        self.note_idle(index);
     }
 
     /// Queues an announce of a live stream, after everything queued for control so far if

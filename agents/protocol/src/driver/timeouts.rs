@@ -28,6 +28,7 @@ impl LeaseTable {
             }
         }
         self.retire_superseded();
+        self.give_up_idle_streams();
         self.finish_draining();
         self.plan();
         self.check_invariants();
@@ -64,6 +65,7 @@ impl LeaseTable {
                 self.streams[index].follow_up = true;
                 self.announce(index, false);
             }
+            self.restart_patience();
             self.wake_at(expiry);
         }
         self.check_invariants();
@@ -106,7 +108,10 @@ impl LeaseTable {
             Phase::Draining { notice_at, .. } => Some(notice_at),
             Phase::Serving | Phase::Closed { .. } => None,
         };
-        let streams = self.streams.iter().filter_map(due);
+        let idle = (0..self.streams.len()).filter_map(|index| self.gives_up_at(index));
+        let old = self.streams.iter();
+        let old = old.filter_map(|stream| Some(stream.next_to_retire(&self.config)?.1));
+        let streams = self.streams.iter().filter_map(due).chain(idle).chain(old);
         self.deadline = streams.chain(expiry).chain(notice).min();
     }
 }

@@ -125,6 +125,73 @@ fn ids_and_ranges_must_not_overlap() {
 }
 
 #[test]
+fn no_id_is_set_aside_twice_or_has_a_use_already() {
+    let two = |first: &str, second: &str| bad(&format!("driver.{first}\ndriver.{second}"));
+    for (first, second) in [
+        ("stream_id_range", "descriptor_stream_id_range"),
+        ("stream_id_range", "control_stream_id_range"),
+        ("descriptor_stream_id_range", "control_stream_id_range"),
+    ] {
+        let message = two(
+            &format!("{first} = [\"40000-40009\", \"20000-20999\"]"),
+            &format!("{second} = [20999, 21000]"),
+        );
+        let title = format!("`driver.{second}` and `driver.{first}` overlap");
+        assert!(message.contains(&title), "{message}");
+        assert!(
+            message.contains("20999-21000 overlaps 20000-20999"),
+            "{message}"
+        );
+        assert!(message.contains("tensorpool.toml:2:"), "{message}");
+    }
+    for key in [
+        "stream_id_range",
+        "descriptor_stream_id_range",
+        "control_stream_id_range",
+    ] {
+        for (range, name) in [
+            ("900-1000", "control"),
+            ("1001,1002", "announce"),
+            ("1200-1200", "qos"),
+        ] {
+            let message = bad(&format!("driver.{key} = \"{range}\""));
+            let title = format!("`driver.{key}` contains the {name} stream");
+            assert!(message.contains(&title), "{message}");
+        }
+        let message = bad(&format!("driver.{key} = \"9999-10001\""));
+        assert!(
+            message.contains("contains the id of `streams.default`"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_range_is_shown_in_its_place() {
+    let expected = "\
+error: `driver.control_stream_id_range` and `driver.descriptor_stream_id_range` overlap
+ --> tensorpool.toml:3:27
+  |
+3 | control_stream_id_range = \"31500-32999\"
+  |                           ^^^^^^^^^^^^^ 31500-32999 overlaps 31000-31999";
+    let text = "[driver]\ndescriptor_stream_id_range = \"31000-31999\"\n\
+                control_stream_id_range = \"31500-32999\"";
+    assert_eq!(bad(text), expected);
+}
+
+#[test]
+fn dynamic_streams_without_ids_are_warned_of() {
+    let text = format!(
+        "policies.allow_dynamic_streams = true\n{PROFILE}\
+         [streams.a]\nstream_id = 5\nprofile = \"camera\""
+    );
+    let said = said(&good(&text));
+    let expected = "warning: dynamic streams are allowed without ids for them";
+    assert!(said[0].contains(expected), "{}", said[0]);
+    assert!(said[0].contains("20000-29999"), "{}", said[0]);
+}
+
+#[test]
 fn rights_for_everyone_are_warned_of() {
     let said = said(&good("shm.permissions_mode = \"666\""));
     assert!(

@@ -3,7 +3,9 @@
 
 mod attach;
 mod bounds;
+mod dynamic;
 mod epochs;
+mod gc;
 mod leases;
 mod random_walk;
 mod shutdown;

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use tensorpool_codecs::types::{ClientId, CorrelationId, Epoch, LeaseId, NanoTime, StreamId};
 
 use super::support::*;
-use crate::common::{LeaseRevokeReason, ResponseCode, Role, ShutdownReason};
+use crate::common::{LeaseRevokeReason, PublishMode, ResponseCode, Role, ShutdownReason};
 use crate::driver::{
-    AttachGrant, Destination, DetachRequest, LeaseAction, LeaseConfig, LeaseTable, ProvisionOrder,
-    RegionFailure,
+    AttachGrant, AttachRequest, Destination, DetachRequest, DynamicStreams, LeaseAction,
+    LeaseConfig, LeaseTable, ProvisionOrder, RegionFailure, StreamIdRange,
 };
 
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ enum Step {
         client: u32,
         producer: bool,
         stream: u32,
+        creates: bool,
     },
     Retry {
         which: usize,
@@ -53,13 +54,21 @@ enum Step {
     Destroy {
         stream: u32,
     },
+    Unsaid,
     Close,
+}
+
+/// Configured ones, dynamic ones, one that cannot be, and whichever is free.
+fn stream() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => STREAM..STREAM + 5, 1 => Just(0)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (1..6u32, any::<bool>(), 0..3u32)
-            .prop_map(|(client, producer, stream)| Step::Attach { client, producer, stream }),
+        4 => (1..6u32, any::<bool>(), stream(), any::<bool>())
+            .prop_map(|(client, producer, stream, creates)| {
+                Step::Attach { client, producer, stream, creates }
+            }),
         2 => any::<usize>().prop_map(|which| Step::Retry { which }),
         2 => any::<usize>().prop_map(|which| Step::Detach { which }),
         3 => any::<usize>().prop_map(|which| Step::Keepalive { which }),
@@ -71,7 +80,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(destination, count)| Step::Drain { destination, count }),
         4 => (prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(fails, full)| Step::Worker { fails, full }),
-        1 => (0..2u32).prop_map(|stream| Step::Destroy { stream }),
+        1 => stream().prop_map(|stream| Step::Destroy { stream }),
+        1 => Just(Step::Unsaid),
         1 => prop::bool::weighted(0.02).prop_map(|close| {
             if close { Step::Close } else { Step::Wait { ms: 1 } }
         }),
@@ -83,10 +93,11 @@ struct Walk {
     table: LeaseTable,
     now: NanoTime,
     next_correlation: i64,
-    asked: Vec<crate::driver::AttachRequest>,
+    asked: Vec<AttachRequest>,
     orders: Vec<ProvisionOrder>,
     holders: BTreeMap<LeaseId, (AttachGrant, ClientId, Role)>,
     ended: BTreeSet<LeaseId>,
+    unsaid: BTreeSet<LeaseId>,
     producers: BTreeMap<StreamId, LeaseId>,
     announced: BTreeMap<StreamId, Epoch>,
     born: BTreeSet<Epoch>,
@@ -99,6 +110,14 @@ impl Walk {
         let config = LeaseConfig {
             max_leases: 5,
             max_queued_answers: 6,
+            dynamic: Some(DynamicStreams {
+                ranges: vec![StreamIdRange {
+                    first: StreamId::new(STREAM + 2),
+                    last: StreamId::new(STREAM + 3),
+                }],
+                geometry: geometry(),
+                max_streams: 2,
+            }),
             ..config()
         };
         Self {
@@ -109,6 +128,7 @@ impl Walk {
             orders: vec![],
             holders: BTreeMap::new(),
             ended: BTreeSet::new(),
+            unsaid: BTreeSet::new(),
             producers: BTreeMap::new(),
             announced: BTreeMap::new(),
             born: BTreeSet::new(),
@@ -123,6 +143,7 @@ impl Walk {
                 client,
                 producer,
                 stream,
+                creates,
             } => {
                 self.next_correlation += 1;
                 let role = if producer {
@@ -130,7 +151,15 @@ impl Walk {
                 } else {
                     Role::Consumer
                 };
-                let attach = request(self.next_correlation, client, role, STREAM + stream);
+                let mode = if creates {
+                    PublishMode::ExistingOrCreate
+                } else {
+                    PublishMode::RequireExisting
+                };
+                let attach = AttachRequest {
+                    publish_mode: mode.into(),
+                    ..request(self.next_correlation, client, role, stream)
+                };
                 self.table.on_attach(self.now, &attach);
                 self.asked.push(attach);
             }
@@ -170,11 +199,12 @@ impl Walk {
             }
             Step::Worker { fails, full } => self.work(fails, full),
             Step::Destroy { stream } => {
-                let stream_id = StreamId::new(STREAM + stream);
+                let stream_id = StreamId::new(stream);
                 if let Some(epoch) = self.table.live_epoch(stream_id) {
                     self.table.on_region_lost(self.now, stream_id, epoch);
                 }
             }
+            Step::Unsaid => self.refuse_grant(),
             Step::Close => self.table.on_close(self.now, ShutdownReason::Normal),
         }
     }
@@ -239,6 +269,14 @@ impl Walk {
                 assert_ne!(refusal.code, ResponseCode::Ok);
                 *self.answers.entry(refusal.correlation_id).or_default() += 1;
             }
+            LeaseAction::Revoke(revoked) if self.unsaid.remove(&revoked.lease_id) => {
+                assert!(self.ended.insert(revoked.lease_id), "a lease ends once");
+                self.holders.remove(&revoked.lease_id);
+                let producer = self.producers.get(&revoked.stream_id);
+                if producer == Some(&revoked.lease_id) {
+                    self.producers.remove(&revoked.stream_id);
+                }
+            }
             LeaseAction::Revoke(revoked) if !self.holders.contains_key(&revoked.lease_id) => {
                 let reason = revoked.reason;
                 assert_eq!(
@@ -277,12 +315,25 @@ impl Walk {
             }
             LeaseAction::Provision(order) => self.orders.push(order),
             LeaseAction::RefreshActivity { epoch, .. } => assert!(self.born.contains(&epoch)),
-            LeaseAction::Retire { stream_id, epoch } => {
+            LeaseAction::Retire { stream_id, epoch }
+            | LeaseAction::Abandon { stream_id, epoch } => {
                 assert!(self.retired.insert(epoch), "an epoch is retired once");
                 assert_ne!(self.table.live_epoch(stream_id), Some(epoch));
             }
             LeaseAction::Detached(_) | LeaseAction::ShutdownNotice { .. } => {}
         }
+    }
+
+    /// The next grant does not fit the control stream: a refusal goes out in its place.
+    fn refuse_grant(&mut self) {
+        let next = self.table.peek_action(Destination::Control);
+        let Some(LeaseAction::AttachOk(grant)) = next.cloned() else {
+            return;
+        };
+        self.table.pop_action(Destination::Control);
+        *self.answers.entry(grant.correlation_id).or_default() += 1;
+        self.unsaid.insert(grant.lease_id);
+        self.table.on_grant_unsaid(self.now, grant.lease_id);
     }
 
     fn heard_grant(&mut self, grant: AttachGrant) {
@@ -297,7 +348,8 @@ impl Walk {
             .find(|asked| asked.correlation_id == grant.correlation_id);
         let asked = asked.expect("a grant answers a request");
         let role = asked.role.known().unwrap();
-        assert_eq!(grant.stream_id, asked.stream_id);
+        let wanted = asked.stream_id;
+        assert!(wanted.get() == 0 || grant.stream_id == wanted);
         if role == Role::Producer {
             let other = self.producers.insert(grant.stream_id, grant.lease_id);
             assert_eq!(other, None, "one producer per stream");

@@ -6,7 +6,7 @@ use tensorpool_codecs::types::{CorrelationId, NodeId};
 
 use super::support::*;
 use crate::common::{HugepagesPolicy, PublishMode, ResponseCode, Role};
-use crate::driver::{AttachRequest, LeaseAction, LeaseConfig};
+use crate::driver::{AttachRequest, Destination, LeaseAction, LeaseConfig};
 
 const P: Role = Role::Producer;
 const C: Role = Role::Consumer;
@@ -162,4 +162,42 @@ fn a_refused_attach_keeps_neither_client_id_nor_node_id() {
     let granted = driver.granted(8, P, OTHER);
     assert_ne!(granted.node_id, taken.node_id);
     assert_eq!(driver.table.stats().leases, 2);
+}
+
+/// Proves [TP-DRV-0205].
+#[test]
+fn standard_pages_are_rejected_where_there_are_only_huge_ones() {
+    let standard =
+        |request: &mut AttachRequest| request.hugepages = HugepagesPolicy::Standard.into();
+    let huge_only = LeaseConfig {
+        hugepages_available: true,
+        ..config()
+    };
+    let expected = (
+        ResponseCode::Rejected,
+        "standard pages required but unavailable",
+    );
+    assert_eq!(rejection(&answer(huge_only, standard)), expected);
+}
+
+/// Proves [TP-DRV-0095].
+#[test]
+fn a_grant_that_cannot_be_said_leaves_neither_lease_nor_client_id_nor_producer() {
+    for role in [P, C] {
+        let mut driver = Driver::new(config());
+        driver.attach(7, role, STREAM);
+        let order = driver.order();
+        driver.ready(&order);
+        let Some(LeaseAction::AttachOk(grant)) = driver.take(Destination::Control) else {
+            panic!("no grant")
+        };
+        driver.table.on_grant_unsaid(driver.now, grant.lease_id);
+        assert_eq!(driver.table.stats().leases, 0);
+        let done = driver.run();
+        let ended = revocations(&done);
+        assert_eq!((ended.len(), ended[0].lease_id), (1, grant.lease_id));
+        driver.table.on_grant_unsaid(driver.now, grant.lease_id);
+        assert_eq!(revocations(&driver.run()), [], "told once");
+        driver.granted(7, role, STREAM);
+    }
 }

@@ -35,6 +35,7 @@ pub(super) fn config() -> LeaseConfig {
     };
     LeaseConfig {
         streams: vec![spec(OTHER), spec(STREAM)],
+        epoch_min_age_ns: 0,
         lease_id_seed: 500,
         shutdown_token: b"secret".to_vec(),
         ..LeaseConfig::default()
@@ -98,6 +99,7 @@ impl Driver {
                 action,
                 LeaseAction::RefreshActivity { .. }
                     | LeaseAction::Retire { .. }
+                    | LeaseAction::Abandon { .. }
                     | LeaseAction::Provision(_)
             )
         });
@@ -111,7 +113,9 @@ impl Driver {
                 .expect("an order for the region worker")
             {
                 LeaseAction::Provision(order) => return order,
-                LeaseAction::RefreshActivity { .. } | LeaseAction::Retire { .. } => {}
+                LeaseAction::RefreshActivity { .. }
+                | LeaseAction::Retire { .. }
+                | LeaseAction::Abandon { .. } => {}
                 other => panic!("not for the region worker: {other:?}"),
             }
         }
@@ -208,6 +212,7 @@ pub(super) fn letters(done: &[LeaseAction]) -> String {
         LeaseAction::Provision(_) => 'p',
         LeaseAction::RefreshActivity { .. } => 'f',
         LeaseAction::Retire { .. } => 'r',
+        LeaseAction::Abandon { .. } => 'a',
     };
     done.iter().map(letter).collect()
 }
