@@ -3,17 +3,28 @@
 use std::time::Instant;
 
 use support::{STREAM, WAIT, World};
-use tensorpool::client::{FrameMeta, Metadata};
+use tensorpool::client::{Availability, FrameMeta, Metadata};
 
 mod support;
 
 /// Proves [TP-CLI-1500].
 #[test]
 fn frames_flow_without_allocating() {
+    flow_without_allocating(Availability::Descriptor);
+}
+
+/// Proves [TP-CLI-3060].
+#[test]
+fn watching_the_header_ring_does_not_allocate() {
+    flow_without_allocating(Availability::HeaderRing);
+}
+
+fn flow_without_allocating(availability: Availability) {
     let world = World::new();
     let client = world.client();
     let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
-    let mut consumer = client.consumer(STREAM).metadata(true).wait(WAIT).unwrap();
+    let builder = client.consumer(STREAM).metadata(true);
+    let mut consumer = builder.availability(availability).wait(WAIT).unwrap();
     producer.wait_consumers(1, WAIT).unwrap();
     // Frames bear its version.
     producer

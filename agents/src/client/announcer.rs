@@ -108,6 +108,10 @@ pub(super) struct Announcer {
     pub(super) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
     pub(super) counters: ProducerCounters,
     lossless: bool,
+    slot_count: u32,
+    /// Lossless: nobody subscribes, and still consumers have seen what they were not told of: they
+    /// watch the header ring. Until somebody subscribes.
+    is_watched: bool,
 }
 
 impl Announcer {
@@ -121,6 +125,8 @@ impl Announcer {
             unsent: VecDeque::new(),
             counters,
             lossless,
+            slot_count: 0,
+            is_watched: false,
         }
     }
 
@@ -131,6 +137,8 @@ impl Announcer {
     /// A new epoch: what was not sent belongs to the old one and is of no use.
     pub(super) fn begin_epoch(&mut self, slot_count: u32) {
         self.unsent.clear();
+        self.slot_count = slot_count;
+        self.is_watched = false;
         if self.lossless {
             self.unsent.reserve(slot_count as usize);
         }
@@ -160,13 +168,31 @@ impl Announcer {
     pub(super) fn flush(&mut self, shared: &ProducerShared) -> bool {
         while let Some(descriptor) = self.unsent.front() {
             let offer = self.publication.offer(descriptor);
+            if offer == Offer::NotConnected && self.is_seen(shared, descriptor) {
+                self.is_watched = true;
+            }
             if !self.is_settled(shared, offer) {
                 self.count(offer);
                 return false;
             }
+            self.is_watched &= !offer.is_sent();
             self.unsent.pop_front();
         }
         true
+    }
+
+    /// Whether every consumer there is has reported the frame of this descriptor.
+    // [TP-CLI-3050]
+    #[cold]
+    fn is_seen(&self, shared: &ProducerShared, descriptor: &[u8; DESCRIPTOR_LEN]) -> bool {
+        let (Some((epoch, limit)), Ok(told)) =
+            (shared.limit.get(), FrameDescriptor::decode(descriptor))
+        else {
+            return false;
+        };
+        // 0 while the producer is held, the maximum without consumers.
+        let needed = limit.saturating_sub(u64::from(self.slot_count));
+        limit != u64::MAX && epoch.get() == told.epoch && told.seq < needed
     }
 
     #[inline]
@@ -183,6 +209,7 @@ impl Announcer {
             offer = self.publication.offer(descriptor);
         }
         if offer.is_sent() {
+            self.is_watched = false;
             return Announced::Sent;
         }
         self.count(offer);
@@ -200,11 +227,13 @@ impl Announcer {
     }
 
     /// Whether trying again is of no use. Nobody subscribed is an answer only while no consumer is
-    /// known to be there.
+    /// known to be there, or all of them watch the header ring.
     fn is_settled(&self, shared: &ProducerShared, offer: Offer) -> bool {
         match offer {
             Offer::Sent { .. } => true,
-            Offer::NotConnected => shared.mapped_consumers.load(Ordering::Relaxed) == 0,
+            Offer::NotConnected => {
+                self.is_watched || shared.mapped_consumers.load(Ordering::Relaxed) == 0
+            }
             _ => false,
         }
     }

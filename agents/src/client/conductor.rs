@@ -31,12 +31,13 @@ use tensorpool_transport::{
 use super::adapter::{self, AdapterStats};
 use super::command::{Command, Open};
 use super::config::{ClientConfig, nanos};
-use super::consumer::{Consumer, ConsumerSetup};
+use super::consumer::{Consumer, ConsumerSetup, Intake};
 use super::error::ConnectError;
 use super::metadata::{MetadataEditor, MetadataIn, MetadataReader};
-use super::options::{ConsumerOptions, ProducerOptions};
+use super::options::{Availability, ConsumerOptions, ProducerOptions};
 use super::producer::{Producer, ProducerSetup};
 use super::proxy::Proxy;
+use super::ring_reader::RingWatch;
 use super::session::{
     ConsumerParts, ConsumerSide, Context, ProducerParts, ProducerSide, Session, SessionConfig, Side,
 };
@@ -261,18 +262,22 @@ impl ClientConductor {
             AttachClient::new(open.attach.clone()),
         );
         let (set, counters, session_counters) = consumer_counters(attach.client_id());
-        let endpoint = &self.config.descriptor;
-        let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
-        let subscription =
-            self.link
-                .add_subscription(channel, aeron_stream, SubscriptionOptions::UNTETHERED);
+        let intake = match options.availability {
+            Availability::Descriptor => {
+                let Endpoint { channel, stream_id } = &self.config.descriptor;
+                let options = SubscriptionOptions::UNTETHERED;
+                Intake::Descriptors(self.link.add_subscription(channel, *stream_id, options))
+            }
+            // [TP-CLI-2900]
+            Availability::HeaderRing => Intake::Ring(RingWatch::default()),
+        };
         let reader = options.metadata.then(MetadataReader::default);
         let handle = Consumer::new(ConsumerSetup {
             id,
             stream_id,
             shared: Arc::clone(&shared),
             notices,
-            subscription,
+            intake,
             commands: self.command_sender.clone(),
             counters,
             options,

@@ -22,7 +22,7 @@ use super::conductor::ClientConductor;
 use super::config::{ClientConfig, nanos};
 use super::consumer::Consumer;
 use super::error::{ConnectError, OpenError};
-use super::options::{ConsumerOptions, ProducerOptions};
+use super::options::{Availability, ConsumerOptions, ProducerOptions};
 use super::pending::Pending;
 use super::producer::Producer;
 use super::worker::MapWorker;
@@ -315,6 +315,12 @@ impl ConsumerBuilder {
     /// default; the first consumer of a client that asks has it subscribe to the metadata stream.
     pub fn metadata(mut self, metadata: bool) -> Self {
         self.options.metadata = metadata;
+        self
+    }
+
+    /// How it hears of frames; by default through descriptors.
+    pub fn availability(mut self, availability: Availability) -> Self {
+        self.options.availability = availability;
         self
     }
 

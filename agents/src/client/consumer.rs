@@ -1,4 +1,5 @@
-//! The consumer: turns descriptors into validated frames, on the application's own thread.
+//! The consumer: turns descriptors, or what the header ring shows, into validated frames, on the
+//! application's own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,7 @@ use super::event::{Event, FinalCounts};
 use super::frame::Frame;
 use super::options::ConsumerOptions;
 use super::reader::{Reader, was_written};
+use super::ring_reader::RingWatch;
 use super::shared::{Adopted, ConsumerShared, Events, Notice};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
@@ -33,6 +35,13 @@ pub(super) struct Current {
     pub(super) geometry: Arc<StreamGeometry>,
     pub(super) stream_id: StreamId,
     pub(super) epoch: Epoch,
+}
+
+/// How a consumer hears of frames.
+#[derive(Debug)]
+pub(super) enum Intake {
+    Descriptors(Subscription),
+    Ring(RingWatch),
 }
 
 /// A source that ended and whose last frames are still to be read.
@@ -55,7 +64,7 @@ pub struct Consumer {
     stream_id: StreamId,
     shared: Arc<ConsumerShared>,
     notices: rtrb::Consumer<Notice>,
-    subscription: Subscription,
+    intake: Intake,
     commands: Sender<Command>,
     options: ConsumerOptions,
     current: Option<Current>,
@@ -74,7 +83,7 @@ pub(super) struct ConsumerSetup {
     pub(super) stream_id: StreamId,
     pub(super) shared: Arc<ConsumerShared>,
     pub(super) notices: rtrb::Consumer<Notice>,
-    pub(super) subscription: Subscription,
+    pub(super) intake: Intake,
     pub(super) commands: Sender<Command>,
     pub(super) counters: ConsumerCounters,
     pub(super) options: ConsumerOptions,
@@ -87,7 +96,7 @@ impl Consumer {
             stream_id: setup.stream_id,
             shared: setup.shared,
             notices: setup.notices,
-            subscription: setup.subscription,
+            intake: setup.intake,
             commands: setup.commands,
             options: setup.options,
             current: None,
@@ -101,10 +110,12 @@ impl Consumer {
         }
     }
 
-    /// Whether its subscription is registered and its first epoch is there. Conductor's thread,
+    /// Whether its subscription, if it has one, is registered and its first epoch is there. Conductor's thread,
     /// before it is handed over.
     pub(super) fn is_ready(&mut self) -> bool {
-        if !self.subscription.is_live() {
+        if let Intake::Descriptors(subscription) = &mut self.intake
+            && !subscription.is_live()
+        {
             return false;
         }
         self.take_notices();
@@ -122,30 +133,10 @@ impl Consumer {
         limit: usize,
     ) -> Result<usize, PollError> {
         self.take_notices();
-        let (mut delivered, mut budget) = (0, limit.saturating_add(SKIP_LIMIT));
-        let mut idle = false;
-        while delivered < limit && budget > 0 && !idle {
-            let mut reader = Reader {
-                stream_id: self.stream_id,
-                current: self.current.as_ref(),
-                ledger: &mut self.ledger,
-                shared: &self.shared,
-                delivered: 0,
-            };
-            let fragments = self
-                .subscription
-                .poll((limit - delivered).min(budget), |bytes, _| {
-                    reader.on_descriptor(bytes, &mut on_frame);
-                });
-            delivered += reader.delivered;
-            budget -= fragments.min(budget);
-            idle = fragments == 0;
-        }
-        if idle {
-            let (found, is_end) = self.look_for_untold(limit - delivered, &mut on_frame);
-            delivered += found;
-            idle = is_end;
-        }
+        let (delivered, idle) = match self.intake {
+            Intake::Descriptors(_) => self.hear(limit, &mut on_frame),
+            Intake::Ring(_) => self.watch(limit, &mut on_frame),
+        };
         self.report(idle);
         if self.ending.is_some() {
             self.go_on_ending(idle);
@@ -156,25 +147,77 @@ impl Consumer {
         Ok(delivered)
     }
 
-    /// All descriptors are read. Frames of which the producer said long ago that they are published,
-    /// or with its last words, were not told of and never will: they are looked for in the ring
-    /// [TP-CLI-1265]. Gives the frames delivered, and whether that were all.
+    /// Delivers what descriptors tell of; gives how many frames, and whether nothing is left.
+    #[inline]
+    fn hear(&mut self, limit: usize, on_frame: &mut impl FnMut(&Frame<'_>)) -> (usize, bool) {
+        let (mut delivered, mut budget) = (0, limit.saturating_add(SKIP_LIMIT));
+        let mut idle = false;
+        while delivered < limit && budget > 0 && !idle {
+            let Intake::Descriptors(subscription) = &mut self.intake else {
+                break;
+            };
+            let mut reader = Reader {
+                stream_id: self.stream_id,
+                current: self.current.as_ref(),
+                ledger: &mut self.ledger,
+                shared: &self.shared,
+                delivered: 0,
+            };
+            let fragments = subscription.poll((limit - delivered).min(budget), |bytes, _| {
+                reader.on_descriptor(bytes, on_frame);
+            });
+            delivered += reader.delivered;
+            budget -= fragments.min(budget);
+            idle = fragments == 0;
+        }
+        if idle {
+            let (found, is_end) = self.look_for_untold(limit - delivered, on_frame);
+            delivered += found;
+            idle = is_end;
+        }
+        (delivered, idle)
+    }
+
+    /// Delivers what the header ring shows; gives how many frames, and whether nothing is left.
+    #[inline]
+    fn watch(&mut self, limit: usize, on_frame: &mut impl FnMut(&Frame<'_>)) -> (usize, bool) {
+        let passed = self.published_up_to();
+        let Intake::Ring(watch) = &mut self.intake else {
+            return (0, true);
+        };
+        let mut reader = Reader {
+            stream_id: self.stream_id,
+            current: self.current.as_ref(),
+            ledger: &mut self.ledger,
+            shared: &self.shared,
+            delivered: 0,
+        };
+        let idle = watch.read(&mut reader, limit, passed, on_frame);
+        (reader.delivered, idle)
+    }
+
+    /// A position whose frames are all published: the producer was there long ago, or said so with
+    /// its last words.
+    #[inline]
+    fn published_up_to(&self) -> Option<u64> {
+        let current = self.current.as_ref()?;
+        let ended = self.ending.filter(|ending| ending.epoch == current.epoch);
+        match ended.and_then(|ending| ending.end_seq) {
+            Some(end) => Some(end.get()),
+            None => self.shared.overdue.of(current.epoch),
+        }
+    }
+
+    /// All descriptors are read. Published frames that were not told of never will be: they are
+    /// looked for in the ring [TP-CLI-1265]. Gives the frames delivered, and whether that were all.
     #[inline]
     fn look_for_untold(
         &mut self,
         limit: usize,
         on_frame: &mut impl FnMut(&Frame<'_>),
     ) -> (usize, bool) {
-        let Some(current) = &self.current else {
+        let (Some(current), Some(overdue)) = (&self.current, self.published_up_to()) else {
             return (0, true);
-        };
-        let ended = self.ending.filter(|ending| ending.epoch == current.epoch);
-        let overdue = match ended.and_then(|ending| ending.end_seq) {
-            Some(end) => end.get(),
-            None => match self.shared.overdue.of(current.epoch) {
-                Some(overdue) => overdue,
-                None => return (0, true),
-            },
         };
         if self
             .ledger
@@ -250,9 +293,13 @@ impl Consumer {
             .map(|current| current.geometry.slot_count())
     }
 
-    /// Publications of the descriptor stream it hears at the moment, of whatever stream.
+    /// Publications of the descriptor stream it hears at the moment, of whatever stream; none if it
+    /// watches the header ring.
     pub fn publication_count(&mut self) -> usize {
-        self.subscription.image_count()
+        match &mut self.intake {
+            Intake::Descriptors(subscription) => subscription.image_count(),
+            Intake::Ring(_) => 0,
+        }
     }
 
     /// Takes up what the conductor has to tell, up to the end of a source that is still to be read
@@ -323,13 +370,21 @@ impl Consumer {
             }
             return;
         };
-        let done = self.ledger.last_seq().map_or(0, |last| last.get() + 1);
-        let old = self.current.replace(Current {
+        let current = Current {
             mapping,
             geometry,
             stream_id,
             epoch,
-        });
+        };
+        let done = match &mut self.intake {
+            Intake::Descriptors(_) => self.ledger.last_seq().map_or(0, |last| last.get() + 1),
+            Intake::Ring(watch) => {
+                let max_gap = self.options.max_outstanding_gap;
+                let next = watch.begin(&current, presence, max_gap, &mut self.ledger);
+                next.get()
+            }
+        };
+        let old = self.current.replace(current);
         if let Some(old) = old {
             old.mapping.revoke();
         }

@@ -5,6 +5,22 @@
 /// Frames a consumer may miss in a row before it starts over behind the gap.
 const MAX_OUTSTANDING_GAP: u64 = 256;
 
+/// How a consumer hears of frames. Validation, accounts, events and reports are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Availability {
+    /// By the descriptors of the published protocol, over Aeron.
+    #[default]
+    Descriptor,
+    /// By watching the header ring itself: the next slot's commit word is the signal, one
+    /// cache-line transfer instead of a message. For low latency, on polls that come often.
+    ///
+    /// No descriptor is subscribed to. Publish time and trace id, which only descriptors carry, are
+    /// `None`. Needs producers that complete frames in the order of their numbers, as those of this
+    /// library do. It joins behind the latest complete frame, and goes on half a ring behind the
+    /// latest claim when it is overtaken.
+    HeaderRing,
+}
+
 /// How a producer is opened, beside its lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProducerOptions {
@@ -17,6 +33,8 @@ pub(super) struct ProducerOptions {
 pub(super) struct ConsumerOptions {
     /// Hears metadata and blobs of its stream.
     pub(super) metadata: bool,
+    /// How it hears of frames.
+    pub(super) availability: Availability,
     /// Frames it may miss in a row; 0 for any number.
     pub(super) max_outstanding_gap: u64,
 }
@@ -25,6 +43,7 @@ impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
             metadata: false,
+            availability: Availability::default(),
             max_outstanding_gap: MAX_OUTSTANDING_GAP,
         }
     }

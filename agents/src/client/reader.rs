@@ -1,9 +1,10 @@
-//! From a descriptor to a frame in the application's hands. The hot path of a consumer.
+//! From a descriptor to a frame in the application's hands. The hot path of a consumer; how one
+//! hears of frames without descriptors is `ring_reader`'s.
 
 use std::sync::Arc;
 
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
-use tensorpool_codecs::wire::FrameDescriptor;
+use tensorpool_codecs::wire::{FrameDescriptor, SlotHeader};
 use tensorpool_protocol::frame::{
     Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, Verdict,
 };
@@ -37,7 +38,7 @@ impl Reader<'_> {
         if descriptor.stream_id != self.stream_id {
             return;
         }
-        self.on_frame_told(&descriptor, || told(&message), on_frame);
+        self.on_frame_told(&descriptor, |_| told(&message), on_frame);
     }
 
     /// Reads from the ring what was published and never told of, as when the link was lost: the
@@ -82,16 +83,18 @@ impl Reader<'_> {
                 epoch,
                 seq,
             };
-            self.on_frame_told(&descriptor, || Told::NOTHING, on_frame);
+            self.on_frame_told(&descriptor, |_| Told::NOTHING, on_frame);
         }
         true
     }
 
+    /// Judges one frame, counts it, and delivers it if it is one. `told` says of its slot what else
+    /// is known of it.
     #[inline]
-    fn on_frame_told(
+    pub(super) fn on_frame_told(
         &mut self,
         descriptor: &Descriptor,
-        told: impl FnOnce() -> Told,
+        told: impl FnOnce(&SlotHeader) -> Told,
         on_frame: &mut impl FnMut(&Frame<'_>),
     ) {
         let Some(current) = self.current else {
@@ -117,7 +120,7 @@ impl Reader<'_> {
             }
             Verdict::Accept(_) => {
                 if self.take_account(descriptor.seq) {
-                    match Self::deliver(current, &facts, descriptor, &told(), on_frame) {
+                    match Self::deliver(current, &facts, descriptor, told, on_frame) {
                         Ok(()) => {
                             self.delivered += 1;
                             self.ledger.on_delivered();
@@ -128,6 +131,18 @@ impl Reader<'_> {
             }
         }
         // After the callback: a lossless producer may overwrite the slot from now on.
+        self.note_progress();
+    }
+
+    /// The expected frame and those behind it, `count` in all, are lost for this cause.
+    #[cold]
+    pub(super) fn on_passed(&mut self, count: u64, cause: DropCause) {
+        self.ledger.on_passed(count, cause);
+        self.note_progress();
+    }
+
+    #[inline]
+    fn note_progress(&mut self) {
         if let Some(last) = self.ledger.last_seq() {
             self.shared.done.set(last.get() + 1);
         }
@@ -166,7 +181,7 @@ impl Reader<'_> {
         current: &Current,
         facts: &MappingFacts<'_>,
         descriptor: &Descriptor,
-        told: &Told,
+        told: impl FnOnce(&SlotHeader) -> Told,
         on_frame: &mut impl FnMut(&Frame<'_>),
     ) -> Result<(), DropCause> {
         let slot = current
@@ -180,7 +195,8 @@ impl Reader<'_> {
         };
         let frame = tensorpool_shm::frame::Frame::new(&current.mapping, &slot)
             .map_err(|_| DropCause::PayloadInvalid)?;
-        let frame = Frame::new(frame, &plan, descriptor.epoch, told);
+        let told = told(frame.slot());
+        let frame = Frame::new(frame, &plan, descriptor.epoch, &told);
         on_frame(&frame);
         if frame.is_torn() {
             Err(DropCause::Changed)

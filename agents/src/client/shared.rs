@@ -85,6 +85,8 @@ pub(super) struct ConsumerShared {
     pub(super) drops_gap: AtomicU64,
     /// Handle: frames lost because they were overwritten.
     pub(super) drops_late: AtomicU64,
+    /// Handle: the epoch whose ring began anew under it; 0 for none.
+    pub(super) restarted: AtomicU64,
     /// Session: the producer's next sequence number, as first heard since the handle was handed
     /// over: what came before is not owed to it.
     pub(super) joined_at: EpochWord,

@@ -95,6 +95,15 @@ impl ConsumerSide {
         self.draining == Some(epoch)
     }
 
+    /// Whether the handle saw the ring of this epoch begin anew.
+    // [TP-CLI-2975]
+    pub(super) fn has_restarted(&self, epoch: Epoch) -> bool {
+        let restarted = &self.shared.restarted;
+        restarted
+            .compare_exchange(epoch.get(), 0, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
     /// `mapped` is the epoch the session has in use.
     pub(super) fn on_report(
         &mut self,

@@ -332,7 +332,7 @@ impl Session {
                 let (activity, pid) = (mapping.activity(), mapping.current_pid());
                 let sound = mapping.revalidate().is_ok() || pid != mapping.pid();
                 self.mapping.on_superblock(ctx.now, epoch, activity, pid);
-                sound
+                sound && !self.side.has_restarted(epoch)
             }
         };
         match self.role {
@@ -412,6 +412,13 @@ impl Drop for Session {
 }
 
 impl Side {
+    fn has_restarted(&self, epoch: Epoch) -> bool {
+        match self {
+            Self::Producer(_) => false,
+            Self::Consumer(side) => side.has_restarted(epoch),
+        }
+    }
+
     /// Nobody wants it any more.
     fn close(&mut self) {
         match self {

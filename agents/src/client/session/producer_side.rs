@@ -254,8 +254,13 @@ impl ProducerSide {
         match self.closing {
             None => return false,
             Some(Closing::Linger(until)) => {
+                let seen = self.has_all_seen();
+                if seen && self.tracker.mapped() > 0 {
+                    // Nobody has to be told of what everybody has seen.
+                    self.left.iter_mut().for_each(|left| left.unsent.clear());
+                }
                 let sent = self.send_left();
-                self.all_seen = sent && self.has_all_seen();
+                self.all_seen = sent && seen;
                 if (self.all_seen && told) || now >= until || !attached {
                     self.closing = Some(Closing::FinalReport(now.after_ns(FINAL_REPORT_NS)));
                     // Due now: consumers compute the tail of the stream from it.
