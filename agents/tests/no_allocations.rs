@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use support::{STREAM, WAIT, World};
-use tensorpool::client::{Availability, FrameMeta, Metadata};
+use tensorpool::client::{
+    Availability, FrameMeta, Metadata, ProgressFloors, ProgressHints, ProgressTold,
+};
 
 mod support;
 
@@ -57,4 +59,58 @@ fn flow_without_allocating(availability: Availability) {
     assert_eq!(allocations.count_total, 0, "{allocations:?}");
     assert_eq!(consumer.stats().delivered(), 2_200);
     assert_eq!(received, bytes);
+}
+
+/// Proves [TP-CLI-2690].
+#[test]
+fn progress_is_told_and_read_without_allocating() {
+    let world = World::new();
+    let client = world.client();
+    let floors = ProgressFloors {
+        interval_us: 1,
+        bytes: 1,
+        major_units: 1,
+    };
+    let builder = client.producer(STREAM).progress(floors);
+    let mut producer = builder.payload_flush(|_| {}).wait(WAIT).unwrap();
+    let builder = client.consumer(STREAM).progress(ProgressHints::default());
+    let mut consumer = builder.read_prefixes(true).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(1000).unwrap();
+    let (mut received, mut prefixes) = ([0; 1000], 0);
+    let mut round = || {
+        let mut claim = producer.claim(&meta, 1000).unwrap();
+        claim.payload_mut().fill(7);
+        let started = Instant::now();
+        while producer.progress(&claim, 400).unwrap() != ProgressTold::Sent {
+            assert!(started.elapsed() < WAIT);
+        }
+        producer.commit(claim).unwrap();
+        // STARTED and COMPLETE.
+        let mut got = 0;
+        while got < 2 {
+            let read = |progress: &tensorpool::client::Progress<'_>| {
+                let prefix = progress.prefix().unwrap();
+                prefix.copy_to(&mut received[..prefix.len()]).unwrap();
+                prefixes += 1;
+            };
+            got += consumer.poll_progress(read, 2).unwrap();
+            consumer.poll(|_| {}, 2).unwrap();
+            // Faster than the control stream: COMPLETE may have to be tried again.
+            producer.poll();
+            let (heard, told) = (consumer.progress_stats(), producer.progress_stats());
+            assert!(started.elapsed() < WAIT, "{heard:?} {told:?}");
+        }
+    };
+    for _ in 0..100 {
+        round();
+    }
+    let allocations = allocation_counter::measure(|| {
+        for _ in 0..1_000 {
+            round();
+        }
+    });
+    assert_eq!(allocations.count_total, 0, "{allocations:?}");
+    assert_eq!(prefixes, 2_200);
+    assert_eq!(received, [7; 1000]);
 }

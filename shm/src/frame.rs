@@ -17,6 +17,10 @@ use crate::seqlock::CommitWord;
 use crate::slot::{SlotSnapshot, StillError};
 use crate::view::FrameView;
 
+mod prefix;
+
+pub use prefix::FramePrefix;
+
 /// A frame within the callback it was delivered to.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'m> {
@@ -90,6 +94,16 @@ pub enum FrameError {
         stride_bytes: u32,
         /// Its length.
         found: u32,
+    },
+    /// More of it is said to be there than it has.
+    #[error("{found} bytes of frame {seq} are said to be there, it has {len}")]
+    BeyondPayload {
+        /// The frame.
+        seq: Seq,
+        /// Its length.
+        len: u32,
+        /// What was said.
+        found: u64,
     },
 }
 
@@ -328,13 +342,19 @@ impl Parts {
 
     #[inline]
     fn validate(&self, mapping: &Mapping) -> Result<(), Overwritten> {
-        mapping.still_holds(self.seq).map_err(|error| match error {
+        let held = mapping.still_holds(self.seq);
+        held.map_err(|error| self.overwritten(error))
+    }
+
+    #[cold]
+    fn overwritten(&self, error: StillError) -> Overwritten {
+        match error {
             StillError::Holds(found) => Overwritten::Lapped {
                 seq: self.seq,
                 found,
             },
             StillError::Unusable(unusable) => Overwritten::Unusable(unusable),
-        })
+        }
     }
 }
 

@@ -18,7 +18,8 @@ const GUARDED_WORDS: usize = SLOT_LEN / 8 - 1;
 const TENSOR_WORD: usize = (SLOT_LEN - TENSOR_HEADER_LEN) / 8;
 const _: () = assert!(TENSOR_WORD * 8 == 64);
 
-/// A committed slot, copied out whole and decoded. It says nothing about the payload, which may
+/// A slot, copied out whole and decoded; committed, unless it was
+/// [asked for](Mapping::read_open_slot) while it is written. It says nothing about the payload, which may
 /// have been overwritten meanwhile: [`Frame`](crate::frame::Frame) validates that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotSnapshot {
@@ -118,6 +119,52 @@ impl Mapping {
                 expected: seq,
                 source,
             }),
+        }
+    }
+
+    /// Copies the slot of frame `seq` out and decodes it, committed or still being written. Of the
+    /// latter the header is only there if its producer writes it first, as ours do; else it may be
+    /// that of an earlier frame of the slot, or a mix. Wait-free; any thread.
+    pub fn read_open_slot(&self, seq: Seq) -> Result<SlotSnapshot, SlotError> {
+        let words = self
+            .slot_bytes(seq.slot_index(self.slot_count()))
+            .words::<{ SLOT_LEN / 8 }>(0);
+        let word = seqlock::observe(&words[0]);
+        if word.seq() != seq {
+            self.check_usable()?;
+            return Err(not_committed(seq, word));
+        }
+        let mut copy = [0u64; GUARDED_WORDS + 1];
+        copy[0] = word.raw();
+        seqlock::load_words(&words[1..], &mut copy[1..]);
+        let found = seqlock::observe_again(&words[0]);
+        self.check_usable()?;
+        if found.seq() != seq {
+            return Err(SlotError::Changed {
+                expected: seq,
+                found,
+            });
+        }
+        match HeaderSlot::decode(&from_words(&copy)) {
+            Ok(header) => Ok(SlotSnapshot { word, header }),
+            Err(source) => Err(SlotError::Malformed {
+                expected: seq,
+                source,
+            }),
+        }
+    }
+
+    /// Whether the slot of `seq` still is that frame's, complete or not, and the mapping is usable:
+    /// what its producer had announced before is then as it was announced. [TP-CLI-2660]
+    #[inline]
+    pub(crate) fn still_belongs_to(&self, seq: Seq) -> Result<(), StillError> {
+        let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
+        let found = seqlock::observe_again(slot.word(0));
+        self.check_usable().map_err(StillError::Unusable)?;
+        if found.seq() == seq {
+            Ok(())
+        } else {
+            Err(StillError::Holds(found))
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) enum Inbound {
         stream_id: StreamId,
         epoch: Epoch,
         next_seq: Seq,
+        watermark: Option<u32>,
     },
 }
 
@@ -155,6 +156,8 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
                 stream_id: StreamId::new(qos.stream_id),
                 epoch: Epoch::new(qos.epoch),
                 next_seq: Seq::new(qos.current_seq),
+                // [TP-CLI-2592]
+                watermark: qos.watermark.filter(|&watermark| watermark != 0),
             }
         }
         Template::FrameDescriptor
@@ -304,26 +307,32 @@ mod tests {
         );
     }
 
+    /// Proves [TP-CLI-2592].
     #[test]
-    fn a_producer_report_becomes_its_input() {
-        let qos = QosProducer {
-            stream_id: 7,
-            producer_id: 8,
-            epoch: 9,
-            current_seq: 10,
-            watermark: None,
+    fn a_producer_report_becomes_its_input_with_a_watermark_that_is_one() {
+        let report = |watermark| {
+            let qos = QosProducer {
+                stream_id: 7,
+                producer_id: 8,
+                epoch: 9,
+                current_seq: 10,
+                watermark,
+            };
+            let mut bytes = [0; 64];
+            let len = qos.encode(&mut bytes).unwrap();
+            decode(&bytes[..len], &mut AdapterStats::default())
         };
-        let mut bytes = [0; 64];
-        let len = qos.encode(&mut bytes).unwrap();
-        let expected = Inbound::ProducerReport {
-            stream_id: StreamId::new(7),
-            epoch: Epoch::new(9),
-            next_seq: Seq::new(10),
+        let expected = |watermark| {
+            Some(Inbound::ProducerReport {
+                stream_id: StreamId::new(7),
+                epoch: Epoch::new(9),
+                next_seq: Seq::new(10),
+                watermark,
+            })
         };
-        assert_eq!(
-            decode(&bytes[..len], &mut AdapterStats::default()),
-            Some(expected)
-        );
+        assert_eq!(report(None), expected(None));
+        assert_eq!(report(Some(0)), expected(None));
+        assert_eq!(report(Some(12)), expected(Some(12)));
     }
 
     fn hello(ids: (u32, u32), channels: (&[u8], &[u8]), hints: [Option<u32>; 3]) -> ConsumerHello {

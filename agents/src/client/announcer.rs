@@ -16,8 +16,8 @@ use super::stats::ProducerCounters;
 
 pub(super) const DESCRIPTOR_LEN: usize = FrameDescriptor::ENCODED_LEN;
 
-/// How often a descriptor is tried while the log is being rotated.
-const ADMIN_ACTION_TRIES: u32 = 3;
+/// How often a message is tried while the log is being rotated.
+pub(super) const ADMIN_ACTION_TRIES: u32 = 3;
 
 /// What became of the announcement of a frame. The frame itself is committed in any case, and its
 /// sequence number used.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use tensorpool_codecs::types::NanoTime;
-use tensorpool_protocol::client::{AttachClient, ConsumerTracker};
+use tensorpool_protocol::client::{AttachClient, ConsumerTracker, ProgressPolicy};
 use tensorpool_protocol::common::Role;
 use tensorpool_runtime::clock::{CachedNanoClock, ClockSource, realtime_ns};
 use tensorpool_runtime::counters::CounterSet;
@@ -220,12 +220,20 @@ impl ClientConductor {
         let publication =
             self.link
                 .add_publication(channel, aeron_stream, PublicationOptions::default());
+        let floors = options.progress;
+        let progress = floors.map(|_| {
+            let control = &self.config.control;
+            let options = PublicationOptions::default();
+            self.link
+                .add_publication(&control.channel, control.stream_id, options)
+        });
         let handle = Producer::new(ProducerSetup {
             id,
             stream_id,
             shared: Arc::clone(&shared),
             notices,
             publication,
+            progress,
             commands: self.command_sender.clone(),
             counters,
             options,
@@ -238,7 +246,8 @@ impl ClientConductor {
             },
             ConsumerTracker::new(stream_id),
         );
-        let side = ProducerSide::new(shared, parts, tracker, session_counters);
+        let policy = floors.map(|floors| ProgressPolicy::new(stream_id, floors));
+        let side = ProducerSide::new(shared, parts, tracker, policy, session_counters);
         let config = SessionConfig {
             id,
             role: Role::Producer,
@@ -272,12 +281,20 @@ impl ClientConductor {
             Availability::HeaderRing => Intake::Ring(RingWatch::default()),
         };
         let reader = options.metadata.then(MetadataReader::default);
+        let hints = options.progress;
+        let progress = hints.map(|_| {
+            let control = &self.config.control;
+            let options = SubscriptionOptions::UNTETHERED;
+            self.link
+                .add_subscription(&control.channel, control.stream_id, options)
+        });
         let handle = Consumer::new(ConsumerSetup {
             id,
             stream_id,
             shared: Arc::clone(&shared),
             notices,
             intake,
+            progress,
             commands: self.command_sender.clone(),
             counters,
             options,
@@ -286,7 +303,7 @@ impl ClientConductor {
             handle,
             reply: open.reply,
         };
-        let side = ConsumerSide::new(shared, parts, session_counters, reader);
+        let side = ConsumerSide::new(shared, parts, session_counters, reader, hints);
         let config = SessionConfig {
             id,
             role: Role::Consumer,

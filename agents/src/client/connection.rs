@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 use tensorpool_codecs::types::{ClientId, NodeId, StreamId};
-use tensorpool_protocol::client::AttachConfig;
+use tensorpool_protocol::client::{AttachConfig, ProgressFloors, ProgressHints, ProgressRead};
 use tensorpool_protocol::common::{HugepagesPolicy, PublishMode, Role};
 use tensorpool_runtime::counters::{AgentKind, CounterSet};
 use tensorpool_runtime::{
@@ -23,6 +23,7 @@ use super::config::{ClientConfig, nanos};
 use super::consumer::Consumer;
 use super::error::{ConnectError, OpenError};
 use super::options::{Availability, ConsumerOptions, ProducerOptions};
+use super::payload_flush::PayloadFlush;
 use super::pending::Pending;
 use super::producer::Producer;
 use super::worker::MapWorker;
@@ -282,6 +283,22 @@ impl ProducerBuilder {
         self
     }
 
+    /// Tells consumers that ask for it of frames that are being written, see
+    /// [`Producer::progress`], no more often than these floors say.
+    pub fn progress(mut self, floors: ProgressFloors) -> Self {
+        self.options.progress = Some(floors);
+        self
+    }
+
+    /// Called with payload bytes before anybody may read them, on the thread that offers, commits
+    /// or reports progress: to flush what a device wrote where that is not coherent with the caches
+    /// of the processors. Before a commit with the whole payload, before a message of progress with
+    /// what it tells of.
+    pub fn payload_flush(mut self, flush: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.options.flush = Some(PayloadFlush::new(flush));
+        self
+    }
+
     /// Asks the conductor; does not block.
     pub fn open(self) -> Pending<Producer> {
         let options = self.options;
@@ -328,6 +345,27 @@ impl ConsumerBuilder {
     /// the slots of the ring, 256 by default, 0 turns it off. Missed frames are counted either way.
     pub fn max_outstanding_gap(mut self, frames: u64) -> Self {
         self.options.max_outstanding_gap = frames;
+        self
+    }
+
+    /// Asks producers to tell of frames that are being written, to be taken with
+    /// [`Consumer::poll_progress`]; the hints say how often, and producers decide. By default news
+    /// are only taken of frames that are committed.
+    pub fn progress(mut self, hints: ProgressHints) -> Self {
+        self.options.progress = Some(hints);
+        self
+    }
+
+    /// Takes news also of frames that are not committed, so that the part of them that is there can
+    /// be read. Right for producers that write a frame's header first, as this library's do; others
+    /// may have the header of an earlier frame in its place meanwhile. Without
+    /// [`progress`](Self::progress) it does nothing.
+    pub fn read_prefixes(mut self, read: bool) -> Self {
+        self.options.progress_read = if read {
+            ProgressRead::Prefix
+        } else {
+            ProgressRead::Committed
+        };
         self
     }
 

@@ -17,12 +17,15 @@ use super::command::Command;
 use super::error::PollError;
 use super::event::{Event, FinalCounts};
 use super::frame::Frame;
+use super::listener::Listener;
 use super::options::ConsumerOptions;
 use super::reader::{Reader, was_written};
 use super::ring_reader::RingWatch;
 use super::shared::{Adopted, ConsumerShared, Events, Notice};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
+
+mod hearing;
 
 /// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
 /// catches up.
@@ -65,6 +68,7 @@ pub struct Consumer {
     shared: Arc<ConsumerShared>,
     notices: rtrb::Consumer<Notice>,
     intake: Intake,
+    listener: Option<Box<Listener>>,
     commands: Sender<Command>,
     options: ConsumerOptions,
     current: Option<Current>,
@@ -84,6 +88,8 @@ pub(super) struct ConsumerSetup {
     pub(super) shared: Arc<ConsumerShared>,
     pub(super) notices: rtrb::Consumer<Notice>,
     pub(super) intake: Intake,
+    /// For progress, if it was asked for.
+    pub(super) progress: Option<Subscription>,
     pub(super) commands: Sender<Command>,
     pub(super) counters: ConsumerCounters,
     pub(super) options: ConsumerOptions,
@@ -97,6 +103,9 @@ impl Consumer {
             shared: setup.shared,
             notices: setup.notices,
             intake: setup.intake,
+            listener: setup.progress.map(|subscription| {
+                Box::new(Listener::new(subscription, setup.options.progress_read))
+            }),
             commands: setup.commands,
             options: setup.options,
             current: None,
@@ -118,6 +127,10 @@ impl Consumer {
         {
             return false;
         }
+        let hears = |listener: &mut Box<Listener>| listener.is_live();
+        if !self.listener.as_mut().is_none_or(hears) {
+            return false;
+        }
         self.take_notices();
         self.current.is_some()
     }
@@ -133,6 +146,9 @@ impl Consumer {
         limit: usize,
     ) -> Result<usize, PollError> {
         self.take_notices();
+        if let Some(listener) = &mut self.listener {
+            listener.listen(self.stream_id);
+        }
         let (delivered, idle) = match self.intake {
             Intake::Descriptors(_) => self.hear(limit, &mut on_frame),
             Intake::Ring(_) => self.watch(limit, &mut on_frame),
@@ -362,6 +378,9 @@ impl Consumer {
             let slot_count = geometry.slot_count();
             self.ledger
                 .begin_epoch(presence, self.options.max_outstanding_gap, slot_count);
+            if let Some(listener) = &mut self.listener {
+                listener.begin_epoch();
+            }
         }
         // Taken back when newer ones came after it: its frames are accounted for, and not read.
         let Some(mapping) = mapping.take() else {

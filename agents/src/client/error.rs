@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tensorpool_codecs::types::Epoch;
-use tensorpool_protocol::client::AttachError;
+use tensorpool_protocol::client::{AttachError, ProgressError};
 use tensorpool_protocol::frame::TensorError;
 use tensorpool_shm::allowed::AllowedDirError;
 use tensorpool_shm::mapping::MapError;
@@ -107,6 +107,24 @@ pub enum OfferError {
     ClientClosed,
 }
 
+/// Why a report of progress was refused. Nobody was told.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The producer was not opened for it.
+    #[error("the producer was opened without progress: give its builder progress floors")]
+    NotEnabled,
+    /// The claim is of an epoch that ended: it cannot be committed.
+    #[error("the claim was made in epoch {claimed}, which has ended: claim again")]
+    Stale {
+        /// Its epoch.
+        claimed: Epoch,
+    },
+    /// It cannot be true.
+    #[error(transparent)]
+    Impossible(#[from] ProgressError),
+}
+
 /// Why frames cannot be polled.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -114,6 +132,9 @@ pub enum PollError {
     /// The client was closed.
     #[error("the client is closed")]
     ClientClosed,
+    /// The consumer was not opened for progress.
+    #[error("the consumer was opened without progress: give its builder progress hints")]
+    NoProgress,
 }
 
 /// Why a frame cannot be described.

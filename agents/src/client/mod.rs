@@ -39,16 +39,20 @@ mod consumer;
 mod error;
 mod event;
 mod frame;
+mod listener;
 mod meta;
 mod metadata;
 mod options;
+mod payload_flush;
 mod pending;
 mod producer;
+mod progress;
 mod proxy;
 mod reader;
 mod ring_reader;
 mod session;
 mod shared;
+mod speaker;
 mod stats;
 mod worker;
 
@@ -56,14 +60,17 @@ pub use announcer::Announced;
 pub use config::ClientConfig;
 pub use connection::{Client, ConsumerBuilder, InvokedClient, ProducerBuilder};
 pub use consumer::Consumer;
-pub use error::{ConnectError, MetaError, OfferError, OpenError, PollError};
+pub use error::{ConnectError, MetaError, OfferError, OpenError, PollError, ReportError};
 pub use event::{Event, FinalCounts};
 pub use frame::{Frame, FrameInfo, RetainedFrame};
+pub use listener::ProgressHeard;
 pub use meta::FrameMeta;
 pub use metadata::ReceivedBlob;
 pub use options::Availability;
 pub use pending::Pending;
 pub use producer::{CloseReport, Offered, Producer};
+pub use progress::{Progress, ProgressInfo};
+pub use speaker::{ProgressSent, ProgressTold};
 pub use stats::{ConsumerStats, ProducerStats};
 
 pub use crate::driver::Endpoint;
@@ -71,9 +78,12 @@ pub use tensorpool_protocol::client::metadata::{
     Attribute, Blob, BlobDefect, BlobError, BlobId, BlobOutcome, Metadata, MetadataBuilder,
     MetadataError, SourceMetadata,
 };
-pub use tensorpool_protocol::client::{AttachError, LossReason};
+pub use tensorpool_protocol::client::{
+    AttachError, LossReason, ProgressDrop, ProgressError, ProgressFloors, ProgressHints,
+    ProgressState,
+};
 pub use tensorpool_protocol::common::{HugepagesPolicy, LeaseRevokeReason, PublishMode};
 pub use tensorpool_protocol::frame::{DropCause, TensorLayout};
-pub use tensorpool_shm::frame::{CopyError, Overwritten};
+pub use tensorpool_shm::frame::{CopyError, FramePrefix, Overwritten};
 pub use tensorpool_shm::producer::Claim;
 pub use tensorpool_shm::view::FrameView;

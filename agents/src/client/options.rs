@@ -2,6 +2,10 @@
 //! carried to the conductor, and read there by session and handle. Plain values; what an option
 //! means is said at the builder's method that sets it.
 
+use tensorpool_protocol::client::{ProgressFloors, ProgressHints, ProgressRead};
+
+use super::payload_flush::PayloadFlush;
+
 /// Frames a consumer may miss in a row before it starts over behind the gap.
 const MAX_OUTSTANDING_GAP: u64 = 256;
 
@@ -26,6 +30,10 @@ pub enum Availability {
 pub(super) struct ProducerOptions {
     /// Waits for consumers instead of overwriting what they need.
     pub(super) lossless: bool,
+    /// Tells of frames that are being written, no more often than this.
+    pub(super) progress: Option<ProgressFloors>,
+    /// What is done with payloads before anybody may read them.
+    pub(super) flush: Option<PayloadFlush>,
 }
 
 /// How a consumer is opened, beside its lease.
@@ -37,6 +45,10 @@ pub(super) struct ConsumerOptions {
     pub(super) availability: Availability,
     /// Frames it may miss in a row; 0 for any number.
     pub(super) max_outstanding_gap: u64,
+    /// Hears of frames that are being written, as often as this.
+    pub(super) progress: Option<ProgressHints>,
+    /// Of which ones.
+    pub(super) progress_read: ProgressRead,
 }
 
 impl Default for ConsumerOptions {
@@ -45,6 +57,8 @@ impl Default for ConsumerOptions {
             metadata: false,
             availability: Availability::default(),
             max_outstanding_gap: MAX_OUTSTANDING_GAP,
+            progress: None,
+            progress_read: ProgressRead::default(),
         }
     }
 }

@@ -24,10 +24,12 @@ use super::options::ProducerOptions;
 use super::pending::Pending;
 use super::session::CloseProducer;
 use super::shared::{Adopted, Events, Notice, ProducerShared};
+use super::speaker::Speaker;
 use super::stats::{ProducerCounters, ProducerStats};
 use super::worker::SessionId;
 
 mod metadata;
+mod reporting;
 
 /// A frame that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ pub struct Producer {
     shared: Arc<ProducerShared>,
     notices: rtrb::Consumer<Notice>,
     announcer: Option<Announcer>,
+    speaker: Option<Box<Speaker>>,
     commands: Sender<Command>,
     current: Option<Current>,
     events: Events,
@@ -82,6 +85,8 @@ pub(super) struct ProducerSetup {
     pub(super) shared: Arc<ProducerShared>,
     pub(super) notices: rtrb::Consumer<Notice>,
     pub(super) publication: Publication,
+    /// For progress, if it is told.
+    pub(super) progress: Option<Publication>,
     pub(super) commands: Sender<Command>,
     pub(super) counters: ProducerCounters,
     pub(super) options: ProducerOptions,
@@ -97,6 +102,9 @@ impl Producer {
             shared: setup.shared,
             notices: setup.notices,
             announcer: Some(announcer),
+            speaker: setup
+                .progress
+                .map(|publication| Box::new(Speaker::new(publication))),
             commands: setup.commands,
             current: None,
             events: Events::default(),
@@ -109,7 +117,12 @@ impl Producer {
     /// before it is handed over.
     pub(super) fn is_ready(&mut self) -> bool {
         self.take_notices();
-        self.current.is_some() && self.announcer.as_mut().is_some_and(Announcer::is_live)
+        self.current.is_some()
+            && self.announcer.as_mut().is_some_and(Announcer::is_live)
+            && self
+                .speaker
+                .as_mut()
+                .is_none_or(|speaker| speaker.is_live())
     }
 
     /// Copies a frame into the next slot, commits it and tells consumers. Never blocks.
@@ -118,6 +131,9 @@ impl Producer {
     /// When nothing was written; no sequence number is used then.
     #[inline]
     pub fn offer(&mut self, meta: &FrameMeta, payload: &[u8]) -> Result<Offered, OfferError> {
+        if self.options.flush.is_some() {
+            return self.offer_flushed(meta, payload);
+        }
         self.make_ready()?;
         let meta = &meta.described_by(self.metadata.version());
         let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
@@ -131,7 +147,11 @@ impl Producer {
             Err(error) => return Err(self.claim_error(error)),
         };
         current.telling.say(seq, Said::of(meta));
+        let visible = released.clone();
         let announced = announcer.announce(&self.shared, &current.telling, released);
+        if let Some(speaker) = &mut self.speaker {
+            speaker.on_visible(visible, !announcer.unsent.is_empty());
+        }
         Ok(Offered { seq, announced })
     }
 
@@ -151,6 +171,9 @@ impl Producer {
         match current.ring.claim(&meta.slot_meta(monotonic_ns()), len) {
             Ok(claim) => {
                 current.telling.say(claim.seq(), Said::of(meta));
+                if let Some(speaker) = &mut self.speaker {
+                    speaker.on_claimed(&claim, meta);
+                }
                 Ok(claim)
             }
             Err(error) => Err(self.claim_error(error)),
@@ -168,10 +191,23 @@ impl Producer {
         let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
             return Err(OfferError::Stale { claimed });
         };
+        if claimed == current.telling.epoch {
+            if let Some(speaker) = &mut self.speaker {
+                speaker.on_committed(&claim);
+            }
+            // [TP-CLI-2583]
+            if let Some(flush) = &self.options.flush {
+                flush.flush(claim.payload());
+            }
+        }
         let Ok(released) = current.ring.commit(claim) else {
             return Err(OfferError::Stale { claimed });
         };
+        let visible = released.clone();
         let announced = announcer.announce(&self.shared, &current.telling, released);
+        if let Some(speaker) = &mut self.speaker {
+            speaker.on_visible(visible, !announcer.unsent.is_empty());
+        }
         Ok(Offered { seq, announced })
     }
 
@@ -180,8 +216,11 @@ impl Producer {
     pub fn poll(&mut self) {
         self.take_notices();
         self.release_held();
-        if let Some(announcer) = &mut self.announcer {
-            announcer.flush(&self.shared);
+        if let Some(announcer) = &mut self.announcer
+            && announcer.flush(&self.shared)
+            && let Some(speaker) = &mut self.speaker
+        {
+            speaker.flush();
         }
     }
 
@@ -337,7 +376,11 @@ impl Producer {
     fn release_held(&mut self) {
         if let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) {
             let released = current.ring.poll();
+            let visible = released.clone();
             announcer.announce(&self.shared, &current.telling, released);
+            if let Some(speaker) = &mut self.speaker {
+                speaker.on_visible(visible, !announcer.unsent.is_empty());
+            }
         }
     }
 
@@ -364,6 +407,7 @@ impl Producer {
             return;
         };
         let (epoch, slot_count) = (mapping.epoch(), mapping.slot_count());
+        let stream_id = mapping.stream();
         // A mapping made for a producer is writable and has no other ring; if it were not, the
         // lease is of no use.
         let Ok(ring) = ProducerRing::new(mapping) else {
@@ -377,6 +421,9 @@ impl Producer {
         });
         if let Some(announcer) = &mut self.announcer {
             announcer.begin_epoch(slot_count);
+        }
+        if let Some(speaker) = &mut self.speaker {
+            speaker.begin_epoch(stream_id, epoch, slot_count);
         }
         self.shared.next_seq.begin(epoch, 0);
         self.events.push(match old {

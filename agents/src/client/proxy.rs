@@ -7,7 +7,7 @@ use tensorpool_codecs::driver::{
 };
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 use tensorpool_codecs::wire::{ConsumerHello, Mode, QosConsumer, QosProducer};
-use tensorpool_protocol::client::ControlRequest;
+use tensorpool_protocol::client::{ControlRequest, ProgressHints};
 use tensorpool_protocol::common;
 use tensorpool_transport::{Offer, Publication};
 
@@ -31,6 +31,18 @@ pub(super) struct ConsumerReport {
     pub(super) last_seq: Seq,
     pub(super) drops_gap: u64,
     pub(super) drops_late: u64,
+}
+
+/// What a producer reports.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProducerReport {
+    pub(super) stream_id: StreamId,
+    pub(super) client_id: ClientId,
+    pub(super) epoch: Epoch,
+    /// The next frame it will write.
+    pub(super) next_seq: u64,
+    /// What the application says of its buffers, if anything.
+    pub(super) watermark: Option<u32>,
 }
 
 impl Proxy {
@@ -76,19 +88,27 @@ impl Proxy {
         offer(&mut self.control, &self.buffer, encoded)
     }
 
-    /// Says that a consumer is there, and what it can do: map shared memory, nothing else so far.
-    pub(super) fn send_hello(&mut self, stream_id: StreamId, client_id: ClientId) -> Offer {
+    /// Says that a consumer is there, and what it can do: map shared memory, and hear of progress if
+    /// it asked for that.
+    pub(super) fn send_hello(
+        &mut self,
+        stream_id: StreamId,
+        client_id: ClientId,
+        progress: Option<ProgressHints>,
+    ) -> Offer {
+        // [TP-CLI-2600]
+        let hints = progress.unwrap_or_default();
         let hello = ConsumerHello {
             stream_id: stream_id.get(),
             consumer_id: client_id.get(),
             supports_shm: true,
-            supports_progress: false,
+            supports_progress: progress.is_some(),
             mode: Mode::Stream,
             max_rate_hz: 0,
             expected_layout_version: common::LAYOUT_VERSION,
-            progress_interval_us: None,
-            progress_bytes_delta: None,
-            progress_major_delta_units: None,
+            progress_interval_us: hints.interval_us,
+            progress_bytes_delta: hints.bytes_delta,
+            progress_major_delta_units: hints.major_delta_units,
             descriptor_stream_id: 0,
             control_stream_id: 0,
             descriptor_channel: &[],
@@ -113,20 +133,14 @@ impl Proxy {
         offer(&mut self.qos, &self.buffer, encoded)
     }
 
-    /// Where a producer stands: the next frame it will write.
-    pub(super) fn send_producer_report(
-        &mut self,
-        stream_id: StreamId,
-        client_id: ClientId,
-        epoch: Epoch,
-        next_seq: u64,
-    ) -> Offer {
+    /// Where a producer stands.
+    pub(super) fn send_producer_report(&mut self, report: &ProducerReport) -> Offer {
         let qos = QosProducer {
-            stream_id: stream_id.get(),
-            producer_id: client_id.get(),
-            epoch: epoch.get(),
-            current_seq: next_seq,
-            watermark: None,
+            stream_id: report.stream_id.get(),
+            producer_id: report.client_id.get(),
+            epoch: report.epoch.get(),
+            current_seq: report.next_seq,
+            watermark: report.watermark,
         };
         let encoded = qos.encode(&mut self.buffer);
         offer(&mut self.qos, &self.buffer, encoded)

@@ -2,7 +2,7 @@
 //! words that are written by one side each, and a queue of what the conductor has to tell.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
@@ -12,6 +12,7 @@ use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
 
 use super::event::Event;
+use super::speaker::LimitWords;
 
 /// A number that belongs to an epoch. One writer; a reader gets a matching pair or nothing.
 ///
@@ -69,6 +70,10 @@ pub(super) struct ProducerShared {
     pub(super) blobs_under_way: AtomicUsize,
     /// Session: consumers heard of lately.
     pub(super) listening_consumers: AtomicU64,
+    /// Session: how often consumers want to hear of progress.
+    pub(super) progress: LimitWords,
+    /// Handle: the watermark to report; 0 for none.
+    pub(super) watermark: AtomicU32,
     /// Conductor: nothing more will come.
     pub(super) closed: AtomicBool,
 }
@@ -95,6 +100,8 @@ pub(super) struct ConsumerShared {
     pub(super) overdue: EpochWord,
     /// Session: what describes the stream. Never looked at per frame.
     described: Mutex<Option<Arc<SourceMetadata>>>,
+    /// Session: the watermark its producer reported last; 0 for none.
+    pub(super) watermark: EpochWord,
     /// Conductor: nothing more will come.
     pub(super) closed: AtomicBool,
 }

@@ -21,7 +21,6 @@ pub struct Claim {
     seq: Seq,
     pool_index: usize,
     len: usize,
-    progress_announced: bool,
     settled: bool,
 }
 
@@ -34,7 +33,6 @@ impl Claim {
             seq,
             pool_index,
             len,
-            progress_announced: false,
             settled: false,
         }
     }
@@ -99,11 +97,26 @@ impl Claim {
         unsafe { self.shared.payload_mut(self.seq, self.pool_index, self.len) }
     }
 
+    /// The payload as it is so far.
+    #[inline]
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        // SAFETY: the ring gives a slot to one claim at a time, which is this one; it is borrowed,
+        // so nobody has its payload for writing.
+        unsafe { self.shared.payload_mut(self.seq, self.pool_index, self.len) }
+    }
+
     /// Replaces what the slot says about the frame and sets its length, up to
     /// [`capacity`](Self::capacity). For producers that learn either only while filling the slot.
-    /// Panics when `len` exceeds the capacity.
+    /// Panics when `len` exceeds the capacity, or when progress was announced: readers go by what
+    /// the slot said then. [TP-CLI-2580]
     #[inline]
     pub fn rewrite(&mut self, meta: &FrameMeta, len: usize) {
+        assert!(
+            !self.is_progress_announced(),
+            "progress of frame {} was announced: its header must stay as it is",
+            self.seq
+        );
         assert!(
             len <= self.capacity(),
             "{len} bytes do not fit a slot of {}",
@@ -121,10 +134,15 @@ impl Claim {
     }
 
     /// Records that progress was announced for this frame: its sequence number is then used up even
-    /// if it is aborted.
+    /// if it is aborted. [TP-CLI-2560]
     #[inline]
-    pub fn progress_announced(&mut self) {
-        self.progress_announced = true;
+    pub fn progress_announced(&self) {
+        self.shared.set(self.seq, Mark::Announced);
+    }
+
+    #[inline]
+    fn is_progress_announced(&self) -> bool {
+        self.shared.mark(self.seq) == Mark::Announced
     }
 
     /// Ends the claim without aborting it.
@@ -145,7 +163,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         if !self.settled {
             // The slot stays WRITING: readers never take it for a frame.
-            let mark = if self.progress_announced {
+            let mark = if self.is_progress_announced() {
                 Mark::Spent
             } else {
                 Mark::Aborted

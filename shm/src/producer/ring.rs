@@ -186,7 +186,7 @@ impl ProducerRing {
                     self.shared.set(self.head, Mark::Visible);
                 }
                 Mark::Aborted | Mark::Spent => {}
-                Mark::Claimed | Mark::Free | Mark::Visible => break,
+                Mark::Claimed | Mark::Announced | Mark::Free | Mark::Visible => break,
             }
             self.head = self.head.next();
         }

@@ -27,6 +27,8 @@ pub(super) enum Mark {
     Spent = 4,
     /// Committed and visible.
     Visible = 5,
+    /// Being written, and progress was announced.
+    Announced = 6,
 }
 
 /// Shared by a ring and its claims.
@@ -69,6 +71,7 @@ impl Shared {
             3 => Mark::Aborted,
             4 => Mark::Spent,
             5 => Mark::Visible,
+            6 => Mark::Announced,
             _ => Mark::Free,
         }
     }

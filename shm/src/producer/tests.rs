@@ -96,7 +96,7 @@ fn any_other_abort_is_a_hole_and_releases_what_waited_for_it() {
 #[test]
 fn a_claim_progress_was_announced_for_keeps_its_number() {
     let (_epoch, mut ring) = ring(16);
-    let mut announced = claim(&mut ring);
+    let announced = claim(&mut ring);
     announced.progress_announced();
     drop(announced);
     assert_eq!(claim(&mut ring).seq(), Seq::new(1));
@@ -163,6 +163,37 @@ fn a_published_frame_waits_for_older_claims() {
     let (seq, released) = ring.publish(&meta(), b"x").unwrap();
     assert_eq!((seq, seqs(released)), (Seq::new(1), vec![]));
     assert_eq!(seqs(ring.commit(first).unwrap()), [0, 1]);
+}
+
+/// Proves [TP-CLI-2560].
+#[test]
+fn progress_that_was_announced_does_not_keep_a_claim_from_being_committed_or_waited_for() {
+    let (_epoch, mut ring) = ring(16);
+    let (a, b) = (claim(&mut ring), claim(&mut ring));
+    a.progress_announced();
+    b.progress_announced();
+    assert_eq!(seqs(ring.commit(b).unwrap()), []);
+    assert_eq!(seqs(ring.poll()), []);
+    drop(a);
+    assert_eq!(seqs(ring.poll()), [1], "frame 0 is a hole");
+}
+
+/// Proves [TP-CLI-2580].
+#[test]
+#[should_panic(expected = "progress of frame 0 was announced")]
+fn a_header_is_not_rewritten_once_progress_was_announced() {
+    let (_epoch, mut ring) = ring(8);
+    let mut claim = ring.claim(&meta(), 64).unwrap();
+    claim.progress_announced();
+    claim.rewrite(&meta(), 10);
+}
+
+#[test]
+fn a_claim_shows_what_was_written_to_it() {
+    let (_epoch, mut ring) = ring(8);
+    let mut claim = ring.claim(&meta(), 3).unwrap();
+    claim.payload_mut().copy_from_slice(b"abc");
+    assert_eq!(claim.payload(), b"abc");
 }
 
 #[test]

@@ -187,3 +187,56 @@ fn the_reader_without_revalidation_is_caught() {
         ..REAL
     });
 }
+
+/// A writer that announces a frame before it commits it, and then goes on to the next; a reader of
+/// what was announced. `begin` is how a slot is taken.
+fn explore_prefix(begin: fn(&AtomicU64, Seq)) {
+    loom::model(move || {
+        let slot = Arc::new(Slot {
+            word: AtomicU64::new(CommitWord::committed(OLD).raw()),
+            bytes: [AtomicU64::new(OLD.get()), AtomicU64::new(OLD.get())],
+        });
+        let announced = Arc::new(AtomicU64::new(0));
+        let [first, second] = [1, 2].map(|n| Seq::new(OLD.get() + n));
+        let writer = {
+            let (slot, announced) = (Arc::clone(&slot), Arc::clone(&announced));
+            thread::spawn(move || {
+                begin(&slot.word, first);
+                store_bytes(&slot, first);
+                // What a message through Aeron is to memory.
+                announced.store(first.get(), Ordering::Release);
+                commit(&slot.word, first);
+                begin(&slot.word, second);
+                store_bytes(&slot, second);
+            })
+        };
+        if announced.load(Ordering::Acquire) == first.get() {
+            let mut copy = [0; 2];
+            let before = observe(&slot.word);
+            load_words(&slot.bytes, &mut copy);
+            let after = observe_again(&slot.word);
+            if before.seq() == first && after.seq() == first {
+                assert_eq!(copy, [first.get(); 2], "a torn prefix was accepted");
+            }
+        }
+        writer.join().unwrap();
+    });
+}
+
+/// Proves [TP-CLI-2660].
+#[test]
+fn no_execution_accepts_a_prefix_of_another_frame() {
+    explore_prefix(begin_write);
+}
+
+#[test]
+fn a_prefix_of_a_writer_without_its_release_fence_is_caught() {
+    let broken: fn(&AtomicU64, Seq) = |word, seq| {
+        word.store(CommitWord::writing(seq).raw(), Ordering::Release);
+    };
+    let found = catch_unwind(AssertUnwindSafe(|| explore_prefix(broken)));
+    assert!(
+        found.is_err(),
+        "the model checker accepted a broken seqlock"
+    );
+}

@@ -12,6 +12,7 @@ mod mapping;
 mod mapping_types;
 mod messages;
 pub mod metadata;
+mod progress;
 mod qos;
 mod regions;
 
@@ -38,6 +39,11 @@ pub use messages::{
     AeronEndpoint, Announce, AttachRequest, AttachResponse, ClockDomain, ConsumerConfig,
     ConsumerHello, ControlRequest, DetachRequest, DetachResponse, DriverShutdown, Keepalive,
     LeaseRevoked, OwnStream, ProgressHints,
+};
+pub use progress::{
+    PROGRESS_CAPACITY, ProgressBook, ProgressDrop, ProgressDrops, ProgressError, ProgressFloors,
+    ProgressLimits, ProgressMessage, ProgressPolicy, ProgressRead, ProgressReport, ProgressState,
+    ProgressTracker, Report,
 };
 pub use qos::{CAUGHT_UP_PERIOD_NS, Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
 pub use regions::{RawPool, RawRegions, RegionSet, RegionsError};

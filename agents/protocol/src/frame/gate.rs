@@ -183,12 +183,12 @@ impl FrameGate {
         slot: &HeaderSlot,
         mapping: &MappingFacts<'_>,
     ) -> Verdict<FramePlan> {
-        let slot_index = match Self::admit(descriptor, mapping) {
-            Verdict::Accept(index) => index,
+        match Self::admit(descriptor, mapping) {
+            Verdict::Accept(_) => {}
             Verdict::Foreign => return Verdict::Foreign,
             Verdict::Drop(cause) => return Verdict::Drop(cause),
-        };
-        match Self::check_slot(descriptor.seq, slot_index, slot, mapping.geometry) {
+        }
+        match Self::check_slot(descriptor.seq, slot, mapping.geometry) {
             Ok(plan) => Verdict::Accept(plan),
             Err(cause) => Verdict::Drop(cause),
         }
@@ -213,12 +213,26 @@ impl FrameGate {
     #[inline]
     fn check_slot(
         seq: Seq,
-        slot_index: u32,
         slot: &HeaderSlot,
         geometry: &StreamGeometry,
     ) -> Result<FramePlan, DropCause> {
+        Self::check_commit(seq, slot.slot.seq_commit)?;
+        Self::plan(seq, slot, geometry)
+    }
+
+    /// What a slot describes, whatever its commit word says: for a frame that is still being
+    /// written, whose header is there already.
+    ///
+    /// # Errors
+    /// [`DropCause::HeaderInvalid`] or [`DropCause::PayloadInvalid`] when it describes no frame.
+    #[inline]
+    pub fn plan(
+        seq: Seq,
+        slot: &HeaderSlot,
+        geometry: &StreamGeometry,
+    ) -> Result<FramePlan, DropCause> {
+        let slot_index = seq.slot_index(geometry.slot_count());
         let HeaderSlot { slot, tensor } = slot;
-        Self::check_commit(seq, slot.seq_commit)?;
         let tensor = TensorLayout::check(tensor).map_err(|_| DropCause::HeaderInvalid)?;
         let pool = pool_by_id(geometry, PoolId::new(slot.pool_id));
         let pool = pool.ok_or(DropCause::PayloadInvalid)?;

@@ -11,6 +11,7 @@ mod pools;
 mod seq_tracker;
 mod tensor;
 mod throttle;
+mod units;
 
 pub use gate::{Descriptor, DropCause, FrameGate, FramePlan, MappingFacts, Verdict};
 pub use header_ring::{RingCursor, RingLoss, RingStep};

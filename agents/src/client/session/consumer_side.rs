@@ -5,14 +5,16 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{Epoch, NanoTime, Seq, StreamId};
-use tensorpool_protocol::client::{Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
+use tensorpool_protocol::client::{
+    Cadence, ConsumerProgress, ConsumerReporter, ProgressHints, REPORT_PERIOD_NS,
+};
 
 use super::{Context, Facts};
 use crate::client::adapter::Inbound;
 use crate::client::consumer::Consumer;
 use crate::client::error::OpenError;
 use crate::client::metadata::MetadataReader;
-use crate::client::proxy::ConsumerReport;
+use crate::client::proxy::{ConsumerReport, Proxy};
 use crate::client::shared::ConsumerShared;
 use crate::client::stats::SessionCounters;
 
@@ -38,6 +40,7 @@ pub(crate) struct ConsumerSide {
     counters: SessionCounters,
     /// Of a consumer that asked for metadata.
     metadata: Option<MetadataReader>,
+    progress: Option<ProgressHints>,
     pub(super) is_closing: bool,
 }
 
@@ -47,6 +50,7 @@ impl ConsumerSide {
         parts: ConsumerParts,
         counters: SessionCounters,
         metadata: Option<MetadataReader>,
+        progress: Option<ProgressHints>,
     ) -> Self {
         Self {
             shared,
@@ -59,6 +63,7 @@ impl ConsumerSide {
             reported_epoch: Epoch::new(0),
             counters,
             metadata,
+            progress,
             is_closing: false,
         }
     }
@@ -115,6 +120,7 @@ impl ConsumerSide {
             stream_id,
             epoch,
             next_seq,
+            watermark,
         } = *message
         else {
             return;
@@ -129,6 +135,10 @@ impl ConsumerSide {
                 self.positions[self.next_position] = (epoch, next_seq);
                 self.next_position = (self.next_position + 1) % POSITIONS;
             }
+        }
+        if mapped == Some(epoch) {
+            let watermark = watermark.unwrap_or(0);
+            self.shared.watermark.begin(epoch, watermark.into());
         }
         // Before that the handle may not have been there to hear of frames.
         if self.parts.is_none() && mapped == Some(epoch) {
@@ -154,8 +164,12 @@ impl ConsumerSide {
             return 0;
         };
         let mut work = 0;
-        if self.hello.is_due(ctx.now) && ctx.proxy.send_hello(stream_id, facts.client_id).is_sent()
-        {
+        let hello = |proxy: &mut Proxy| {
+            proxy
+                .send_hello(stream_id, facts.client_id, self.progress)
+                .is_sent()
+        };
+        if self.hello.is_due(ctx.now) && hello(ctx.proxy) {
             self.hello.on_sent(ctx.now);
             self.counters.hellos.increment();
             work += 1;

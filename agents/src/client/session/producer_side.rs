@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{Epoch, NanoTime, Seq};
 use tensorpool_protocol::client::{
-    Cadence, ConsumerTracker, Grant, LeaseRevoked, REPORT_PERIOD_NS,
+    Cadence, ConsumerTracker, Grant, LeaseRevoked, ProgressPolicy, REPORT_PERIOD_NS,
 };
 use tensorpool_protocol::common::Role;
 use tensorpool_transport::Publication;
@@ -17,6 +17,7 @@ use crate::client::adapter::Inbound;
 use crate::client::announcer::DESCRIPTOR_LEN;
 use crate::client::error::OpenError;
 use crate::client::producer::{CloseReport, Producer};
+use crate::client::proxy::ProducerReport;
 use crate::client::shared::ProducerShared;
 use crate::client::stats::SessionCounters;
 
@@ -54,6 +55,8 @@ pub(crate) struct ProducerSide {
     shared: Arc<ProducerShared>,
     parts: Option<ProducerParts>,
     tracker: ConsumerTracker,
+    /// Who asks for progress, if this producer tells of it.
+    progress: Option<ProgressPolicy>,
     epoch: Option<(Epoch, NanoTime)>,
     reports: Cadence,
     slot_count: u32,
@@ -69,12 +72,14 @@ impl ProducerSide {
         shared: Arc<ProducerShared>,
         parts: ProducerParts,
         tracker: ConsumerTracker,
+        progress: Option<ProgressPolicy>,
         counters: SessionCounters,
     ) -> Self {
         Self {
             shared,
             parts: Some(parts),
             tracker,
+            progress,
             epoch: None,
             reports: Cadence::new(REPORT_PERIOD_NS),
             slot_count: 0,
@@ -91,6 +96,9 @@ impl ProducerSide {
         self.slot_count = regions.geometry.slot_count();
         self.tracker
             .begin_epoch(regions.stream_id, regions.epoch, self.slot_count);
+        if let Some(progress) = &mut self.progress {
+            progress.begin_stream(regions.stream_id);
+        }
         self.epoch = Some((regions.epoch, now));
         self.shared.limit.begin(regions.epoch, 0);
     }
@@ -100,6 +108,9 @@ impl ProducerSide {
         if revoked.role.known() == Some(Role::Consumer) {
             self.tracker
                 .on_gone(now, revoked.stream_id, revoked.client_id);
+            if let Some(progress) = &mut self.progress {
+                progress.on_gone(revoked.stream_id, revoked.client_id);
+            }
         }
     }
 
@@ -132,6 +143,10 @@ impl ProducerSide {
             Inbound::Hello(ref hello) => {
                 self.tracker
                     .on_hello(now, hello.stream_id, hello.consumer_id);
+                if let Some(progress) = &mut self.progress {
+                    let asks = hello.supports_progress.then_some(hello.progress);
+                    progress.on_hello(now, hello.stream_id, hello.consumer_id, asks);
+                }
             }
             Inbound::ConsumerReport {
                 stream_id,
@@ -143,6 +158,9 @@ impl ProducerSide {
                 self.tell_position();
                 self.tracker
                     .on_qos(now, stream_id, consumer_id, epoch, last_seq);
+                if let Some(progress) = &mut self.progress {
+                    progress.on_report(now, stream_id, consumer_id);
+                }
             }
             _ => {}
         }
@@ -160,6 +178,10 @@ impl ProducerSide {
 
     pub(super) fn do_work(&mut self, ctx: &mut Context<'_>, facts: &Facts) -> usize {
         self.tracker.on_timeout(ctx.now);
+        if let Some(progress) = &mut self.progress {
+            progress.on_timeout(ctx.now);
+            self.shared.progress.set(progress.limits());
+        }
         let (mapped, listening) = (self.tracker.mapped(), self.tracker.listening());
         if mapped > self.shared.mapped_consumers.load(Ordering::Relaxed) as usize {
             // A consumer that came is told where its account begins, before the application knows
@@ -199,9 +221,16 @@ impl ProducerSide {
         };
         // Before the handle has taken the epoch up nothing was written in it.
         let next_seq = self.shared.next_seq.of(epoch).unwrap_or(0);
-        let offer = ctx
-            .proxy
-            .send_producer_report(stream_id, facts.client_id, epoch, next_seq);
+        // [TP-CLI-2590]
+        let watermark = self.shared.watermark.load(Ordering::Relaxed);
+        let report = ProducerReport {
+            stream_id,
+            client_id: facts.client_id,
+            epoch,
+            next_seq,
+            watermark: Some(watermark).filter(|&watermark| watermark != 0),
+        };
+        let offer = ctx.proxy.send_producer_report(&report);
         self.counters.reports.add(u64::from(offer.is_sent()));
         usize::from(offer.is_sent())
     }

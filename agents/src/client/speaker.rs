@@ -1,0 +1,279 @@
+//! Tells consumers of frames that are still being written (Wire v1.2 §10.2.2). Application's thread
+//! only; what is due is decided by [`ProgressBook`].
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use tensorpool_codecs::types::{Epoch, Seq, StreamId};
+use tensorpool_codecs::wire::{FrameProgress, FrameProgressState};
+use tensorpool_protocol::client::{
+    ProgressBook, ProgressError, ProgressLimits, ProgressReport, ProgressState, Report,
+};
+use tensorpool_runtime::clock::monotonic_ns;
+use tensorpool_shm::producer::{Claim, Released};
+use tensorpool_transport::{Offer, Publication};
+
+use super::announcer::ADMIN_ACTION_TRIES;
+use super::meta::FrameMeta;
+use super::payload_flush::PayloadFlush;
+
+const PROGRESS_LEN: usize = FrameProgress::ENCODED_LEN;
+
+/// What became of a report of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProgressTold {
+    /// Consumers are told.
+    Sent,
+    /// Not yet: the last message is too recent, or this one is not far enough from it.
+    Early,
+    /// No consumer asks for progress.
+    NobodyAsks,
+    /// Aeron did not take it. A later report says more.
+    NotSent,
+}
+
+/// What a producer counted of progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgressSent {
+    /// Messages consumers were told.
+    pub sent: u64,
+    /// Messages of frames under way that Aeron did not take, and that a later one made up for.
+    pub dropped: u64,
+    /// Messages of complete frames that never went out. Their descriptors did, or did not, by
+    /// themselves.
+    pub lost: u64,
+}
+
+/// The agreed limits on their way from a producer's session to its handle.
+#[derive(Debug, Default)]
+pub(super) struct LimitWords {
+    asked: AtomicBool,
+    interval_ns: AtomicU64,
+    bytes: AtomicU64,
+    /// 0 for none.
+    major_units: AtomicU32,
+}
+
+impl LimitWords {
+    /// Session. A reader may see the limits of two moments mixed, which are limits as well.
+    pub(super) fn set(&self, limits: Option<ProgressLimits>) {
+        if let Some(limits) = limits {
+            self.interval_ns
+                .store(limits.interval_ns, Ordering::Relaxed);
+            self.bytes.store(limits.bytes, Ordering::Relaxed);
+            let major_units = limits.major_units.unwrap_or(0);
+            self.major_units.store(major_units, Ordering::Relaxed);
+        }
+        self.asked.store(limits.is_some(), Ordering::Release);
+    }
+
+    /// Handle.
+    #[inline]
+    pub(super) fn get(&self) -> Option<ProgressLimits> {
+        self.asked.load(Ordering::Acquire).then(|| ProgressLimits {
+            interval_ns: self.interval_ns.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            major_units: Some(self.major_units.load(Ordering::Relaxed)).filter(|&units| units != 0),
+        })
+    }
+}
+
+/// The progress of one producer's frames.
+#[derive(Debug)]
+pub(super) struct Speaker {
+    publication: Publication,
+    stream_id: StreamId,
+    epoch: Epoch,
+    book: ProgressBook,
+    /// Of frames that are complete: what is still to be told, oldest first.
+    unsent: VecDeque<ProgressReport>,
+    /// How many of them are kept.
+    unsent_limit: usize,
+    stats: ProgressSent,
+}
+
+impl Speaker {
+    pub(super) fn new(publication: Publication) -> Self {
+        Self {
+            publication,
+            stream_id: StreamId::new(0),
+            epoch: Epoch::new(0),
+            book: ProgressBook::new(1),
+            unsent: VecDeque::new(),
+            unsent_limit: 0,
+            stats: ProgressSent::default(),
+        }
+    }
+
+    /// Whether its publication is registered.
+    pub(super) fn is_live(&mut self) -> bool {
+        self.publication.is_live()
+    }
+
+    pub(super) fn stats(&self) -> ProgressSent {
+        self.stats
+    }
+
+    /// What was told of the last epoch's frames is over.
+    pub(super) fn begin_epoch(&mut self, stream_id: StreamId, epoch: Epoch, slot_count: u32) {
+        (self.stream_id, self.epoch) = (stream_id, epoch);
+        self.book = ProgressBook::new(slot_count);
+        self.unsent_limit = slot_count as usize;
+        self.stats.lost += self.unsent.len() as u64;
+        self.unsent.clear();
+        self.unsent.reserve(self.unsent_limit);
+    }
+
+    #[inline]
+    pub(super) fn on_claimed(&mut self, claim: &Claim, meta: &FrameMeta) {
+        let unit_bytes = meta.layout().unit_bytes();
+        self.book
+            .on_claimed(claim.seq(), claim.len() as u64, unit_bytes);
+    }
+
+    /// The application has filled the first `filled` bytes of a claim. What is told of them is
+    /// flushed first.
+    pub(super) fn report(
+        &mut self,
+        claim: &Claim,
+        filled: u64,
+        limits: Option<ProgressLimits>,
+        flush: Option<&PayloadFlush>,
+    ) -> Result<ProgressTold, ProgressError> {
+        let now = monotonic_ns();
+        let seq = claim.seq();
+        let Some(limits) = limits else {
+            self.book.note(seq, filled)?;
+            return Ok(ProgressTold::NobodyAsks);
+        };
+        let Report::Due(report) = self.book.report(now, seq, filled, &limits)? else {
+            return Ok(ProgressTold::Early);
+        };
+        if let Some(flush) = flush {
+            // The book has checked that both lie within the payload. [TP-CLI-2585]
+            let new = report.told_before as usize..report.bytes_filled as usize;
+            flush.flush(&claim.payload()[new]);
+        }
+        if !self.send(&report) {
+            self.stats.dropped += u64::from(report.state == ProgressState::Progress);
+            return Ok(ProgressTold::NotSent);
+        }
+        // The claim is borrowed: it cannot be dropped, and its number given out again, before this.
+        claim.progress_announced();
+        self.book.on_sent(now, &report, &limits);
+        Ok(ProgressTold::Sent)
+    }
+
+    #[inline]
+    pub(super) fn on_committed(&mut self, claim: &Claim) {
+        self.book.on_committed(claim.seq(), claim.len() as u64);
+    }
+
+    /// These frames became visible, and their descriptors were sent; or they wait, as `hold` says.
+    #[inline]
+    pub(super) fn on_visible(&mut self, released: Released<'_>, hold: bool) {
+        for seq in released {
+            if let Some(report) = self.book.on_visible(seq) {
+                self.complete(report);
+            }
+        }
+        if !hold {
+            self.flush();
+        }
+    }
+
+    /// Sends what is still to be told of complete frames.
+    pub(super) fn flush(&mut self) {
+        while let Some(report) = self.unsent.front().copied() {
+            if !self.send(&report) {
+                return;
+            }
+            self.unsent.pop_front();
+        }
+    }
+
+    /// [TP-CLI-2565]
+    fn complete(&mut self, report: ProgressReport) {
+        if self.unsent.len() >= self.unsent_limit {
+            self.unsent.pop_front();
+            self.stats.lost += 1;
+        }
+        self.unsent.push_back(report);
+    }
+
+    /// [TP-CLI-2570]
+    fn send(&mut self, report: &ProgressReport) -> bool {
+        let message = encode(self.stream_id, self.epoch, report);
+        let mut offer = self.publication.offer(&message);
+        for _ in 1..ADMIN_ACTION_TRIES {
+            if offer != Offer::AdminAction {
+                break;
+            }
+            offer = self.publication.offer(&message);
+        }
+        let sent = offer.is_sent();
+        self.stats.sent += u64::from(sent);
+        sent
+    }
+}
+
+fn encode(stream_id: StreamId, epoch: Epoch, report: &ProgressReport) -> [u8; PROGRESS_LEN] {
+    let mut bytes = [0; PROGRESS_LEN];
+    FrameProgress {
+        stream_id: stream_id.get(),
+        epoch: epoch.get(),
+        seq: Seq::get(report.seq),
+        payload_bytes_filled: report.bytes_filled,
+        state: match report.state {
+            ProgressState::Started => FrameProgressState::Started,
+            ProgressState::Progress => FrameProgressState::Progress,
+            ProgressState::Complete => FrameProgressState::Complete,
+        },
+    }
+    .encode_into(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves [TP-CLI-2570].
+    #[test]
+    fn a_message_bears_stream_epoch_and_sequence_number_of_its_frame() {
+        let report = ProgressReport {
+            seq: Seq::new(0x1122_3344_5566),
+            bytes_filled: 0x0a0b_0c0d,
+            told_before: 0,
+            state: ProgressState::Progress,
+        };
+        let bytes = encode(StreamId::new(10_000), Epoch::new(0x77), &report);
+        let expected: [&[u8]; 6] = [
+            &[29, 0, 11, 0, 0x84, 3, 1, 0],
+            &10_000_u32.to_le_bytes(),
+            &0x77_u64.to_le_bytes(),
+            &0x1122_3344_5566_u64.to_le_bytes(),
+            &0x0a0b_0c0d_u64.to_le_bytes(),
+            &[2],
+        ];
+        assert_eq!(bytes[..], expected.concat());
+    }
+
+    #[test]
+    fn limits_arrive_as_they_were_set() {
+        let words = LimitWords::default();
+        assert_eq!(words.get(), None);
+        for major_units in [None, Some(7)] {
+            let limits = ProgressLimits {
+                interval_ns: 250_000,
+                bytes: 1 << 33,
+                major_units,
+            };
+            words.set(Some(limits));
+            assert_eq!(words.get(), Some(limits));
+        }
+        words.set(None);
+        assert_eq!(words.get(), None);
+    }
+}
