@@ -206,11 +206,13 @@ impl AllowedDirs {
 
     /// The allowed directory `path` lies below, and the rest of the path.
     fn locate<'p>(&self, path: &'p Path) -> Result<(&AllowedDir, &'p Path), OpenError> {
+        // [TP-SEC-0030]
         if self.dirs.is_empty() {
             return Err(OpenError::NothingAllowed {
                 path: path.to_owned(),
             });
         }
+        // [TP-SEC-0010]
         if !path.is_absolute() {
             return Err(OpenError::Relative {
                 path: path.to_owned(),
@@ -218,6 +220,7 @@ impl AllowedDirs {
         }
         if path
             .components()
+            // [TP-SEC-0010]
             .any(|component| component == Component::ParentDir)
         {
             return Err(OpenError::ParentComponent {
@@ -275,12 +278,14 @@ fn check_opened(
         source: errno.into(),
     };
     let stat = rustix::fs::fstat(&fd).map_err(io)?;
+    // [TP-SEC-0070]
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(OpenError::NotRegular {
             path: path.to_owned(),
         });
     }
     let mode = stat.st_mode & 0o7777;
+    // [TP-SEC-0090]
     if mode & FORBIDDEN_MODE != 0 {
         return Err(OpenError::Permissions {
             path: path.to_owned(),
@@ -295,6 +300,7 @@ fn check_opened(
         });
     }
     let page = crate::open::page_info(&fd).map_err(io)?;
+    // [TP-SEC-0110]
     if require_hugepages && !page.hugetlbfs {
         return Err(OpenError::NotHugepages {
             path: path.to_owned(),
@@ -302,6 +308,7 @@ fn check_opened(
     }
     let expected = page.file_len(region_len);
     let found = stat.st_size.cast_unsigned();
+    // [TP-SEC-0100]
     if found != expected {
         return Err(OpenError::Size {
             path: path.to_owned(),

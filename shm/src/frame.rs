@@ -166,6 +166,7 @@ impl<'m> Frame<'m> {
 impl Parts {
     #[inline]
     fn new(mapping: &Mapping, slot: &SlotSnapshot) -> Result<Self, FrameError> {
+        // [TP-SHM-1090]
         if mapping.access() != Access::ReadOnly {
             return Err(FrameError::WritableMapping);
         }
@@ -183,6 +184,7 @@ impl Parts {
         };
         let stride_bytes = mapping.pool(pool_index).stride_bytes;
         let expected = seq.slot_index(mapping.slot_count());
+        // [TP-SHM-1020]
         if payload_slot != expected {
             return Err(FrameError::PayloadSlot {
                 seq,
@@ -190,12 +192,14 @@ impl Parts {
                 found: payload_slot,
             });
         }
+        // [TP-SHM-1030]
         if payload_offset != 0 {
             return Err(FrameError::PayloadOffset {
                 seq,
                 found: payload_offset,
             });
         }
+        // [TP-SHM-1040]
         if values_len_bytes > stride_bytes {
             let found = values_len_bytes;
             return Err(FrameError::TooLong {
@@ -259,7 +263,7 @@ macro_rules! frame_methods {
                 &self.parts.header
             }
 
-            /// The extents, one per dimension.
+            /// The extents, one per dimension. [TP-SHM-1110]
             #[inline]
             #[must_use]
             pub fn shape(&self) -> &[i32] {
@@ -268,6 +272,7 @@ macro_rules! frame_methods {
             }
 
             /// The strides in bytes, one per dimension; 0 asks for the contiguous one.
+            /// [TP-SHM-1110]
             #[inline]
             #[must_use]
             pub fn strides(&self) -> &[i32] {
@@ -340,6 +345,7 @@ impl Parts {
             .payload(index, self.len as usize)
     }
 
+    // [TP-SHM-1070]
     #[inline]
     fn validate(&self, mapping: &Mapping) -> Result<(), Overwritten> {
         let held = mapping.still_holds(self.seq);

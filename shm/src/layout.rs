@@ -82,11 +82,13 @@ impl Geometry {
         if pools.is_empty() {
             return Err(GeometryError::NoPools);
         }
+        // [TP-SHM-0260]
         if pools.len() > MAX_POOLS {
             return Err(GeometryError::TooManyPools { found: pools.len() });
         }
         for (i, pool) in pools.iter().enumerate() {
             check_stride(*pool)?;
+            // [TP-SHM-0260]
             if pools[..i].iter().any(|other| other.id == pool.id) {
                 return Err(GeometryError::DuplicatePool { pool: pool.id });
             }
@@ -98,7 +100,7 @@ impl Geometry {
         Ok(geometry)
     }
 
-    /// The stricter rule of Wire v1.2 for writers: strides are powers of two.
+    /// The stricter rule of Wire v1.2 for writers: strides are powers of two. [TP-SHM-0240]
     pub fn require_power_of_two_strides(&self) -> Result<(), GeometryError> {
         match self
             .pools
@@ -146,13 +148,14 @@ impl Geometry {
     }
 }
 
-/// Bytes of a header ring's region: cannot overflow.
+/// Bytes of a header ring's region: cannot overflow. [TP-SHM-0020]
 #[must_use]
 pub const fn header_region_len(slot_count: u32) -> u64 {
     SUPERBLOCK_LEN as u64 + slot_count as u64 * SLOT_LEN as u64
 }
 
 /// Bytes of a pool's region: cannot overflow, as both factors have 32 bits.
+/// [TP-SHM-0020] [TP-SHM-0250]
 #[must_use]
 pub const fn pool_region_len(slot_count: u32, stride_bytes: u32) -> u64 {
     (slot_count as u64 * stride_bytes as u64).saturating_add(SUPERBLOCK_LEN as u64)
@@ -180,6 +183,7 @@ pub const fn round_up(len: u64, page_len: u64) -> Option<u64> {
 }
 
 /// A slot count must be a power of two, so that `seq & (slot_count - 1)` is the slot's index.
+/// [TP-SHM-0210]
 pub fn check_slot_count(slot_count: u32) -> Result<(), GeometryError> {
     if slot_count.is_power_of_two() {
         Ok(())
@@ -188,7 +192,7 @@ pub fn check_slot_count(slot_count: u32) -> Result<(), GeometryError> {
     }
 }
 
-/// A stride must be a positive multiple of 64.
+/// A stride must be a positive multiple of 64. [TP-SHM-0230]
 pub fn check_stride(pool: PoolGeometry) -> Result<(), GeometryError> {
     if pool.stride_bytes != 0 && pool.stride_bytes.is_multiple_of(STRIDE_QUANTUM) {
         Ok(())

@@ -37,6 +37,7 @@ pub(crate) fn open_beneath(
 }
 
 /// The same without `openat2`: every directory on the way is opened without following links.
+/// [TP-SEC-0080]
 pub(crate) fn open_by_component(
     dir: impl AsFd,
     below: &Path,

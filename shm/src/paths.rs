@@ -39,6 +39,7 @@ pub struct NamespaceError {
 impl Namespace {
     /// Checks that `text` is one harmless path component.
     pub fn new(text: &str) -> Result<Self, NamespaceError> {
+        // [TP-SHM-0340]
         let harmless =
             (1..=128).contains(&text.len()) && text.chars().all(is_plain) && !text.starts_with('.');
         if harmless {
@@ -74,7 +75,7 @@ impl fmt::Display for Namespace {
 pub struct UserName(String);
 
 impl UserName {
-    /// Replaces every character outside `[A-Za-z0-9_.-]` by an underscore; dots stay.
+    /// Replaces every character outside `[A-Za-z0-9_.-]` by an underscore; dots stay. [TP-SHM-0320]
     #[must_use]
     pub fn sanitized(name: &str) -> Self {
         Self(
@@ -92,6 +93,7 @@ impl UserName {
         Self::resolve(std::env::var("USER").ok(), || passwd_name(uid), uid)
     }
 
+    // [TP-SHM-0330]
     fn resolve(
         from_env: Option<String>,
         from_passwd: impl FnOnce() -> Option<String>,
@@ -104,7 +106,7 @@ impl UserName {
         Self::sanitized(&name)
     }
 
-    /// The directory of this user under a base directory.
+    /// The directory of this user under a base directory. [TP-SHM-0310]
     #[must_use]
     pub fn dir_name(&self) -> String {
         format!("tensorpool-{}", self.0)

@@ -40,13 +40,13 @@ impl CommitWord {
         Self(raw)
     }
 
-    /// The word of a slot whose writer is at work on `seq`.
+    /// The word of a slot whose writer is at work on `seq`. [TP-SHM-0710]
     #[must_use]
     pub const fn writing(seq: Seq) -> Self {
         Self(seq.get() << 1)
     }
 
-    /// The word of a slot that holds `seq`, complete.
+    /// The word of a slot that holds `seq`, complete. [TP-SHM-0710]
     #[must_use]
     pub const fn committed(seq: Seq) -> Self {
         Self((seq.get() << 1) | 1)
@@ -64,7 +64,7 @@ impl CommitWord {
         Seq::new(self.0 >> 1)
     }
 
-    /// Whether the slot is complete.
+    /// Whether the slot is complete. [TP-SHM-0710]
     #[must_use]
     pub const fn is_committed(self) -> bool {
         self.0 & 1 == 1

@@ -97,6 +97,7 @@ impl Mapping {
         let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
         let words = slot.words::<{ SLOT_LEN / 8 }>(0);
         let word = seqlock::observe(&words[0]);
+        // [TP-SHM-1010]
         if word != CommitWord::committed(seq) {
             self.check_usable()?;
             return Err(not_committed(seq, word));
@@ -107,6 +108,7 @@ impl Mapping {
         let found = seqlock::observe_again(&words[0]);
         // After the copy: zeros that replaced a truncated region are noticed here.
         self.check_usable()?;
+        // [TP-SHM-0760]
         if found != word {
             return Err(SlotError::Changed {
                 expected: seq,
@@ -170,6 +172,7 @@ impl Mapping {
 
     /// Whether the slot of `seq` still holds that frame, complete, and the mapping is usable:
     /// everything read from slot and payload before this call is then what the producer wrote.
+    /// [TP-SHM-0750] [TP-SHM-1080]
     #[inline]
     pub(crate) fn still_holds(&self, seq: Seq) -> Result<(), StillError> {
         let slot = self.slot_bytes(seq.slot_index(self.slot_count()));

@@ -138,9 +138,11 @@ impl ExpectedSuperblock {
     pub fn check(&self, found: ShmRegionSuperblock) -> Result<CheckedSuperblock, SuperblockError> {
         use SuperblockError as E;
         let (region_type, pool, slot_bytes, stride) = self.region_fields();
+        // [TP-SHM-0030]
         if found.magic != SUPERBLOCK_MAGIC {
             return Err(E::Magic { found: found.magic });
         }
+        // [TP-SHM-0050]
         if found.layout_version != self.layout_version {
             let expected = self.layout_version;
             return Err(E::LayoutVersion {
@@ -148,36 +150,42 @@ impl ExpectedSuperblock {
                 found: found.layout_version,
             });
         }
+        // [TP-SHM-0040]
         if found.epoch != self.epoch.get() {
             return Err(E::Epoch {
                 expected: self.epoch,
                 found: Epoch::new(found.epoch),
             });
         }
+        // [TP-SHM-0040]
         if found.stream_id != self.stream.get() {
             return Err(E::Stream {
                 expected: self.stream,
                 found: StreamId::new(found.stream_id),
             });
         }
+        // [TP-SHM-0060]
         if found.region_type != region_type {
             return Err(E::RegionType {
                 expected: region_type,
                 found: found.region_type,
             });
         }
+        // [TP-SHM-0060]
         if found.pool_id != pool.get() {
             return Err(E::Pool {
                 expected: pool,
                 found: PoolId::new(found.pool_id),
             });
         }
+        // [TP-SHM-0050]
         if found.nslots != self.slot_count {
             return Err(E::SlotCount {
                 expected: self.slot_count,
                 found: found.nslots,
             });
         }
+        // [TP-SHM-0080] [TP-SHM-0090]
         let tolerated_slot_bytes = found.slot_bytes != slot_bytes;
         if tolerated_slot_bytes
             && (self.pool.is_none() || !TOLERATED_POOL_SLOT_BYTES.contains(&found.slot_bytes))
@@ -187,12 +195,14 @@ impl ExpectedSuperblock {
                 found: found.slot_bytes,
             });
         }
+        // [TP-SHM-0070]
         if found.stride_bytes != stride {
             return Err(E::Stride {
                 expected: stride,
                 found: found.stride_bytes,
             });
         }
+        // [TP-SHM-0100]
         if found.pid == 0 {
             return Err(E::NoPid);
         }
@@ -244,12 +254,12 @@ pub(crate) fn write(region: Foreign<'_>, fields: &ShmRegionSuperblock) {
     region.write(0, &bytes);
 }
 
-/// The creator's pid as it stands now.
+/// The creator's pid as it stands now. [TP-SHM-0120]
 pub(crate) fn pid(region: Foreign<'_>) -> u64 {
     region.word(PID_OFFSET).load(Ordering::Relaxed)
 }
 
-/// The activity timestamp as it stands now; zero means unknown.
+/// The activity timestamp as it stands now; zero means unknown. [TP-SHM-0120]
 pub(crate) fn activity(region: Foreign<'_>) -> NanoTime {
     NanoTime::new(region.word(ACTIVITY_OFFSET).load(Ordering::Relaxed))
 }

@@ -100,9 +100,11 @@ impl ShmUri {
 
     /// Parses strictly: parameters in any order, none twice, none unknown.
     pub fn parse(text: &str) -> Result<Self, UriError> {
+        // [TP-SHM-0450]
         if text.len() > MAX_URI_LEN {
             return Err(UriError::TooLong { found: text.len() });
         }
+        // [TP-SHM-0430]
         let Some(parameters) = text.strip_prefix(SCHEME) else {
             let found = text.chars().take(SCHEME.len() + 8).collect();
             return Err(UriError::Scheme { found });
@@ -169,6 +171,7 @@ impl FromStr for ShmUri {
     }
 }
 
+// [TP-SHM-0420]
 fn set_once<T>(slot: &mut Option<T>, key: &'static str, value: T) -> Result<(), UriError> {
     match slot.replace(value) {
         None => Ok(()),
@@ -176,6 +179,7 @@ fn set_once<T>(slot: &mut Option<T>, key: &'static str, value: T) -> Result<(), 
     }
 }
 
+// [TP-SHM-0410]
 fn parse_bool(value: &str) -> Result<bool, UriError> {
     match value {
         "true" => Ok(true),
@@ -187,6 +191,7 @@ fn parse_bool(value: &str) -> Result<bool, UriError> {
 }
 
 fn check_path(path: &str) -> Result<(), UriError> {
+    // [TP-SHM-0440]
     if !path.starts_with('/') {
         return Err(UriError::RelativePath {
             found: path.to_owned(),

@@ -79,7 +79,7 @@ impl<'v> FrameView<'v> {
         }
     }
 
-    /// The payload as numbers of type `T`, the dtype being checked once.
+    /// The payload as numbers of type `T`, the dtype being checked once. [TP-SHM-1100]
     #[inline]
     pub fn typed<T: Element>(&self) -> Result<TypedView<'v, T>, DtypeMismatch> {
         if T::reads(self.tensor.dtype) {

@@ -114,6 +114,7 @@ impl NamespaceRoot {
         let needed_bytes = needed_bytes(spec.geometry, page);
         let available_bytes = available_bytes(self.dir())
             .map_err(|errno| io_error("ask for the free space of", self.path(), errno))?;
+        // [TP-SHM-1340]
         if needed_bytes > available_bytes {
             let (stream, path) = (spec.stream, self.path().to_owned());
             return Err(CreateError::NoSpace {
@@ -146,6 +147,7 @@ fn fresh_dir(
     let name = spec.epoch.to_string();
     match rustix::fs::mkdirat(stream_dir, &*name, Mode::RWXU) {
         Ok(()) => {}
+        // [TP-SHM-1310]
         Err(Errno::EXIST) => {
             let (stream, epoch, path) = (spec.stream, spec.epoch, path.to_owned());
             return Err(CreateError::Exists {
@@ -181,6 +183,7 @@ struct Cleanup<'a> {
 
 impl Drop for Cleanup<'_> {
     fn drop(&mut self) {
+        // [TP-SHM-1350]
         if self.armed {
             // Best effort: the error that brought us here is the one to report.
             let _ = remove_dir(self.parent, self.dir, self.path);

@@ -200,6 +200,7 @@ pub(super) fn remove_empty_parent(root: &NamespaceRoot, stream: StreamId) {
     let _ = rustix::fs::unlinkat(root.dir(), &*stream.to_string(), AtFlags::REMOVEDIR);
 }
 
+// [TP-SHM-1370]
 fn is_region_file(name: &str) -> bool {
     name == HEADER_FILE
         || name.strip_suffix(".pool").is_some_and(|id| {

@@ -77,6 +77,7 @@ fn write_holder(fd: &OwnedFd) -> rustix::io::Result<()> {
     }
 }
 
+// [TP-SEC-0220]
 fn read_holder(fd: &OwnedFd) -> Option<u32> {
     let mut text = [0; 16];
     let len = rustix::io::pread(fd, &mut text, 0).unwrap_or(0);

@@ -171,7 +171,7 @@ pub(super) fn open_dir(
 }
 
 /// The mode of a directory that holds files of `file_mode`: search where reading is allowed, for
-/// user and group; nothing for others.
+/// user and group; nothing for others. [TP-SEC-0210]
 pub(super) fn dir_mode(file_mode: u32) -> Mode {
     let read = file_mode & 0o440;
     Mode::from_raw_mode((file_mode & 0o770) | (read >> 2))

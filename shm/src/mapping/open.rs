@@ -80,6 +80,7 @@ impl Mapping {
                 .map_err(|source| RevalidateError::Superblock { region, source })?
                 .fields
                 .pid;
+            // [TP-SHM-0530]
             if found != self.pid {
                 return Err(RevalidateError::Pid {
                     region,
@@ -103,6 +104,7 @@ impl Mapping {
 }
 
 fn check_request(request: &MapRequest<'_>) -> Result<(), MapError> {
+    // [TP-SHM-0510]
     if request.layout_version != LAYOUT_VERSION {
         return Err(MapError::LayoutVersion {
             found: request.layout_version,
@@ -119,6 +121,7 @@ fn check_request(request: &MapRequest<'_>) -> Result<(), MapError> {
     match request
         .pools
         .iter()
+        // [TP-SHM-0220]
         .find(|pool| pool.slot_count != request.slot_count)
     {
         None => Ok(()),

@@ -134,7 +134,7 @@ impl Claim {
     }
 
     /// Records that progress was announced for this frame: its sequence number is then used up even
-    /// if it is aborted. [TP-CLI-2560]
+    /// if it is aborted. [TP-CLI-2560] [TP-SHM-0860]
     #[inline]
     pub fn progress_announced(&self) {
         self.shared.set(self.seq, Mark::Announced);
@@ -162,7 +162,7 @@ impl Drop for Claim {
     #[inline]
     fn drop(&mut self) {
         if !self.settled {
-            // The slot stays WRITING: readers never take it for a frame.
+            // The slot stays WRITING: readers never take it for a frame. [TP-SHM-0860]
             let mark = if self.is_progress_announced() {
                 Mark::Spent
             } else {

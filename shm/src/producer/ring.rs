@@ -27,12 +27,15 @@ impl ProducerRing {
     /// Takes a mapping for writing, once and for all: sequence numbers start at 0, as the epoch is
     /// fresh.
     pub fn new(mapping: Arc<Mapping>) -> Result<Self, ProducerError> {
+        // [TP-SHM-0900]
         if mapping.access() == Access::ReadOnly {
             return Err(ProducerError::ReadOnly);
         }
+        // [TP-SHM-0900]
         if !mapping.take_producer() {
             return Err(ProducerError::AlreadyProducing);
         }
+        // [TP-SHM-0880]
         let limit = (mapping.slot_count() / 2).max(1);
         let start = Seq::new(0);
         Ok(Self {
@@ -88,6 +91,7 @@ impl ProducerRing {
     #[inline]
     pub fn commit(&mut self, claim: Claim) -> Result<Released<'_>, CommitError> {
         let claimed = claim.epoch();
+        // [TP-SHM-0910]
         if !claim.belongs_to(&self.shared) {
             return Err(CommitError::EpochChanged {
                 claimed,
@@ -152,12 +156,14 @@ impl ProducerRing {
     fn take(&mut self, meta: &FrameMeta, len: usize) -> Result<(Seq, usize), ClaimError> {
         let mapping = &*self.shared.mapping;
         mapping.check_usable()?;
+        // [TP-SHM-0280]
         let Some(pool_index) = mapping.fitting_pool_index(len) else {
             let largest = mapping.pools().map(|(_, stride)| stride).max().unwrap_or(0);
             return Err(ClaimError::NoFittingPool { len, largest });
         };
         self.give_back();
         self.skip_aborted();
+        // [TP-SHM-0880]
         if self.in_flight() >= self.limit {
             return Err(ClaimError::TooManyClaims { limit: self.limit });
         }
@@ -173,7 +179,7 @@ impl ProducerRing {
         Ok((seq, pool_index))
     }
 
-    /// Makes visible, in order, every frame no open claim is in front of.
+    /// Makes visible, in order, every frame no open claim is in front of. [TP-SHM-0840]
     #[inline]
     fn release(&mut self) -> Released<'_> {
         self.give_back();
@@ -194,7 +200,7 @@ impl ProducerRing {
     }
 
     /// Passes over the oldest claims if they were aborted. Stops at a frame that is held back: only
-    /// [`release`](Self::release) can tell the caller of it.
+    /// [`release`](Self::release) can tell the caller of it. [TP-SHM-0870]
     #[inline]
     fn skip_aborted(&mut self) {
         while self.head < self.next
@@ -205,7 +211,7 @@ impl ProducerRing {
     }
 
     /// Takes back the numbers of the newest claims if they were aborted without anybody having
-    /// heard of them.
+    /// heard of them. [TP-SHM-0850]
     #[inline]
     fn give_back(&mut self) {
         while self.next > self.head {
