@@ -23,7 +23,7 @@ pub struct OutgoingBlob {
     pub blob_type: u32,
     /// The blob.
     pub bytes: Arc<[u8]>,
-    /// 0 for none. [TP-CLI-2850]
+    /// 0 for none.
     pub checksum: u64,
 }
 
