@@ -21,7 +21,7 @@ use self::draw::Draw;
 use self::trial::Verdict;
 use super::id::Id;
 use super::proofs::Proof;
-use super::{Specification, binaries, conclude, read};
+use super::{Specification, binaries, read};
 use crate::report::seconds;
 use crate::setup::{self, Purpose};
 use crate::shell::Cmd;
@@ -41,8 +41,8 @@ pub(crate) fn run(seed: u64, count: usize) -> Result<()> {
     let files = tidy::read_files(&repository)?;
     let metadata = Cmd::cargo("metadata --format-version 1 --no-deps --offline").probe();
     let metadata = metadata.context("`cargo metadata` failed; run it to see why")?;
-    let (specification, findings) = read(&files, &repository, &binaries::find(&metadata)?);
-    conclude(findings)?;
+    // What is wrong with the specification is what `cargo xtask spec` says.
+    let (specification, _findings) = read(&files, &repository, &binaries::find(&metadata)?);
     let Specification {
         proofs, mentions, ..
     } = &specification;
