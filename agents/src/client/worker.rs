@@ -36,8 +36,8 @@ pub(super) struct MapResult {
     pub(super) outcome: Result<Arc<Mapping>, MapError>,
 }
 
-/// The thread; ends when this is dropped and its last job is done. Requests are few: at most one is
-/// under way per session, and a session asks again only when it was answered or gave up.
+/// The thread; ends when this is dropped and its last job is done. Its queues are bounded by what
+/// their owner has: at most one request is under way per session, and each mapping is unmapped once.
 #[derive(Debug)]
 pub(super) struct MapWorker {
     jobs: Option<Sender<Job>>,

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 
-/// The most consumers that are followed; more are counted as overflow.
+/// The most consumers that are followed. When there are more, those that report the current epoch
+/// take the places of those that do not; who finds none is counted as overflow.
 pub const MAX_CONSUMERS: usize = 256;
 
 /// A consumer is forgotten after this long without a message: five of its periods.
@@ -86,7 +87,7 @@ impl ConsumerTracker {
     /// A ConsumerHello: somebody is there, mapped or not.
     pub fn on_hello(&mut self, now: NanoTime, stream_id: StreamId, consumer_id: ClientId) {
         if stream_id == self.stream_id {
-            let _ = self.entry(now, consumer_id);
+            let _ = self.entry(now, consumer_id, Standing::Heard);
         }
     }
 
@@ -106,7 +107,12 @@ impl ConsumerTracker {
         // Who comes late, or comes back, needs what the ring still holds when the next frame is
         // written; waiting for more would be waiting for ever, as nothing tells it of older frames.
         let owed_from = self.next_seq.saturating_sub(self.slot_count - 1);
-        let Some(consumer) = self.entry(now, consumer_id) else {
+        let standing = if epoch == self.epoch {
+            Standing::OfEpoch
+        } else {
+            Standing::Heard
+        };
+        let Some(consumer) = self.entry(now, consumer_id, standing) else {
             return;
         };
         if consumer.epoch != epoch {
@@ -194,7 +200,7 @@ impl ConsumerTracker {
             })
     }
 
-    /// Reports that found no room.
+    /// Newcomers that found the table full.
     #[must_use]
     pub fn overflow(&self) -> u64 {
         self.overflow
@@ -206,7 +212,7 @@ impl ConsumerTracker {
             .filter(|consumer| consumer.epoch == self.epoch)
     }
 
-    fn entry(&mut self, now: NanoTime, id: ClientId) -> Option<&mut Consumer> {
+    fn entry(&mut self, now: NanoTime, id: ClientId, standing: Standing) -> Option<&mut Consumer> {
         while self
             .gone
             .front()
@@ -218,28 +224,54 @@ impl ConsumerTracker {
             return None;
         }
         let found = self.consumers.iter().position(|consumer| consumer.id == id);
+        let newcomer = Consumer {
+            id,
+            heard: now,
+            epoch: Epoch::new(0),
+            last_seq_seen: 0,
+            owed_from: 0,
+            zero_heard: [NanoTime::new(0); 2],
+        };
         let index = match found {
             Some(index) => index,
             None if self.consumers.len() < MAX_CONSUMERS => {
-                self.consumers.push(Consumer {
-                    id,
-                    heard: now,
-                    epoch: Epoch::new(0),
-                    last_seq_seen: 0,
-                    owed_from: 0,
-                    zero_heard: [NanoTime::new(0); 2],
-                });
+                self.consumers.push(newcomer);
                 self.consumers.len() - 1
             }
             None => {
                 self.overflow += 1;
-                return None;
+                let index = self.replaceable(standing)?;
+                self.consumers[index] = newcomer;
+                index
             }
         };
         let consumer = &mut self.consumers[index];
         consumer.heard = consumer.heard.max(now);
         Some(consumer)
     }
+
+    /// Whose place somebody of this standing takes in a full table: of those that do not report the
+    /// epoch, who was silent for longest. Hellos alone displace nobody, so that no flood of them
+    /// hides a consumer that reads. [TP-CLI-1895]
+    fn replaceable(&self, standing: Standing) -> Option<usize> {
+        if standing == Standing::Heard {
+            return None;
+        }
+        let others = self.consumers.iter().enumerate();
+        others
+            .filter(|(_, consumer)| consumer.epoch != self.epoch)
+            .min_by_key(|(_, consumer)| consumer.heard)
+            .map(|(index, _)| index)
+    }
+}
+
+/// What a message shows of its consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// That there is somebody.
+    Heard,
+    /// That it has mapped the current epoch.
+    OfEpoch,
 }
 
 #[cfg(test)]
@@ -436,6 +468,43 @@ mod tests {
             qos(&mut tracker, 0, id + 1, EPOCH, 1);
         }
         assert_eq!((tracker.mapped(), tracker.overflow()), (MAX_CONSUMERS, 3));
+    }
+
+    /// Proves [TP-CLI-1895].
+    #[test]
+    fn a_flood_of_hellos_hides_no_consumer_that_reports_the_epoch() {
+        let mut tracker = tracker();
+        for id in 1_000..2_000 {
+            tracker.on_hello(NanoTime::new(u64::from(id)), STREAM, ClientId::new(id));
+        }
+        for id in 1..=3 {
+            qos(&mut tracker, 2_000, id, EPOCH, 5);
+        }
+        assert_eq!((tracker.mapped(), tracker.floor()), (3, Some(Seq::new(6))));
+        assert_eq!(tracker.listening(), MAX_CONSUMERS);
+        for id in 5_000..6_000 {
+            tracker.on_hello(NanoTime::new(3_000), STREAM, ClientId::new(id));
+            qos(&mut tracker, 3_000, id, Epoch::new(49), 1);
+        }
+        assert_eq!(tracker.mapped(), 3, "and neither do those of other epochs");
+    }
+
+    /// Proves [TP-CLI-1895].
+    #[test]
+    fn a_reader_takes_the_place_of_who_was_silent_for_longest_and_of_no_other_reader() {
+        let mut tracker = tracker();
+        for id in 0..MAX_CONSUMERS as u32 - 1 {
+            qos(&mut tracker, 10, id + 1, EPOCH, 1);
+        }
+        tracker.on_hello(NanoTime::new(20), STREAM, ClientId::new(9_999));
+        qos(&mut tracker, 30, 8_888, EPOCH, 1);
+        assert_eq!(tracker.mapped(), MAX_CONSUMERS);
+        qos(&mut tracker, 40, 7_777, EPOCH, 0);
+        assert_eq!(
+            tracker.floor(),
+            Some(Seq::new(2)),
+            "there is no room for it"
+        );
     }
 
     proptest! {

@@ -19,16 +19,24 @@ mod rules;
 
 const ACTION_CAPACITY: usize = 16;
 
-/// A mapping that is wanted.
+/// A mapping that is wanted: the worker is at it, or it waits for a time, or for the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
-    ticket: MapTicket,
+    /// The request the worker is at.
+    ticket: Option<MapTicket>,
     regions: Box<RegionSet>,
     producer_id: Option<ClientId>,
-    /// `None` while the worker is at it.
+    /// Not asked for before this.
     retry_at: Option<NanoTime>,
     /// It could not be mapped so far: whoever announced it may have been wrong.
     has_failed: bool,
+}
+
+/// A newer epoch, heard of while the worker is at another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Successor {
+    regions: Box<RegionSet>,
+    producer_id: Option<ClientId>,
 }
 
 /// The mapping in use.
@@ -69,6 +77,13 @@ pub struct MappingCore {
     stream_id: Option<StreamId>,
     joined: Option<NanoTime>,
     next_ticket: u64,
+    /// The one request the worker has not answered, wanted or not.
+    under_way: Option<MapTicket>,
+    successor: Option<Successor>,
+    /// Mappings that failed since one was put into use or a lease was granted.
+    failed_in_row: u32,
+    /// While many fail in a row, other epochs are not tried before this.
+    not_before: NanoTime,
     last_adopted: Option<Epoch>,
     /// An epoch that was replaced before its end was told.
     replaced: Option<(Epoch, Option<ClientId>)>,
@@ -92,6 +107,10 @@ impl MappingCore {
             stream_id: None,
             joined: None,
             next_ticket: 0,
+            under_way: None,
+            successor: None,
+            failed_in_row: 0,
+            not_before: NanoTime::new(0),
             last_adopted: None,
             replaced: None,
             ended: None,
@@ -115,7 +134,8 @@ impl MappingCore {
         self.stream_id = Some(regions.stream_id);
         self.ended = None;
         self.lower = None;
-        self.backoff.reset();
+        self.successor = None;
+        self.forget_failures();
         self.want(Box::new(regions.clone()), None);
     }
 
@@ -212,34 +232,50 @@ impl MappingCore {
     /// The worker made the mapping of `ticket`.
     pub fn on_mapped(&mut self, now: NanoTime, ticket: MapTicket) {
         self.advance(now);
+        self.on_answered(ticket);
         let (old, target) = match std::mem::replace(&mut self.state, State::Unmapped) {
-            State::Mapping(target) if target.ticket == ticket => (None, target),
-            State::Remapping(old, target) if target.ticket == ticket => (Some(old), target),
+            State::Mapping(target) if target.ticket == Some(ticket) => (None, target),
+            State::Remapping(old, target) if target.ticket == Some(ticket) => (Some(old), target),
             other => {
                 self.state = other;
                 self.emit(MappingAction::Discard { ticket });
+                self.request_waiting();
                 return;
             }
         };
-        self.adopt(old, target);
+        self.adopt(old, ticket, target);
+        if let Some(successor) = self.successor.take() {
+            self.on_fresh_announce(successor.regions, successor.producer_id);
+        }
     }
 
-    /// The worker could not map `ticket`; it is tried again, and what is in use stays in use.
+    /// The worker could not map `ticket`; it is tried again unless another epoch is wanted by now,
+    /// and what is in use stays in use.
     pub fn on_map_failed(&mut self, now: NanoTime, ticket: MapTicket) {
         self.advance(now);
-        let delay_ns = match &mut self.state {
-            State::Mapping(target) | State::Remapping(_, target) if target.ticket == ticket => {
-                let delay_ns = self.backoff.next_delay_ns(&mut self.random);
-                target.retry_at = Some(self.now.after_ns(delay_ns));
+        self.on_answered(ticket);
+        let epoch = match &mut self.state {
+            State::Mapping(target) | State::Remapping(_, target)
+                if target.ticket == Some(ticket) =>
+            {
+                target.ticket = None;
                 target.has_failed = true;
-                let epoch = target.regions.epoch;
-                self.stats.failures += 1;
-                Some((epoch, delay_ns))
+                target.regions.epoch
             }
-            _ => None,
+            _ => {
+                self.request_waiting();
+                return;
+            }
         };
-        if let Some((epoch, delay_ns)) = delay_ns {
-            self.emit(MappingAction::RetryMap { epoch, delay_ns });
+        self.stats.failures += 1;
+        let delay_ns = self.note_failure();
+        let retry_at = self.now.after_ns(delay_ns);
+        if let State::Mapping(target) | State::Remapping(_, target) = &mut self.state {
+            target.retry_at = Some(retry_at);
+        }
+        self.emit(MappingAction::RetryMap { epoch, delay_ns });
+        if let Some(successor) = self.successor.take() {
+            self.want(successor.regions, successor.producer_id);
         }
     }
 

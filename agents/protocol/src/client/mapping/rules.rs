@@ -2,14 +2,17 @@
 
 use std::cmp::Ordering;
 
-use tensorpool_codecs::types::{ClientId, Epoch};
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime};
 
-use super::{Mapped, MappingCore, State, Target};
+use super::{Mapped, MappingCore, State, Successor, Target};
 use crate::client::mapping_types::{Adoption, MapTicket, MappingAction};
 use crate::client::regions::RegionSet;
 
 /// How often in a row a lower epoch must be announced before a stale mapping gives way to it.
 const LOWER_EPOCH_REPEATS: u32 = 2;
+
+/// Mappings that may fail in a row before other epochs have to wait as well.
+const FREE_TRIES: u32 = 4;
 
 impl MappingCore {
     pub(super) fn on_fresh_announce(
@@ -26,6 +29,7 @@ impl MappingCore {
             return;
         }
         let highest = match &self.state {
+            _ if self.successor.is_some() => self.successor.as_ref().map(Successor::epoch),
             State::Mapping(target) | State::Remapping(_, target) if !target.has_failed => {
                 Some(target.regions.epoch)
             }
@@ -35,7 +39,7 @@ impl MappingCore {
         match highest.map_or(Ordering::Greater, |highest| epoch.cmp(&highest)) {
             Ordering::Greater => {
                 self.lower = None;
-                self.want(regions, producer_id);
+                self.follow(regions, producer_id);
             }
             Ordering::Equal => {
                 self.lower = None;
@@ -51,7 +55,7 @@ impl MappingCore {
         if let Some(ended) = self.ended.filter(|ended| ended.epoch == regions.epoch) {
             if producer_id.is_some_and(|id| id != ended.producer_id) {
                 self.ended = None;
-                self.want(regions, producer_id);
+                self.follow(regions, producer_id);
             }
             return;
         }
@@ -63,7 +67,7 @@ impl MappingCore {
                 self.state = State::Mapped(mapped);
             }
             // That of the target itself is not news, see above.
-            State::Mapping(_) | State::Remapping(..) => self.want(regions, producer_id),
+            State::Mapping(_) | State::Remapping(..) => self.follow(regions, producer_id),
             State::Mapped(mapped) => {
                 mapped.producer_id = producer_id;
                 if mapped.regions != regions {
@@ -90,40 +94,103 @@ impl MappingCore {
         self.lower = Some((regions.epoch, repeats));
         if stale && repeats >= LOWER_EPOCH_REPEATS {
             self.lower = None;
+            self.follow(regions, producer_id);
+        }
+    }
+
+    /// What was announced is wanted: now, or as soon as the worker is done with the one before,
+    /// which is put into use then. Otherwise announces that come fast enough would keep each other
+    /// from ever being mapped. [TP-CLI-0652]
+    fn follow(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
+        let is_busy = match &self.state {
+            State::Mapping(target) | State::Remapping(_, target) => target.ticket.is_some(),
+            State::Unmapped | State::Mapped(_) => false,
+        };
+        if is_busy {
+            self.successor = Some(Successor {
+                regions,
+                producer_id,
+            });
+        } else {
             self.want(regions, producer_id);
         }
     }
 
     /// Asks for a mapping; what is in use stays in use until it is there.
     pub(super) fn want(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
+        // [TP-CLI-0695]
+        let is_held_back = self.failed_in_row >= FREE_TRIES;
+        let has_to_wait = is_held_back && self.now < self.not_before;
         let target = Target {
-            ticket: MapTicket(0),
+            ticket: None,
             regions,
             producer_id,
-            retry_at: None,
+            retry_at: has_to_wait.then_some(self.not_before),
             has_failed: false,
         };
         self.state = match std::mem::replace(&mut self.state, State::Unmapped) {
             State::Unmapped | State::Mapping(_) => State::Mapping(target),
             State::Mapped(mapped) | State::Remapping(mapped, _) => State::Remapping(mapped, target),
         };
-        self.backoff.reset();
-        self.request_target();
+        if !is_held_back {
+            self.backoff.reset();
+        }
+        if !has_to_wait {
+            self.request_target();
+        }
     }
 
-    /// Hands the wanted regions to the worker under a fresh ticket.
+    /// Hands the wanted regions to the worker under a fresh ticket, once it has answered the last
+    /// one. [TP-CLI-0651]
     pub(super) fn request_target(&mut self) {
         let (State::Mapping(target) | State::Remapping(_, target)) = &mut self.state else {
             return;
         };
-        self.next_ticket += 1;
-        target.ticket = MapTicket(self.next_ticket);
         target.retry_at = None;
-        let (ticket, regions) = (target.ticket, target.regions.clone());
+        if self.under_way.is_some() {
+            return;
+        }
+        self.next_ticket += 1;
+        let ticket = MapTicket(self.next_ticket);
+        target.ticket = Some(ticket);
+        self.under_way = Some(ticket);
+        let regions = target.regions.clone();
         self.emit(MappingAction::Map { ticket, regions });
     }
 
-    pub(super) fn adopt(&mut self, old: Option<Mapped>, target: Target) {
+    pub(super) fn on_answered(&mut self, ticket: MapTicket) {
+        if self.under_way == Some(ticket) {
+            self.under_way = None;
+        }
+    }
+
+    /// The worker is free again: what waited for it, and for nothing else, is asked for.
+    pub(super) fn request_waiting(&mut self) {
+        if let State::Mapping(target) | State::Remapping(_, target) = &self.state
+            && target.ticket.is_none()
+            && target.retry_at.is_none()
+        {
+            self.request_target();
+        }
+    }
+
+    /// Another mapping failed; gives the pause before it is tried again. Others wait no longer than
+    /// a period: the driver announces what is true as often.
+    pub(super) fn note_failure(&mut self) -> u64 {
+        let delay_ns = self.backoff.next_delay_ns(&mut self.random);
+        self.failed_in_row = self.failed_in_row.saturating_add(1);
+        let others_ns = delay_ns.min(self.config.announce_period_ns);
+        self.not_before = self.now.after_ns(others_ns);
+        delay_ns
+    }
+
+    pub(super) fn forget_failures(&mut self) {
+        self.backoff.reset();
+        self.failed_in_row = 0;
+        self.not_before = NanoTime::new(0);
+    }
+
+    pub(super) fn adopt(&mut self, old: Option<Mapped>, ticket: MapTicket, target: Target) {
         let epoch = target.regions.epoch;
         let adoption = match self.last_adopted {
             None => Adoption::First,
@@ -145,8 +212,8 @@ impl MappingCore {
             self.stats.remaps += 1;
         }
         self.last_adopted = Some(epoch);
-        self.backoff.reset();
-        let (ticket, stream_id) = (target.ticket, target.regions.stream_id);
+        self.forget_failures();
+        let stream_id = target.regions.stream_id;
         self.state = State::Mapped(Mapped {
             regions: target.regions,
             producer_id: target.producer_id,
@@ -164,6 +231,7 @@ impl MappingCore {
     /// Everything is void: the mapping in use and the one being made.
     pub(super) fn revoke(&mut self) {
         self.replaced = None;
+        self.successor = None;
         if let State::Mapped(mapped) | State::Remapping(mapped, _) =
             std::mem::replace(&mut self.state, State::Unmapped)
         {
@@ -200,5 +268,11 @@ impl MappingCore {
         if !wanted {
             self.want(regions, producer_id);
         }
+    }
+}
+
+impl Successor {
+    fn epoch(&self) -> Epoch {
+        self.regions.epoch
     }
 }

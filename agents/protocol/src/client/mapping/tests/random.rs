@@ -75,6 +75,7 @@ proptest! {
                     | MappingAction::RetryMap { .. } => {}
                 }
             }
+            prop_assert!(outstanding.len() <= 1, "one request at a time");
             prop_assert_eq!(core.mapped_epoch(), in_use, "the core and its owner agree");
         }
     }
