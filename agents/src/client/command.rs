@@ -34,5 +34,6 @@ pub(super) enum Command {
     SetMetadata(SessionId, MetaVersion, Arc<Metadata>),
     PublishBlob(SessionId, Box<OutgoingBlob>),
     CloseProducer(SessionId, Box<CloseProducer>),
-    CloseConsumer(SessionId),
+    /// Answered once the lease is back, if anybody waits for that.
+    CloseConsumer(SessionId, Option<Sender<Result<(), OpenError>>>),
 }

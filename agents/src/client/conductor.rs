@@ -197,9 +197,9 @@ impl ClientConductor {
                         session.close_producer(now, *close);
                     }
                 }
-                Command::CloseConsumer(id) => {
+                Command::CloseConsumer(id, reply) => {
                     if let Some(session) = self.session(id) {
-                        session.close_consumer();
+                        session.close_consumer(reply);
                     }
                 }
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, bounded};
 use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
 use tensorpool_protocol::client::metadata::SourceMetadata;
 use tensorpool_protocol::client::{Adoption, SourceEnd};
@@ -19,6 +19,7 @@ use super::event::{Event, FinalCounts};
 use super::frame::Frame;
 use super::listener::Listener;
 use super::options::ConsumerOptions;
+use super::pending::Pending;
 use super::reader::{Reader, was_written};
 use super::ring_reader::RingWatch;
 use super::shared::{Adopted, ConsumerShared, Events, Notice};
@@ -268,6 +269,17 @@ impl Consumer {
         self.shared.description()
     }
 
+    /// Gives the lease back, as dropping it does, and tells when the driver has it. Poll or wait for
+    /// that, or drop it.
+    pub fn close(self) -> Pending<()> {
+        let (reply, receiver) = bounded(1);
+        // Without a conductor the reply is dropped, which the pending answer reports.
+        let _gone = self
+            .commands
+            .send(Command::CloseConsumer(self.id, Some(reply)));
+        Pending::new(receiver, None)
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> ConsumerStats {
@@ -491,6 +503,6 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         // Without a conductor the lease has ended with it.
-        let _gone = self.commands.send(Command::CloseConsumer(self.id));
+        let _gone = self.commands.send(Command::CloseConsumer(self.id, None));
     }
 }

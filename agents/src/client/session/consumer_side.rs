@@ -42,6 +42,8 @@ pub(crate) struct ConsumerSide {
     metadata: Option<MetadataReader>,
     progress: Option<ProgressHints>,
     pub(super) is_closing: bool,
+    /// Who waits for the lease to be back.
+    closed: Option<Sender<Result<(), OpenError>>>,
 }
 
 impl ConsumerSide {
@@ -65,6 +67,20 @@ impl ConsumerSide {
             metadata,
             progress,
             is_closing: false,
+            closed: None,
+        }
+    }
+
+    /// The handle is gone. It says so twice when somebody waits.
+    pub(super) fn begin_close(&mut self, reply: Option<Sender<Result<(), OpenError>>>) {
+        self.is_closing = true;
+        self.closed = self.closed.take().or(reply);
+    }
+
+    /// The lease is back.
+    pub(super) fn finish_close(&mut self) {
+        if let Some(reply) = self.closed.take() {
+            let _unclaimed = reply.send(Ok(()));
         }
     }
 

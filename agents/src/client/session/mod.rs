@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Weak};
 
+use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, NodeId, StreamId};
 use tensorpool_protocol::client::{
     AttachClient, Cadence, LossReason, MapTicket, MappingConfig, MappingCore, SourceEnd,
@@ -272,10 +273,10 @@ impl Session {
     }
 
     /// The application is done with it.
-    pub(super) fn close_consumer(&mut self) {
+    pub(super) fn close_consumer(&mut self, reply: Option<Sender<Result<(), OpenError>>>) {
         self.opening = None;
         if let Side::Consumer(side) = &mut self.side {
-            side.is_closing = true;
+            side.begin_close(reply);
         }
     }
 
@@ -384,8 +385,9 @@ impl Session {
         if self.done {
             self.settle(ctx);
             self.revoke(ctx);
-            if let Side::Producer(side) = &mut self.side {
-                side.finish_close();
+            match &mut self.side {
+                Side::Producer(side) => side.finish_close(),
+                Side::Consumer(side) => side.finish_close(),
             }
             self.abandon();
         }
