@@ -11,8 +11,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::denied::{Denial, our_groups};
 use crate::mapping::Access;
 use crate::open::open_beneath;
 
@@ -45,7 +47,15 @@ pub enum AllowedDirError {
         /// The directory.
         dir: PathBuf,
     },
-    /// It does not exist, is no directory, or may not be entered.
+    /// This user may not enter it.
+    #[error("allowed base directory {} may not be entered: {denial}", .dir.display())]
+    Denied {
+        /// The directory.
+        dir: PathBuf,
+        /// Who is refused, and by what.
+        denial: Box<Denial>,
+    },
+    /// It does not exist, or is no directory.
     #[error("allowed base directory {}: {source}", .dir.display())]
     Unusable {
         /// The directory.
@@ -93,6 +103,16 @@ pub enum OpenError {
     Symlink {
         /// The region's path.
         path: PathBuf,
+    },
+    /// This user may not.
+    #[error("region {} may not be opened for {access}: {denial}", .path.display())]
+    Denied {
+        /// The region's path.
+        path: PathBuf,
+        /// What for.
+        access: &'static str,
+        /// Who is refused, and by what.
+        denial: Box<Denial>,
     },
     /// The system refused.
     #[error("cannot open region {}: {source}", .path.display())]
@@ -191,16 +211,8 @@ impl AllowedDirs {
         };
         // NONBLOCK: opening a FIFO must not wait for its other end.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd =
-            open_beneath(&dir.fd, below, flags, Mode::empty()).map_err(|errno| match errno {
-                rustix::io::Errno::LOOP => OpenError::Symlink {
-                    path: path.to_owned(),
-                },
-                errno => OpenError::Io {
-                    path: path.to_owned(),
-                    source: errno.into(),
-                },
-            })?;
+        let fd = open_beneath(&dir.fd, below, flags, Mode::empty())
+            .map_err(|errno| open_error(errno, path, access))?;
         check_opened(fd, path, region_len, require_hugepages)
     }
 
@@ -251,9 +263,16 @@ impl AllowedDir {
                 dir: dir.to_owned(),
             });
         }
-        let unusable = |source| AllowedDirError::Unusable {
-            dir: dir.to_owned(),
-            source,
+        let unusable = |source: io::Error| {
+            let is_denied = source.kind() == io::ErrorKind::PermissionDenied;
+            let dir = dir.to_owned();
+            match is_denied.then(|| Denial::of(&dir)).flatten() {
+                Some(denial) => AllowedDirError::Denied {
+                    dir,
+                    denial: Box::new(denial),
+                },
+                None => AllowedDirError::Unusable { dir, source },
+            }
         };
         let canonical = dir.canonicalize().map_err(unusable)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -264,6 +283,27 @@ impl AllowedDir {
             canonical,
             fd,
         })
+    }
+}
+
+fn open_error(errno: Errno, path: &Path, access: Access) -> OpenError {
+    let denial = (errno == Errno::ACCESS).then(|| Denial::of(path)).flatten();
+    let path = path.to_owned();
+    match (errno, denial) {
+        (Errno::LOOP, _) => OpenError::Symlink { path },
+        // [TP-SEC-0120]
+        (_, Some(denial)) => OpenError::Denied {
+            path,
+            access: match access {
+                Access::ReadOnly => "reading",
+                Access::ReadWrite => "writing",
+            },
+            denial: Box::new(denial),
+        },
+        (errno, None) => OpenError::Io {
+            path,
+            source: errno.into(),
+        },
     }
 }
 
@@ -324,17 +364,8 @@ fn check_opened(
 }
 
 fn is_trusted_owner(stat: &Stat) -> bool {
-    let (uid, gid) = (
-        rustix::process::geteuid().as_raw(),
-        rustix::process::getegid().as_raw(),
-    );
-    let groups = rustix::process::getgroups().unwrap_or_default();
-    let groups: Vec<u32> = groups
-        .iter()
-        .map(|group| group.as_raw())
-        .chain(core::iter::once(gid))
-        .collect();
-    trusts(uid, &groups, stat.st_uid, stat.st_gid)
+    let uid = rustix::process::geteuid().as_raw();
+    trusts(uid, &our_groups(), stat.st_uid, stat.st_gid)
 }
 
 /// Whether `uid`, who is in `groups`, trusts a file of `owner` and `group`: its own, root's, or one

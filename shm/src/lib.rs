@@ -29,6 +29,8 @@ pub mod seqlock;
 #[cfg(not(loom))]
 pub mod allowed;
 #[cfg(not(loom))]
+pub mod denied;
+#[cfg(not(loom))]
 pub mod driver;
 #[cfg(not(loom))]
 pub mod element;

@@ -48,6 +48,14 @@ pub enum OpenError {
         /// What is missing.
         reason: String,
     },
+    /// There is a media driver, but this user may not use it.
+    #[error("the media driver in {dir} may not be used: {reason}")]
+    MediaDriverDenied {
+        /// The directory.
+        dir: String,
+        /// Who is refused, and by what.
+        reason: String,
+    },
     /// The wait was over first. The attempt goes on until its [`Pending`](crate::client::Pending)
     /// is dropped.
     #[error("not opened within {} ms; the attempt was given up", .waited.as_millis())]

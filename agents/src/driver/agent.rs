@@ -284,9 +284,16 @@ impl DriverAgent {
         if self.told_waiting {
             return;
         }
-        if let LinkState::Connecting(reason @ WaitReason::NoDriver) = self.link.state() {
-            self.observers.tell(|| DriverEvent::NoMediaDriver {
-                reason: reason.to_string(),
+        if let LinkState::Connecting(reason @ (WaitReason::NoDriver | WaitReason::Denied(_))) =
+            self.link.state()
+        {
+            self.observers.tell(|| match reason {
+                WaitReason::Denied(reason) => DriverEvent::MediaDriverDenied {
+                    reason: reason.clone(),
+                },
+                _ => DriverEvent::NoMediaDriver {
+                    reason: reason.to_string(),
+                },
             });
             self.told_waiting = true;
         }

@@ -20,6 +20,11 @@ pub enum DriverEvent {
         /// What is missing.
         reason: String,
     },
+    /// There is a media driver that this user may not use; the driver waits until it may.
+    MediaDriverDenied {
+        /// Who is refused, and by what.
+        reason: String,
+    },
     /// The media driver is gone. Leases stand still until one is back.
     LinkLost {
         /// How that was noticed.

@@ -2,6 +2,7 @@
 //! checked.
 
 use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -161,6 +162,12 @@ impl DriverSetup {
     #[must_use]
     pub fn leftovers(&self) -> &Leftovers {
         &self.leftovers
+    }
+
+    /// The directory its regions are created in: below what the base directory leads to.
+    #[must_use]
+    pub fn region_dir(&self) -> &Path {
+        self.root.path()
     }
 
     /// A queue of what the driver does from now on, for whoever runs it. One at a time.

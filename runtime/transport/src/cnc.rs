@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+
 use crate::link::core::{Observation, ProcessState};
-use crate::link::watcher::{Watcher, realtime_ms};
+use crate::link::watcher::{Watcher, denial, realtime_ms};
 use crate::native::cnc::NativeCnc;
 use crate::native::error::NativeError;
 
@@ -24,6 +26,14 @@ pub enum CncError {
     NoDriver {
         /// The directory.
         dir: PathBuf,
+    },
+    /// This user may not open it.
+    #[error("the media driver in {dir:?} may not be used: {reason}")]
+    Denied {
+        /// The directory.
+        dir: PathBuf,
+        /// Who is refused, and by what.
+        reason: String,
     },
     /// It is being written, or of a version this crate does not read.
     #[error("cnc.dat in {dir:?} cannot be read: {source}")]
@@ -105,6 +115,12 @@ impl CncReader {
     /// When there is none that can be read.
     pub fn open(dir: &Path) -> Result<Self, CncError> {
         let c_dir = crate::link::c_path(dir).ok_or_else(|| CncError::Dir { dir: dir.into() })?;
+        if let Some(reason) = denial(&dir.join("cnc.dat"), Access::READ_OK) {
+            return Err(CncError::Denied {
+                dir: dir.into(),
+                reason,
+            });
+        }
         if !dir.join("cnc.dat").exists() {
             return Err(CncError::NoDriver { dir: dir.into() });
         }
@@ -153,7 +169,7 @@ impl CncReader {
                 pid,
                 ..
             } => pid != self.driver_pid() || process == ProcessState::Gone || heartbeat_ms < 0,
-            Observation::Missing | Observation::Unusable(_) => true,
+            Observation::Missing | Observation::Denied(_) | Observation::Unusable(_) => true,
         }
     }
 

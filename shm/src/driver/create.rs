@@ -15,7 +15,7 @@ use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, StreamId};
 
 use super::epoch::{OwnedEpoch, OwnedRegion};
 use super::existing::{remove_dir, remove_empty_parent};
-use super::root::{available_bytes, dir_mode, ensure_dir, open_dir, retry_while_removed};
+use super::root::{available_bytes, ensure_dir, open_dir, retry_while_removed, set_dir_mode};
 use super::{CreateError, NamespaceRoot, RegionUri, RootError};
 use crate::layout::{Geometry, LAYOUT_VERSION, SUPERBLOCK_LEN, pool_region_len};
 use crate::mapping::Access;
@@ -160,7 +160,7 @@ fn fresh_dir(
     }
     let open = || {
         let dir = open_dir(stream_dir, &*name)?;
-        rustix::fs::fchmod(&dir, dir_mode(file_mode))?;
+        set_dir_mode(&dir, file_mode)?;
         Ok(dir)
     };
     open().map_err(|errno| {

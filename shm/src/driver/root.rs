@@ -155,10 +155,17 @@ pub(super) fn ensure_dir(
         });
     }
     if created {
-        rustix::fs::fchmod(&fd, dir_mode(file_mode))
+        set_dir_mode(&fd, file_mode)
             .map_err(|errno| io_error("set the mode of", path, errno.into()))?;
     }
     Ok(fd)
+}
+
+/// Gives a new directory its exact mode. The set-group-id bit it may have inherited stays: it hands
+/// the group of the base directory down to every file. [TP-SEC-0240]
+pub(super) fn set_dir_mode(dir: &OwnedFd, file_mode: u32) -> rustix::io::Result<()> {
+    let inherited = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode) & Mode::SGID;
+    rustix::fs::fchmod(dir, dir_mode(file_mode) | inherited)
 }
 
 /// Opens a directory for use with the `*at` calls, following no link.

@@ -141,6 +141,41 @@ fn a_link_in_place_of_a_directory_is_not_followed() {
     );
 }
 
+/// Proves [TP-SEC-0250].
+#[test]
+fn a_base_directory_that_is_a_link_is_resolved_once_and_announced_as_what_it_leads_to() {
+    let temp = temp_dir();
+    let (real, alias) = (temp.path().join("real"), temp.path().join("alias"));
+    fs::create_dir(&real).unwrap();
+    symlink("real", &alias).unwrap();
+    let root = acquire(&alias).unwrap();
+    assert_eq!(root.path(), real.join("tensorpool-t/default"));
+    // Whoever swaps the link afterwards gets nothing of it.
+    let elsewhere = temp.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::remove_file(&alias).unwrap();
+    symlink("elsewhere", &alias).unwrap();
+    let geometry = geometry(8, &[64]);
+    let owned = root.create_epoch(&spec(&geometry)).unwrap();
+    assert!(owned.header_uri().path().starts_with(&real));
+    assert!(real.join("tensorpool-t/default").exists());
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+/// Proves [TP-SEC-0240].
+#[test]
+fn directories_hand_the_group_of_the_base_directory_down_to_every_file() {
+    let temp = temp_dir();
+    fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o2770)).unwrap();
+    let root = acquire(temp.path()).unwrap();
+    let geometry = geometry(8, &[64]);
+    let owned = root.create_epoch(&spec(&geometry)).unwrap();
+    for dir in owned.path().ancestors().take(4) {
+        assert_eq!(mode(dir), 0o2770, "{}", dir.display());
+    }
+    assert_eq!(mode(&owned.path().join("header.ring")), 0o660);
+}
+
 #[test]
 fn base_directories_must_exist_and_be_absolute() {
     assert!(matches!(

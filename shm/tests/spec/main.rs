@@ -6,4 +6,5 @@ mod mapping;
 mod slots;
 mod superblock;
 mod support;
+mod swapped;
 mod torn;

@@ -9,7 +9,7 @@ use tensorpool_protocol::client::{
 };
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
-use tensorpool_transport::{Link, LinkState};
+use tensorpool_transport::{Link, LinkState, WaitReason};
 
 use super::{Context, Session, Side};
 use crate::client::error::OpenError;
@@ -193,6 +193,13 @@ impl Session {
 /// Without a media driver nobody could answer: say that instead.
 fn open_error(error: AttachError, link: &Link) -> OpenError {
     match (error, link.state()) {
+        // [TP-SEC-0130]
+        (AttachError::NoAnswer { .. }, LinkState::Connecting(WaitReason::Denied(reason))) => {
+            OpenError::MediaDriverDenied {
+                dir: link.dir().display().to_string(),
+                reason: reason.clone(),
+            }
+        }
         (AttachError::NoAnswer { .. }, LinkState::Connecting(reason)) => OpenError::NoMediaDriver {
             dir: link.dir().display().to_string(),
             reason: reason.to_string(),

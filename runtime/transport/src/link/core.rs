@@ -40,6 +40,8 @@ pub(crate) enum ProcessState {
 pub(crate) enum Observation {
     /// There is no CnC file.
     Missing,
+    /// There may be one, but this user may not open it, and why.
+    Denied(String),
     /// There is one that cannot be used (yet), and why.
     Unusable(String),
     /// There is one.
@@ -98,6 +100,8 @@ pub enum WaitReason {
     Starting,
     /// There is no CnC file.
     NoDriver,
+    /// There may be one, but this user may not open it, and why.
+    Denied(String),
     /// There is one that cannot be used, and why.
     Unusable(String),
     /// There is one, but its driver does not beat.
@@ -114,6 +118,7 @@ impl fmt::Display for WaitReason {
         match self {
             Self::Starting => f.write_str("starting"),
             Self::NoDriver => f.write_str("no media driver: cnc.dat not found"),
+            Self::Denied(reason) => write!(f, "cnc.dat may not be opened: {reason}"),
             Self::Unusable(reason) => write!(f, "cnc.dat cannot be used: {reason}"),
             Self::NoHeartbeat { pid } => write!(f, "no heartbeat of the media driver (pid {pid})"),
             Self::ConnectFailed(reason) => write!(f, "the client could not be opened: {reason}"),
@@ -245,11 +250,11 @@ impl LinkCore {
     }
 
     /// No client could be opened.
-    pub(crate) fn on_connect_failed(&mut self, now: NanoTime, reason: String) {
+    pub(crate) fn on_connect_failed(&mut self, now: NanoTime, reason: WaitReason) {
         self.next_connect = now.after_ns(self.connect_retry_ns);
         self.connect_retry_ns = (self.connect_retry_ns * 2).min(self.config.connect_retry_max_ns);
         if let LinkState::Connecting(wait) = &mut self.state {
-            *wait = WaitReason::ConnectFailed(reason);
+            *wait = reason;
         }
     }
 
@@ -302,7 +307,9 @@ impl LinkCore {
 
     fn reason_to_leave(&self, now: NanoTime, observation: &Observation) -> Option<LostReason> {
         match *observation {
-            Observation::Missing | Observation::Unusable(_) => Some(LostReason::DirectoryRemoved),
+            Observation::Missing | Observation::Denied(_) | Observation::Unusable(_) => {
+                Some(LostReason::DirectoryRemoved)
+            }
             Observation::Present { file, .. } if Some(file) != self.connected_file => {
                 Some(LostReason::DriverReplaced)
             }
@@ -326,6 +333,7 @@ impl LinkCore {
     fn consider(&mut self, now: NanoTime, observation: &Observation) {
         let wait = match observation {
             Observation::Missing => Some(WaitReason::NoDriver),
+            Observation::Denied(reason) => Some(WaitReason::Denied(reason.clone())),
             Observation::Unusable(reason) => Some(WaitReason::Unusable(reason.clone())),
             Observation::Present { pid, .. } if !self.is_alive(now, observation) => {
                 Some(WaitReason::NoHeartbeat { pid: *pid })

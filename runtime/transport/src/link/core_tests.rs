@@ -101,7 +101,7 @@ fn failed_attempts_to_connect_back_off_to_the_maximum() {
     for expected_pause_ms in [20, 40, 80, 100, 100] {
         core.on_observation(at(now_ms), &running(1, 0, now_ms));
         assert_eq!(core.take_action(), Some(LinkAction::Connect));
-        core.on_connect_failed(at(now_ms), "refused".into());
+        core.on_connect_failed(at(now_ms), WaitReason::ConnectFailed("refused".into()));
         assert_eq!(
             *core.state(),
             LinkState::Connecting(WaitReason::ConnectFailed("refused".into()))

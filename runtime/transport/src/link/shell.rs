@@ -17,7 +17,7 @@ use crate::slot::{Held, Returned, Returns, Slot};
 use crate::subscription::{Subscription, SubscriptionOptions};
 
 use super::config::{LinkConfig, LinkError};
-use super::core::{LinkAction, LinkCore, LinkState};
+use super::core::{LinkAction, LinkCore, LinkState, WaitReason};
 use super::event::{LinkEvent, LinkStats};
 use super::reports::Reports;
 use super::resources::{PublicationResource, SubscriptionResource};
@@ -316,7 +316,12 @@ impl Link {
             Err(error) => {
                 self.reports.stats.connect_failure_count += 1;
                 self.reports.error(error.to_string());
-                self.core.on_connect_failed(now, error.to_string());
+                // Whoever may only look at the CnC file is refused here, in words that say otherwise.
+                let reason = match self.watcher.denied_use() {
+                    Some(reason) => WaitReason::Denied(reason),
+                    None => WaitReason::ConnectFailed(error.to_string()),
+                };
+                self.core.on_connect_failed(now, reason);
             }
         }
     }

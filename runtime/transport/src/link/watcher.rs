@@ -2,10 +2,13 @@
 
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Access;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::native::cnc::NativeCnc;
@@ -43,13 +46,15 @@ impl Watcher {
     pub(crate) fn observe(&mut self) -> Observation {
         let Some(file) = file_id(&self.cnc_path) else {
             self.view = None;
-            return Observation::Missing;
+            return self.denied().unwrap_or(Observation::Missing);
         };
         if self.view.as_ref().is_none_or(|view| view.file != file) {
             self.view = None;
             match self.open(file) {
                 Ok(view) => self.view = Some(view),
-                Err(reason) => return Observation::Unusable(reason),
+                Err(reason) => {
+                    return self.denied().unwrap_or(Observation::Unusable(reason));
+                }
             }
         }
         let Some(view) = &self.view else {
@@ -67,6 +72,15 @@ impl Watcher {
     /// The file of the last observation.
     pub(crate) fn file(&self) -> Option<FileId> {
         self.view.as_ref().map(|view| view.file)
+    }
+
+    fn denied(&self) -> Option<Observation> {
+        denial(&self.cnc_path, Access::READ_OK).map(Observation::Denied)
+    }
+
+    /// Why this user may not be a client, if that is so: clients write the CnC file as well.
+    pub(crate) fn denied_use(&self) -> Option<String> {
+        denial(&self.cnc_path, Access::READ_OK | Access::WRITE_OK)
     }
 
     fn open(&self, file: FileId) -> Result<View, String> {
@@ -92,6 +106,26 @@ impl View {
             Some(_) => ProcessState::Running,
         }
     }
+}
+
+/// Why this user may not open a CnC file like this, if that is so.
+pub(crate) fn denial(cnc_path: &Path, wanted: Access) -> Option<String> {
+    if rustix::fs::access(cnc_path, wanted) != Err(Errno::ACCESS) {
+        return None;
+    }
+    // Whatever cannot be looked at is hidden by the directory before it.
+    let (at, found) = cnc_path
+        .ancestors()
+        .find_map(|at| Some((at, at.symlink_metadata().ok()?)))?;
+    Some(format!(
+        "{} belongs to uid {}, gid {} and has mode {:04o}, which refuses uid {}; run the media driver with \
+         umask 007 in a directory of a group that both users are in (chgrp, chmod g+s)",
+        at.display(),
+        found.uid(),
+        found.gid(),
+        found.mode() & 0o7777,
+        rustix::process::geteuid().as_raw()
+    ))
 }
 
 /// Which file a path names now.

@@ -143,7 +143,7 @@ fn live_driver(dir: &Path) -> Option<i64> {
     let observation = watcher.observe();
     let pid = match &observation {
         Observation::Present { pid, .. } => *pid,
-        Observation::Missing | Observation::Unusable(_) => 0,
+        Observation::Missing | Observation::Denied(_) | Observation::Unusable(_) => 0,
     };
     if let Ok(lock) = File::open(dir.join(LOCK_FILE)) {
         return (!try_lock(&lock)).then_some(pid);
@@ -187,7 +187,9 @@ fn is_beating(watcher: &mut Watcher, first: &Observation, deadline: Instant) -> 
                     return now_ms > 0;
                 }
             }
-            Observation::Missing | Observation::Unusable(_) => return false,
+            Observation::Missing | Observation::Denied(_) | Observation::Unusable(_) => {
+                return false;
+            }
         }
         std::thread::sleep(Duration::from_millis(10));
     }

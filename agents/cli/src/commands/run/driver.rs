@@ -48,14 +48,16 @@ impl DriverRole {
             report.event("leftovers_removed", &text, json!({ "epochs": count }));
         }
         let events = setup.observe();
+        let region_dir = setup.region_dir().display().to_string();
         let ready_text = format!(
-            "driver ready: streams {streams:?} in {base_dir}, media driver in {aeron_dir} (pid {})",
+            "driver ready: streams {streams:?} in {region_dir}, media driver in {aeron_dir} (pid {})",
             std::process::id()
         );
         let about = json!({
             "role": "driver",
             "streams": streams,
             "base_dir": base_dir,
+            "region_dir": region_dir,
             "aeron_dir": aeron_dir,
             "pid": std::process::id(),
         });
@@ -94,6 +96,11 @@ impl DriverRole {
                     json!({ "reason": reason, "aeron_dir": dir }),
                 );
             }
+            DriverEvent::MediaDriverDenied { reason } => report.event(
+                "waiting",
+                &format!("waiting: the media driver may not be used: {reason}"),
+                json!({ "reason": reason, "aeron_dir": self.about["aeron_dir"] }),
+            ),
             DriverEvent::LinkLost { reason } => report.event(
                 "link_lost",
                 &format!("link lost: {reason}; leases stand still until a media driver is back"),
