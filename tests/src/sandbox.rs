@@ -188,6 +188,21 @@ impl Default for Sandbox {
     }
 }
 
+/// An example of the library, built beside `agent-runner`.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let path = agent_runner().with_file_name("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run the tests with `cargo xtask test`, or `cargo build -p tensorpool --examples` first",
+        path.display()
+    );
+    path
+}
+
 /// The binary under test, built beside the test executable.
 ///
 /// # Panics

@@ -42,7 +42,7 @@ use super::session::{
     ConsumerParts, ConsumerSide, Context, ProducerParts, ProducerSide, Session, SessionConfig, Side,
 };
 use super::shared::{ConsumerShared, Mailbox, ProducerShared};
-use super::stats::{consumer_counters, producer_counters};
+use super::stats::{InboundCounters, consumer_counters, producer_counters};
 use super::worker::{MapWorker, SessionId};
 use crate::driver::Endpoint;
 
@@ -77,6 +77,7 @@ pub(super) struct ClientConductor {
     /// Since when the announce subscription is there.
     has_joined: bool,
     inbound: AdapterStats,
+    inbound_counters: InboundCounters,
     _counters: CounterPublisher,
 }
 
@@ -86,7 +87,7 @@ impl ClientConductor {
         worker: MapWorker,
         commands: Receiver<Command>,
         command_sender: Sender<Command>,
-        counters: &CounterSet,
+        mut counters: CounterSet,
     ) -> Result<Self, ConnectError> {
         let mut link = Link::new(LinkConfig {
             client_name: config.name.clone(),
@@ -104,7 +105,8 @@ impl ClientConductor {
         let control = subscription(&config.control);
         let announces = subscription(&config.announce);
         let reports = subscription(&config.qos);
-        let counters = link.publish_counters(counters);
+        let inbound_counters = InboundCounters::new(&mut counters);
+        let counters = link.publish_counters(&counters);
         Ok(Self {
             clock: CachedNanoClock::new(ClockSource::Monotonic),
             link,
@@ -122,6 +124,7 @@ impl ClientConductor {
             was_up: false,
             has_joined: false,
             inbound: AdapterStats::default(),
+            inbound_counters,
             _counters: counters,
             config,
         })
@@ -138,6 +141,7 @@ impl ClientConductor {
         work += self.hear_metadata(now);
         work += self.drive_sessions(now);
         self.let_go_of_retired();
+        self.inbound_counters.mirror(&self.inbound);
         work
     }
 

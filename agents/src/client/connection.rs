@@ -401,7 +401,7 @@ impl Preparation {
             self.worker,
             self.commands,
             self.sender,
-            &self.counters,
+            self.counters,
         )
     }
 }

@@ -71,7 +71,7 @@ pub use pending::Pending;
 pub use producer::{CloseReport, Offered, Producer};
 pub use progress::{Progress, ProgressInfo};
 pub use speaker::{ProgressSent, ProgressTold};
-pub use stats::{ConsumerStats, ProducerStats};
+pub use stats::{ConsumerStats, ProducerStats, kinds};
 
 pub use crate::driver::Endpoint;
 pub use tensorpool_protocol::client::metadata::{

@@ -1,8 +1,25 @@
 //! What producers and consumers count, and under which labels observers find it.
 
 use tensorpool_codecs::types::ClientId;
+use tensorpool_protocol::client::MappingStats;
 use tensorpool_protocol::frame::{DropCause, FrameLedger};
 use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
+
+use super::adapter::AdapterStats;
+
+/// Counters of clients beyond the published ones.
+pub mod kinds {
+    use tensorpool_runtime::counters::CounterKind;
+
+    /// Messages of no interest, of the conductor: those of other peers, and its own.
+    pub const MESSAGES_IGNORED: CounterKind = CounterKind::new(85, "MessagesIgnored");
+    /// Messages that claim to be for a client and do not decode, of the conductor.
+    pub const MESSAGES_MALFORMED: CounterKind = CounterKind::new(86, "MessagesMalformed");
+    /// Epochs that could not be mapped, of a producer or consumer.
+    pub const MAP_FAILURES: CounterKind = CounterKind::new(100, "MapFailures");
+    /// Announces of impossible regions or another layout, of a consumer.
+    pub const ANNOUNCES_REFUSED: CounterKind = CounterKind::new(101, "AnnouncesRefused");
+}
 
 /// The counters of one producer, as its handle writes them on the application's thread.
 #[derive(Debug, Default)]
@@ -29,6 +46,38 @@ pub(super) struct ConsumerCounters {
 pub(super) struct SessionCounters {
     pub(super) reports: CounterCell,
     pub(super) hellos: CounterCell,
+    map_failures: CounterCell,
+    announces_refused: CounterCell,
+}
+
+/// What the conductor counts of all that it hears.
+#[derive(Debug)]
+pub(super) struct InboundCounters {
+    ignored: CounterCell,
+    malformed: CounterCell,
+}
+
+impl InboundCounters {
+    pub(super) fn new(set: &mut CounterSet) -> Self {
+        Self {
+            ignored: set.add(kinds::MESSAGES_IGNORED),
+            malformed: set.add(kinds::MESSAGES_MALFORMED),
+        }
+    }
+
+    /// Shows observers what the adapter counted.
+    pub(super) fn mirror(&self, stats: &AdapterStats) {
+        self.ignored.set(stats.ignored);
+        self.malformed.set(stats.malformed);
+    }
+}
+
+impl SessionCounters {
+    /// Shows observers what the mapping core counted.
+    pub(super) fn mirror(&self, stats: &MappingStats) {
+        self.map_failures.set(stats.failures);
+        self.announces_refused.set(stats.announces_invalid);
+    }
 }
 
 /// Causes that have a published counter.
@@ -58,6 +107,8 @@ pub(super) fn producer_counters(id: ClientId) -> (CounterSet, ProducerCounters, 
     let session = SessionCounters {
         reports: set.add(producer::QOS_PUBLISHED),
         hellos: CounterCell::new(),
+        map_failures: set.add(kinds::MAP_FAILURES),
+        announces_refused: CounterCell::new(),
     };
     (set, counters, session)
 }
@@ -82,6 +133,8 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
     let session = SessionCounters {
         reports: set.add(consumer::QOS_PUBLISHED),
         hellos: set.add(consumer::HELLO_PUBLISHED),
+        map_failures: set.add(kinds::MAP_FAILURES),
+        announces_refused: set.add(kinds::ANNOUNCES_REFUSED),
     };
     (set, counters, session)
 }

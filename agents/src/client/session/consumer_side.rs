@@ -37,7 +37,7 @@ pub(crate) struct ConsumerSide {
     next_position: usize,
     draining: Option<Epoch>,
     reported_epoch: Epoch,
-    counters: SessionCounters,
+    pub(super) counters: SessionCounters,
     /// Of a consumer that asked for metadata.
     metadata: Option<MetadataReader>,
     progress: Option<ProgressHints>,

@@ -19,6 +19,7 @@ use super::event::Event;
 use super::metadata::MetadataOut;
 use super::proxy::Proxy;
 use super::shared::{Handovers, Mailbox, Notice};
+use super::stats::SessionCounters;
 use super::worker::{MapResult, MapWorker, SessionId};
 
 mod actions;
@@ -245,6 +246,7 @@ impl Session {
         work += self.publish_metadata(ctx.now, &facts);
         work += self.progress_opening(ctx);
         self.progress_closing(ctx);
+        self.side.counters().mirror(&self.mapping.stats());
         work
     }
 
@@ -418,6 +420,13 @@ impl Side {
         match self {
             Self::Producer(_) => false,
             Self::Consumer(side) => side.has_restarted(epoch),
+        }
+    }
+
+    fn counters(&self) -> &SessionCounters {
+        match self {
+            Self::Producer(side) => &side.counters,
+            Self::Consumer(side) => &side.counters,
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) struct ProducerSide {
     left: Option<CloseProducer>,
     all_seen: bool,
     link_up_at: NanoTime,
-    counters: SessionCounters,
+    pub(super) counters: SessionCounters,
 }
 
 impl ProducerSide {
