@@ -9,10 +9,11 @@ use tensorpool::client::{
     Announced, Consumer, DropCause, Event, FrameInfo, FrameMeta, OfferError, Producer,
 };
 use tensorpool::codecs::driver::{
-    LeaseRevokeReason, ShmLeaseKeepalive, ShmLeaseRevoked, Template as DriverTemplate,
+    LeaseRevokeReason, ResponseCode, ShmAttachResponseView, ShmLeaseKeepalive, ShmLeaseRevoked,
+    Template as DriverTemplate,
 };
 use tensorpool::codecs::gate::{Message, gate};
-use tensorpool::codecs::types::{Epoch, Seq, StreamId, TraceId};
+use tensorpool::codecs::types::{ClientId, Epoch, Seq, StreamId, TraceId};
 use tensorpool::codecs::wire::{
     ConsumerHello, FrameDescriptor, Mode, QosConsumer, QosProducer, Template,
 };
@@ -461,4 +462,35 @@ fn a_revocation_with_a_role_or_reason_nobody_knows_is_refused() {
     assert!(leases.keys().eq(heard.keys()), "the same leases");
     producer.offer(&FrameMeta::bytes(1).unwrap(), b"x").unwrap();
     poll_infos(&mut consumer, 1);
+}
+
+/// Proves [TP-CLI-1960].
+#[test]
+fn who_closes_is_told_once_the_driver_has_the_lease() {
+    let world = World::new();
+    let client = world.client();
+    let mut peer = Peer::new(&world);
+    let id = Some(ClientId::new(77));
+    for round in 1..=10 {
+        // A client id is free again with its lease, and a wait of any length would show.
+        let consumer = client.consumer(STREAM).client_id(id);
+        let consumer = consumer.attach_timeout(WAIT).wait(WAIT).unwrap();
+        consumer.close().wait(WAIT).unwrap();
+        let producer = client.producer(STREAM).client_id(id);
+        let producer = producer.attach_timeout(WAIT).wait(WAIT).unwrap();
+        producer.close(Duration::ZERO).wait(WAIT).unwrap();
+        let (mut refused, mut detached) = (0, 0);
+        peer.find(|bytes, message| {
+            match message {
+                Message::Driver(DriverTemplate::ShmAttachResponse) => {
+                    let response = ShmAttachResponseView::decode(bytes).unwrap();
+                    refused += usize::from(response.code != ResponseCode::Ok);
+                }
+                Message::Driver(DriverTemplate::ShmDetachResponse) => detached += 1,
+                _ => {}
+            }
+            (detached == 2).then_some(())
+        });
+        assert_eq!(refused, 0, "in round {round}");
+    }
 }

@@ -60,13 +60,8 @@ impl MappingCore {
             return;
         }
         match &mut self.state {
-            // What is in use is announced again, and what was to replace it cannot be mapped.
-            State::Remapping(mapped, target) if target.has_failed && mapped.regions == regions => {
-                let mut mapped = mapped.clone();
-                mapped.producer_id = producer_id;
-                self.state = State::Mapped(mapped);
-            }
-            // That of the target itself is not news, see above.
+            // That of the target itself is not news, see above. If it is what is in use, nothing is
+            // to replace that any more.
             State::Mapping(_) | State::Remapping(..) => self.follow(regions, producer_id),
             State::Mapped(mapped) => {
                 mapped.producer_id = producer_id;
@@ -116,8 +111,16 @@ impl MappingCore {
         }
     }
 
-    /// Asks for a mapping; what is in use stays in use until it is there.
+    /// Asks for a mapping; what is in use stays in use until it is there, and is not mapped twice.
     pub(super) fn want(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
+        if let State::Mapped(mapped) | State::Remapping(mapped, _) = &self.state
+            && mapped.regions == regions
+        {
+            let mut mapped = mapped.clone();
+            mapped.producer_id = producer_id;
+            self.state = State::Mapped(mapped);
+            return;
+        }
         // [TP-CLI-0695]
         let is_held_back = self.failed_in_row >= FREE_TRIES;
         let has_to_wait = is_held_back && self.now < self.not_before;

@@ -185,6 +185,24 @@ fn of_the_epochs_announced_while_one_is_being_mapped_the_highest_follows_it() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(9)));
 }
 
+/// Proves [TP-CLI-0660].
+#[test]
+fn what_is_in_use_and_announced_again_is_not_mapped_again() {
+    let mut core = mapped(5);
+    let mut moved = announce(100, 5);
+    moved.regions.header_uri.push('x');
+    core.on_announce(at(100), at(0), &moved);
+    let other = ticket(&mut core);
+    hear(&mut core, 101, 5);
+    core.on_map_failed(at(102), other);
+    assert!(matches!(
+        actions(&mut core)[..],
+        [MappingAction::RetryMap { .. }]
+    ));
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
+    assert_eq!(core.next_deadline(), None, "nothing else is wanted");
+}
+
 /// Proves [TP-CLI-0651].
 #[test]
 fn a_flood_of_announces_leaves_one_mapping_under_way() {
