@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 /// One histogram for each kind of step, in nanoseconds up to a minute.
+#[derive(Default)]
 pub(crate) struct Latencies {
     steps: Vec<(Step, Histogram<u64>)>,
 }
@@ -23,12 +24,6 @@ pub(crate) enum Step {
 
 const MAX_NS: u64 = 60_000_000_000;
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
-
-impl Default for Latencies {
-    fn default() -> Self {
-        Self { steps: Vec::new() }
-    }
-}
 
 impl Latencies {
     pub(crate) fn record(&mut self, step: Step, took: Duration) {
