@@ -2,6 +2,7 @@
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 use tensorpool_protocol::client::{CONSUMER_STALE_NS, ConsumerTracker};
+use tensorpool_protocol::common::ConsumerMode;
 
 const STREAM: StreamId = StreamId::new(1);
 const EPOCH: Epoch = Epoch::new(50);
@@ -24,7 +25,14 @@ fn hellos_and_reports_each_show_that_a_consumer_is_there() {
     let mut tracker = tracker();
     for second in 0..60 {
         tracker.on_hello(at(second), STREAM, hellos);
-        tracker.on_qos(at(second), STREAM, reports, EPOCH, Seq::new(second));
+        tracker.on_qos(
+            at(second),
+            STREAM,
+            reports,
+            EPOCH,
+            Seq::new(second),
+            ConsumerMode::Stream,
+        );
         tracker.on_timeout(at(second + 1));
         assert_eq!(tracker.listening(), 2, "second {second}");
     }
@@ -38,11 +46,25 @@ fn hellos_and_reports_each_show_that_a_consumer_is_there() {
 #[test]
 fn a_producer_that_paces_never_passes_a_consumer_by_more_than_the_ring() {
     let mut tracker = tracker();
-    tracker.on_qos(at(0), STREAM, ClientId::new(1), EPOCH, Seq::new(0));
+    tracker.on_qos(
+        at(0),
+        STREAM,
+        ClientId::new(1),
+        EPOCH,
+        Seq::new(0),
+        ConsumerMode::Stream,
+    );
     assert_eq!(tracker.floor(), Some(Seq::new(0)), "slot 0 is still needed");
     for seen in 1..100 {
         tracker.on_position(Seq::new(seen + 1), at(1));
-        tracker.on_qos(at(1), STREAM, ClientId::new(1), EPOCH, Seq::new(seen));
+        tracker.on_qos(
+            at(1),
+            STREAM,
+            ClientId::new(1),
+            EPOCH,
+            Seq::new(seen),
+            ConsumerMode::Stream,
+        );
         assert_eq!(tracker.floor(), Some(Seq::new(seen + 1)));
     }
 }

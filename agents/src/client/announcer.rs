@@ -1,18 +1,22 @@
-//! Tells consumers of frames that became visible: one descriptor each, in order. Application's
-//! thread only.
+//! Tells consumers of frames that became visible: one descriptor each, in order, on the shared
+//! stream and on those of consumers' own. Application's thread only.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tensorpool_codecs::types::{Epoch, MetaVersion, Seq, StreamId, TraceId};
+use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
 use tensorpool_codecs::wire::FrameDescriptor;
+use tensorpool_protocol::client::{StallChange, StallWatch};
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::producer::Released;
 use tensorpool_transport::{Offer, Publication};
 
+use super::event::Event;
 use super::meta::FrameMeta;
-use super::shared::ProducerShared;
-use super::stats::ProducerCounters;
+use super::own_streams::OwnStreams;
+use super::shared::{Events, ProducerShared};
+use super::stats::{ProducerCounters, ProducerStats};
 
 pub(super) const DESCRIPTOR_LEN: usize = FrameDescriptor::ENCODED_LEN;
 
@@ -106,7 +110,13 @@ pub(super) struct Announcer {
     pub(super) publication: Publication,
     /// Lossless: descriptors that are still to be sent, oldest first.
     pub(super) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
+    /// Streams of consumers' own.
+    pub(super) own: OwnStreams,
     pub(super) counters: ProducerCounters,
+    channel: Arc<str>,
+    stall: StallWatch,
+    /// Stalls and their ends, for the application.
+    pub(super) events: Events,
     lossless: bool,
     slot_count: u32,
     /// Lossless: nobody subscribes, and still consumers have seen what they were not told of: they
@@ -116,18 +126,32 @@ pub(super) struct Announcer {
 
 impl Announcer {
     pub(super) fn new(
-        publication: Publication,
+        (channel, publication): (Arc<str>, Publication),
+        own: OwnStreams,
         counters: ProducerCounters,
         lossless: bool,
     ) -> Self {
         Self {
             publication,
             unsent: VecDeque::new(),
+            own,
             counters,
+            channel,
+            stall: StallWatch::default(),
+            events: Events::default(),
             lossless,
             slot_count: 0,
             is_watched: false,
         }
+    }
+
+    /// Whether a descriptor waits that must not be lost.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty() || self.own.has_unsent()
+    }
+
+    pub(super) fn stats(&self) -> ProducerStats {
+        self.counters.stats(self.own.counters())
     }
 
     pub(super) fn is_live(&mut self) -> bool {
@@ -142,6 +166,7 @@ impl Announcer {
         if self.lossless {
             self.unsent.reserve(slot_count as usize);
         }
+        self.own.begin_epoch(slot_count);
     }
 
     /// Sends the descriptors of the frames that became visible. Gives what became of the last one.
@@ -159,26 +184,34 @@ impl Announcer {
             shared.published_ns.store(published_ns, Ordering::Release);
             shared.next_seq.set(seq.next().get());
             self.counters.frames_published.increment();
-            announced = self.send(shared, &telling.descriptor(seq, published_ns));
+            let descriptor = telling.descriptor(seq, published_ns);
+            announced = self.send(shared, &descriptor);
+            // Whatever became of the shared one. [TP-CLI-2350]
+            if !self.own.is_empty() {
+                self.own.tell(&descriptor, NanoTime::new(published_ns));
+            }
         }
         announced
     }
 
     /// Lossless: sends what was held back. True when nothing is.
     pub(super) fn flush(&mut self, shared: &ProducerShared) -> bool {
-        while let Some(descriptor) = self.unsent.front() {
-            let offer = self.publication.offer(descriptor);
-            if offer == Offer::NotConnected && self.is_seen(shared, descriptor) {
+        let mut is_done = self.own.flush();
+        while let Some(&descriptor) = self.unsent.front() {
+            let offer = self.publication.offer(&descriptor);
+            self.watch(offer);
+            if offer == Offer::NotConnected && self.is_seen(shared, &descriptor) {
                 self.is_watched = true;
             }
             if !self.is_settled(shared, offer) {
                 self.count(offer);
-                return false;
+                is_done = false;
+                break;
             }
             self.is_watched &= !offer.is_sent();
             self.unsent.pop_front();
         }
-        true
+        is_done
     }
 
     /// Whether every consumer there is has reported the frame of this descriptor.
@@ -210,8 +243,12 @@ impl Announcer {
         }
         if offer.is_sent() {
             self.is_watched = false;
+            if self.stall.is_held_up() {
+                self.watch(offer);
+            }
             return Announced::Sent;
         }
+        self.watch(offer);
         self.count(offer);
         if self.lossless && !self.is_settled(shared, offer) {
             self.unsent.push_back(*descriptor);
@@ -227,14 +264,47 @@ impl Announcer {
     }
 
     /// Whether trying again is of no use. Nobody subscribed is an answer only while no consumer is
-    /// known to be there, or all of them watch the header ring.
+    /// known to be there that listens here, or all of them watch the header ring. [TP-CLI-2356]
     fn is_settled(&self, shared: &ProducerShared, offer: Offer) -> bool {
         match offer {
             Offer::Sent { .. } => true,
             Offer::NotConnected => {
-                self.is_watched || shared.mapped_consumers.load(Ordering::Relaxed) == 0
+                self.is_watched || shared.consumers_on_shared.load(Ordering::Relaxed) == 0
             }
             _ => false,
+        }
+    }
+
+    /// Finds out whether a subscriber holds the stream up. [TP-CLI-2364]
+    #[cold]
+    fn watch(&mut self, offer: Offer) {
+        let change = match offer {
+            Offer::BackPressured => self.stall.on_back_pressure(monotonic_ns()),
+            Offer::AdminAction => None,
+            Offer::Sent { .. }
+            | Offer::NotConnected
+            | Offer::Closed
+            | Offer::LinkDown
+            | Offer::MaxPositionExceeded
+            | Offer::TooLong
+            | Offer::Failed(_) => self.stall.on_flow(),
+        };
+        let (channel, stream_id) = (&self.channel, self.publication.stream_id());
+        match change {
+            Some(StallChange::Stalled { since }) => {
+                self.counters.stalls.increment();
+                self.events.push(Event::Stalled {
+                    channel: Arc::clone(channel),
+                    stream_id,
+                    since,
+                });
+            }
+            Some(StallChange::Flowing { since }) => self.events.push(Event::Flowing {
+                channel: Arc::clone(channel),
+                stream_id,
+                since,
+            }),
+            None => {}
         }
     }
 

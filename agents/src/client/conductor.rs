@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use tensorpool_codecs::types::NanoTime;
-use tensorpool_protocol::client::{AttachClient, ConsumerTracker, ProgressPolicy};
+use tensorpool_protocol::client::{
+    AttachClient, ConsumerStreamsConfig, ConsumerTracker, ProgressPolicy,
+};
 use tensorpool_protocol::common::Role;
 use tensorpool_runtime::clock::{CachedNanoClock, ClockSource, realtime_ns};
 use tensorpool_runtime::counters::CounterSet;
@@ -39,7 +41,8 @@ use super::producer::{Producer, ProducerSetup};
 use super::proxy::Proxy;
 use super::ring_reader::RingWatch;
 use super::session::{
-    ConsumerParts, ConsumerSide, Context, ProducerParts, ProducerSide, Session, SessionConfig, Side,
+    ConsumerParts, ConsumerSide, Context, OwnLane, ProducerParts, ProducerSide, Session,
+    SessionConfig, Side,
 };
 use super::shared::{ConsumerShared, Mailbox, ProducerShared};
 use super::stats::{InboundCounters, consumer_counters, producer_counters};
@@ -218,7 +221,7 @@ impl ClientConductor {
             open.attach.stream_id,
             AttachClient::new(open.attach.clone()),
         );
-        let (set, counters, session_counters) = producer_counters(attach.client_id());
+        let counters = producer_counters(attach.client_id());
         let endpoint = &self.config.descriptor;
         let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
         let publication =
@@ -236,13 +239,14 @@ impl ClientConductor {
             stream_id,
             shared: Arc::clone(&shared),
             notices,
-            publication,
+            publication: (channel.to_string().into(), publication),
             progress,
             commands: self.command_sender.clone(),
-            counters,
+            counters: (counters.handle, counters.own),
             options,
             metadata: MetadataEditor::new(&self.config),
         });
+        let own = OwnLane::new(self.own_streams(), stream_id, counters.own_session);
         let (parts, tracker) = (
             ProducerParts {
                 handle,
@@ -251,7 +255,7 @@ impl ClientConductor {
             ConsumerTracker::new(stream_id),
         );
         let policy = floors.map(|floors| ProgressPolicy::new(stream_id, floors));
-        let side = ProducerSide::new(shared, parts, tracker, policy, session_counters);
+        let side = ProducerSide::new(shared, parts, tracker, policy, own, counters.session);
         let config = SessionConfig {
             id,
             role: Role::Producer,
@@ -259,12 +263,29 @@ impl ClientConductor {
             announce_period_ns: nanos(self.config.announce_period),
             seed: open.attach.seed,
             waiting: open.waiting,
-            counters: self.link.publish_counters(&set),
+            counters: self.link.publish_counters(&counters.set),
         };
         self.add_session(
             Session::new(config, mailbox, Side::Producer(Box::new(side)), now),
             now,
         );
+    }
+
+    /// Aeron streams that all clients share cannot be a consumer's own.
+    fn own_streams(&self) -> ConsumerStreamsConfig {
+        let config = &self.config;
+        let shared = [
+            &config.control,
+            &config.announce,
+            &config.descriptor,
+            &config.qos,
+            &config.metadata,
+        ];
+        let id = |endpoint: &&Endpoint| u32::try_from(endpoint.stream_id).ok();
+        ConsumerStreamsConfig {
+            is_authority: false,
+            reserved_stream_ids: shared.iter().filter_map(id).collect(),
+        }
     }
 
     fn open_consumer(&mut self, now: NanoTime, open: Open<Consumer>, options: ConsumerOptions) {
@@ -392,7 +413,7 @@ impl ClientConductor {
             proxy: &mut self.proxy,
             can_ask: false,
             retired: &mut self.retired,
-            link: &self.link,
+            link: &mut self.link,
         };
         let (sessions, stats) = (&mut self.sessions, &mut self.inbound);
         subscription.poll(FRAGMENT_LIMIT, |bytes, _| {
@@ -436,7 +457,7 @@ impl ClientConductor {
             proxy: &mut self.proxy,
             can_ask: false,
             retired: &mut self.retired,
-            link: &self.link,
+            link: &mut self.link,
         };
         (&mut self.sessions, ctx)
     }

@@ -346,6 +346,8 @@ impl Consumer {
     fn on_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Adopt(adopted) => self.adopt(adopted),
+            // Only producers publish.
+            Notice::Own(_) => {}
             Notice::Event(event) => self.events.push(event),
             Notice::Ended {
                 epoch,

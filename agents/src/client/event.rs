@@ -1,5 +1,6 @@
 //! What a producer or consumer tells its application beside frames.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq};
@@ -135,6 +136,26 @@ pub enum Event {
         found: usize,
         /// Bytes of the longest that can be sent.
         max: usize,
+    },
+    /// Producers: somebody who subscribes to the descriptor stream does not read it, and has held it
+    /// up for half a second: consumers are not told of new frames there. Frames are written all the
+    /// same, and streams of consumers' own are not held up.
+    Stalled {
+        /// The channel.
+        channel: Arc<str>,
+        /// The Aeron stream: look for an unpolled subscription of it.
+        stream_id: i32,
+        /// The first descriptor that could not be sent.
+        since: NanoTime,
+    },
+    /// Producers: the descriptor stream flows again after [`Event::Stalled`].
+    Flowing {
+        /// The channel.
+        channel: Arc<str>,
+        /// The Aeron stream.
+        stream_id: i32,
+        /// The first descriptor that could not be sent.
+        since: NanoTime,
     },
     /// The media driver is gone. Leases survive that for a short while.
     LinkLost {

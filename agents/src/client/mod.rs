@@ -43,6 +43,7 @@ mod listener;
 mod meta;
 mod metadata;
 mod options;
+mod own_streams;
 mod payload_flush;
 mod pending;
 mod producer;

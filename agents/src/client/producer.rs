@@ -21,11 +21,12 @@ use super::event::Event;
 use super::meta::FrameMeta;
 use super::metadata::MetadataEditor;
 use super::options::ProducerOptions;
+use super::own_streams::OwnStreams;
 use super::pending::Pending;
 use super::session::CloseProducer;
 use super::shared::{Adopted, Events, Notice, ProducerShared};
 use super::speaker::Speaker;
-use super::stats::{ProducerCounters, ProducerStats};
+use super::stats::{OwnCounters, ProducerCounters, ProducerStats};
 use super::worker::SessionId;
 
 mod metadata;
@@ -84,18 +85,21 @@ pub(super) struct ProducerSetup {
     pub(super) stream_id: StreamId,
     pub(super) shared: Arc<ProducerShared>,
     pub(super) notices: rtrb::Consumer<Notice>,
-    pub(super) publication: Publication,
+    /// Where frames are told of, and its channel.
+    pub(super) publication: (Arc<str>, Publication),
     /// For progress, if it is told.
     pub(super) progress: Option<Publication>,
     pub(super) commands: Sender<Command>,
-    pub(super) counters: ProducerCounters,
+    pub(super) counters: (ProducerCounters, OwnCounters),
     pub(super) options: ProducerOptions,
     pub(super) metadata: MetadataEditor,
 }
 
 impl Producer {
     pub(super) fn new(setup: ProducerSetup) -> Self {
-        let announcer = Announcer::new(setup.publication, setup.counters, setup.options.lossless);
+        let (counters, own_counters) = setup.counters;
+        let own = OwnStreams::new(own_counters, setup.options.lossless);
+        let announcer = Announcer::new(setup.publication, own, counters, setup.options.lossless);
         Self {
             id: setup.id,
             stream_id: setup.stream_id,
@@ -227,6 +231,11 @@ impl Producer {
     /// What happened since the last call, at most the latest 256. See [`Event`].
     pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.take_notices();
+        if let Some(announcer) = &mut self.announcer {
+            for event in announcer.events.drain() {
+                self.events.push(event);
+            }
+        }
         self.events.drain()
     }
 
@@ -326,7 +335,7 @@ impl Producer {
     pub fn stats(&self) -> ProducerStats {
         self.announcer
             .as_ref()
-            .map(|announcer| announcer.counters.stats())
+            .map(Announcer::stats)
             .unwrap_or_default()
     }
 
@@ -348,7 +357,7 @@ impl Producer {
 
     fn make_ready_lossless(&mut self) -> Result<(), OfferError> {
         if let Some(announcer) = &mut self.announcer
-            && !announcer.unsent.is_empty()
+            && announcer.has_unsent()
         {
             announcer.flush(&self.shared);
         }
@@ -363,13 +372,10 @@ impl Producer {
         if !self.options.lossless {
             return false;
         }
-        let unsent = self
-            .announcer
-            .as_ref()
-            .map_or(0, |announcer| announcer.unsent.len());
+        let has_unsent = self.announcer.as_ref().is_some_and(Announcer::has_unsent);
         // A limit of another epoch says nothing about this one: wait for the conductor.
         let limit = self.shared.limit.of(current.telling.epoch).unwrap_or(0);
-        unsent > 0 || current.ring.next_seq().get() >= limit
+        has_unsent || current.ring.next_seq().get() >= limit
     }
 
     /// Tells of frames that were held back for claims dropped since.
@@ -396,6 +402,11 @@ impl Producer {
         match notice {
             Notice::Adopt(adopted) => self.adopt(adopted),
             Notice::Event(event) => self.events.push(event),
+            Notice::Own(change) => {
+                if let Some(announcer) = &mut self.announcer {
+                    announcer.own.apply(change);
+                }
+            }
             // Producers are not told of other producers' ends.
             Notice::Ended { .. } => {}
         }
@@ -476,6 +487,7 @@ impl Producer {
         let Some(Announcer {
             publication,
             unsent,
+            own,
             ..
         }) = self.announcer.take()
         else {
@@ -484,6 +496,7 @@ impl Producer {
         let close = CloseProducer {
             publication,
             unsent,
+            own,
             linger_ns,
             reply,
         };

@@ -6,8 +6,8 @@ use tensorpool_codecs::driver::{
     HugepagesPolicy, PublishMode, Role, ShmAttachRequest, ShmDetachRequest, ShmLeaseKeepalive,
 };
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
-use tensorpool_codecs::wire::{ConsumerHello, Mode, QosConsumer, QosProducer};
-use tensorpool_protocol::client::{ControlRequest, ProgressHints};
+use tensorpool_codecs::wire::{self, ConsumerHello, Mode, QosConsumer, QosProducer};
+use tensorpool_protocol::client::{ConsumerConfig, ControlRequest, ProgressHints};
 use tensorpool_protocol::common;
 use tensorpool_transport::{Offer, Publication};
 
@@ -19,6 +19,8 @@ pub(super) struct Proxy {
     control: Publication,
     qos: Publication,
     buffer: [u8; BUFFER_LEN],
+    /// For messages with strings.
+    long_buffer: Vec<u8>,
 }
 
 /// What a consumer reports.
@@ -51,7 +53,31 @@ impl Proxy {
             control,
             qos,
             buffer: [0; BUFFER_LEN],
+            long_buffer: Vec::new(),
         }
+    }
+
+    /// What a consumer is to use: the answer of a producer that has no driver.
+    pub(super) fn send_config(&mut self, config: &ConsumerConfig) -> Offer {
+        let message = wire::ConsumerConfig {
+            stream_id: config.stream_id.get(),
+            consumer_id: config.consumer_id.get(),
+            use_shm: config.use_shm,
+            mode: match config.mode {
+                common::ConsumerMode::Stream => Mode::Stream,
+                common::ConsumerMode::RateLimited => Mode::RateLimited,
+            },
+            descriptor_stream_id: config.descriptor_stream_id,
+            control_stream_id: config.control_stream_id,
+            payload_fallback_uri: config.payload_fallback_uri.as_bytes(),
+            descriptor_channel: config.descriptor_channel.as_bytes(),
+            control_channel: config.control_channel.as_bytes(),
+        };
+        let encoded = message.encoded_len().and_then(|len| {
+            self.long_buffer.resize(len, 0);
+            message.encode(&mut self.long_buffer)
+        });
+        offer(&mut self.control, &self.long_buffer, encoded)
     }
 
     /// A request of an attach core.
@@ -154,7 +180,7 @@ fn role_of(role: common::Role) -> Role {
     }
 }
 
-/// Every message above is smaller than the buffer, so encoding it cannot fail.
+/// Every message above fits its buffer, so encoding it cannot fail.
 fn offer(
     publication: &mut Publication,
     buffer: &[u8],

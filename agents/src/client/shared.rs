@@ -12,6 +12,7 @@ use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
 
 use super::event::Event;
+use super::own_streams::OwnChange;
 use super::speaker::LimitWords;
 
 /// A number that belongs to an epoch. One writer; a reader gets a matching pair or nothing.
@@ -68,6 +69,8 @@ pub(super) struct ProducerShared {
     pub(super) mapped_consumers: AtomicU64,
     /// Handle adds, session takes away: blobs that are not done.
     pub(super) blobs_under_way: AtomicUsize,
+    /// Session: those of them without a descriptor stream of their own.
+    pub(super) consumers_on_shared: AtomicU64,
     /// Session: consumers heard of lately.
     pub(super) listening_consumers: AtomicU64,
     /// Session: how often consumers want to hear of progress.
@@ -210,6 +213,8 @@ pub(super) enum Notice {
     },
     /// For the application.
     Event(Event),
+    /// Streams of consumers' own.
+    Own(OwnChange),
 }
 
 /// Notices on their way: a wait-free queue, and a bounded backlog for an application that does not
@@ -268,6 +273,11 @@ impl Mailbox {
             self.backlog.remove(victim.unwrap_or(0));
             self.dropped += 1;
         }
+    }
+
+    /// Whether the next notice would reach the queue at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.backlog.is_empty() && !self.queue.is_full()
     }
 
     /// Moves on what did not fit before.

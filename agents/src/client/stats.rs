@@ -4,6 +4,7 @@ use tensorpool_codecs::types::ClientId;
 use tensorpool_protocol::client::MappingStats;
 use tensorpool_protocol::frame::{DropCause, FrameLedger};
 use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
+use tensorpool_transport::Offer;
 
 use super::adapter::AdapterStats;
 
@@ -31,6 +32,26 @@ pub(super) struct ProducerCounters {
     pub(super) closed: CounterCell,
     pub(super) max_position_exceeded: CounterCell,
     pub(super) errors: CounterCell,
+    pub(super) stalls: CounterCell,
+}
+
+/// What a handle counts on streams of consumers' own.
+#[derive(Debug, Default)]
+pub(super) struct OwnCounters {
+    pub(super) sent: CounterCell,
+    pub(super) skipped: CounterCell,
+    pub(super) not_connected: CounterCell,
+    pub(super) failed: CounterCell,
+}
+
+/// What a session counts of consumers' own streams.
+#[derive(Debug, Default)]
+pub(super) struct OwnSessionCounters {
+    pub(super) open: CounterCell,
+    pub(super) invalid: CounterCell,
+    pub(super) overflow: CounterCell,
+    pub(super) stale: CounterCell,
+    pub(super) configs: CounterCell,
 }
 
 /// The counters of one consumer, as its handle writes them on the application's thread.
@@ -39,6 +60,23 @@ pub(super) struct ConsumerCounters {
     drops: [CounterCell; MIRRORED.len()],
     late: CounterCell,
     remaps: CounterCell,
+}
+
+impl OwnCounters {
+    #[inline]
+    pub(super) fn count(&self, offer: Offer) {
+        match offer {
+            Offer::Sent { .. } => self.sent.increment(),
+            Offer::NotConnected => self.not_connected.increment(),
+            Offer::BackPressured
+            | Offer::AdminAction
+            | Offer::Closed
+            | Offer::LinkDown
+            | Offer::MaxPositionExceeded
+            | Offer::TooLong
+            | Offer::Failed(_) => self.failed.increment(),
+        }
+    }
 }
 
 /// What the conductor counts for one producer or consumer.
@@ -92,8 +130,17 @@ const MIRRORED: [DropCause; 8] = [
     DropCause::RateLimited,
 ];
 
+/// The counters of a producer, by who writes them.
+pub(super) struct ProducerCounterSet {
+    pub(super) set: CounterSet,
+    pub(super) handle: ProducerCounters,
+    pub(super) own: OwnCounters,
+    pub(super) session: SessionCounters,
+    pub(super) own_session: OwnSessionCounters,
+}
+
 /// The set of a producer under its published labels.
-pub(super) fn producer_counters(id: ClientId) -> (CounterSet, ProducerCounters, SessionCounters) {
+pub(super) fn producer_counters(id: ClientId) -> ProducerCounterSet {
     let mut set = CounterSet::new(AgentKind::Producer, id.get().into(), "Producer");
     let counters = ProducerCounters {
         frames_published: set.add(producer::FRAMES_PUBLISHED),
@@ -103,6 +150,13 @@ pub(super) fn producer_counters(id: ClientId) -> (CounterSet, ProducerCounters, 
         closed: set.add(producer::DESCRIPTOR_CLOSED),
         max_position_exceeded: set.add(producer::DESCRIPTOR_MAX_POSITION_EXCEEDED),
         errors: set.add(producer::DESCRIPTOR_ERRORS),
+        stalls: set.add(producer::DESCRIPTOR_STALLS),
+    };
+    let own = OwnCounters {
+        sent: set.add(producer::OWN_DESCRIPTORS),
+        skipped: set.add(producer::OWN_DESCRIPTORS_SKIPPED),
+        not_connected: set.add(producer::OWN_DESCRIPTORS_NOT_CONNECTED),
+        failed: set.add(producer::OWN_DESCRIPTORS_FAILED),
     };
     let session = SessionCounters {
         reports: set.add(producer::QOS_PUBLISHED),
@@ -110,7 +164,20 @@ pub(super) fn producer_counters(id: ClientId) -> (CounterSet, ProducerCounters, 
         map_failures: set.add(kinds::MAP_FAILURES),
         announces_refused: CounterCell::new(),
     };
-    (set, counters, session)
+    let own_session = OwnSessionCounters {
+        open: set.add(producer::OWN_STREAMS),
+        invalid: set.add(producer::OWN_STREAMS_INVALID),
+        overflow: set.add(producer::OWN_STREAMS_OVERFLOW),
+        stale: set.add(producer::OWN_STREAMS_STALE),
+        configs: set.add(producer::CONFIG_PUBLISHED),
+    };
+    ProducerCounterSet {
+        set,
+        handle: counters,
+        own,
+        session,
+        own_session,
+    }
 }
 
 /// The set of a consumer under its published labels.
@@ -167,10 +234,22 @@ pub struct ProducerStats {
     pub descriptors_link_down: u64,
     /// Descriptors Aeron refused for other reasons.
     pub descriptor_errors: u64,
+    /// Times the descriptor stream was held up for so long that
+    /// [`Event::Stalled`](crate::client::Event::Stalled) was told.
+    pub stalls: u64,
+    /// Descriptors sent on streams of consumers' own.
+    pub own_descriptors: u64,
+    /// Descriptors not sent there to keep to a consumer's rate.
+    pub own_descriptors_skipped: u64,
+    /// Descriptors there that nobody subscribed to.
+    pub own_descriptors_not_connected: u64,
+    /// Descriptors there that could not be sent for another reason; in lossless mode they are tried
+    /// again.
+    pub own_descriptors_failed: u64,
 }
 
 impl ProducerCounters {
-    pub(super) fn stats(&self) -> ProducerStats {
+    pub(super) fn stats(&self, own: &OwnCounters) -> ProducerStats {
         ProducerStats {
             frames_published: self.frames_published.get(),
             descriptors_backpressured: self.backpressured.get(),
@@ -178,6 +257,11 @@ impl ProducerCounters {
             descriptors_admin_action: self.admin_action.get(),
             descriptors_link_down: self.closed.get(),
             descriptor_errors: self.errors.get() + self.max_position_exceeded.get(),
+            stalls: self.stalls.get(),
+            own_descriptors: own.sent.get(),
+            own_descriptors_skipped: own.skipped.get(),
+            own_descriptors_not_connected: own.not_connected.get(),
+            own_descriptors_failed: own.failed.get(),
         }
     }
 }

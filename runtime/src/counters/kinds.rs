@@ -121,6 +121,16 @@ kinds! {
         DESCRIPTOR_CLOSED = 9 "DescriptorClosed";
         DESCRIPTOR_MAX_POSITION_EXCEEDED = 10 "DescriptorMaxPositionExceeded";
         DESCRIPTOR_ERRORS = 11 "DescriptorErrors";
+        DESCRIPTOR_STALLS = 70 "DescriptorStalls";
+        OWN_STREAMS = 71 "OwnStreams";
+        OWN_STREAMS_INVALID = 72 "OwnStreamsInvalid";
+        OWN_STREAMS_OVERFLOW = 73 "OwnStreamsOverflow";
+        OWN_STREAMS_STALE = 74 "OwnStreamsStale";
+        OWN_DESCRIPTORS = 75 "OwnDescriptors";
+        OWN_DESCRIPTORS_SKIPPED = 76 "OwnDescriptorsSkipped";
+        OWN_DESCRIPTORS_NOT_CONNECTED = 77 "OwnDescriptorsNotConnected";
+        OWN_DESCRIPTORS_FAILED = 78 "OwnDescriptorsFailed";
+        CONFIG_PUBLISHED = 79 "ConfigPublished";
     }
 }
 kinds! {

@@ -232,6 +232,14 @@ impl ConsumerStreams {
         }
     }
 
+    /// Whether a consumer is told of frames on a stream of its own.
+    #[must_use]
+    pub fn has_descriptors(&self, id: ClientId) -> bool {
+        self.consumers
+            .iter()
+            .any(|consumer| consumer.id == id && consumer.descriptor.is_some())
+    }
+
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> ConsumerStreamsStats {

@@ -1,7 +1,7 @@
 //! Tests of the core of own streams, with an integer clock.
 
 use super::*;
-use crate::client::consumer_streams_types::ConsumerStreamsStats;
+use crate::client::consumer_streams_types::{ConsumerStreamsStats, PaceGate};
 use crate::client::messages::ProgressHints;
 
 const STREAM: StreamId = StreamId::new(10_000);
@@ -407,4 +407,36 @@ fn another_stream_has_other_consumers() {
     assert_eq!(actions(&mut core), []);
     core.begin(StreamId::new(10_001));
     assert_eq!((changes(&mut core).1, core.stats().open), (1, 0));
+}
+
+/// Proves [TP-CLI-2342].
+#[test]
+fn no_second_holds_more_than_the_cap_and_one_and_on_average_it_is_met() {
+    let (pace, period) = (Pace::limited(30), SECOND / 137);
+    let mut gate = PaceGate::default();
+    let mut sent = Vec::new();
+    for index in 1..1_370 {
+        let now = NanoTime::new(5 * SECOND + index * period);
+        if gate.is_due(now) {
+            gate.on_sent(now, pace);
+            sent.push(now.get());
+        }
+    }
+    assert!((299..=300).contains(&sent.len()), "{}", sent.len());
+    for (index, from) in sent.iter().enumerate() {
+        let within = sent[index..].iter().take_while(|at| **at - from < SECOND);
+        assert!(within.count() <= 31);
+    }
+}
+
+/// Proves [TP-CLI-2342].
+#[test]
+fn a_pause_is_not_made_up_for_and_a_frame_that_was_not_sent_costs_nothing() {
+    let (pace, mut gate) = (Pace::limited(10), PaceGate::default());
+    gate.on_sent(at(1), pace);
+    assert!(!gate.is_due(NanoTime::new(SECOND + SECOND / 10 - 1)));
+    assert!(gate.is_due(at(9)));
+    assert!(gate.is_due(at(9)), "asking alone changes nothing");
+    gate.on_sent(at(9), pace);
+    assert!(!gate.is_due(NanoTime::new(9 * SECOND + SECOND / 10 - 1)));
 }

@@ -1,5 +1,7 @@
 //! What goes out of the core of own streams, plain and owned.
 
+use tensorpool_codecs::types::NanoTime;
+
 use super::messages::AeronEndpoint;
 
 /// One publication of an own stream; never used again for another.
@@ -58,6 +60,36 @@ impl Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self::EVERY_FRAME
+    }
+}
+
+/// Keeps the pace of one stream: says when a frame is due, and is told which ones went out. A frame
+/// that could not be sent is not made up for by waiting another interval. Inline, per frame.
+///
+/// Within any second no more than the rate and one frame pass. [TP-CLI-2342]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaceGate {
+    due: NanoTime,
+}
+
+impl PaceGate {
+    /// Whether a frame that is there now is to be told of.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, now: NanoTime) -> bool {
+        now >= self.due
+    }
+
+    /// One was. Frames keep to a grid while they come fast enough, so that the rate is met.
+    #[inline]
+    pub fn on_sent(&mut self, now: NanoTime, pace: Pace) {
+        let interval_ns = pace.min_interval_ns;
+        if interval_ns == 0 {
+            return;
+        }
+        let is_late = now.since_ns(self.due) >= interval_ns;
+        let grid = if is_late { now } else { self.due };
+        self.due = grid.after_ns(interval_ns);
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 
+use crate::common::ConsumerMode;
+
 /// The most consumers that are followed. When there are more, those that report the current epoch
 /// take the places of those that do not; who finds none is counted as overflow.
 pub const MAX_CONSUMERS: usize = 256;
@@ -24,6 +26,7 @@ struct Consumer {
     id: ClientId,
     heard: NanoTime,
     epoch: Epoch,
+    mode: ConsumerMode,
     last_seq_seen: u64,
     /// Of the epoch's frames, the first it can still be given.
     owed_from: u64,
@@ -91,8 +94,8 @@ impl ConsumerTracker {
         }
     }
 
-    /// A QosConsumer: the epoch it has mapped (0 = none) and the last sequence number it is done
-    /// with.
+    /// A QosConsumer: the epoch it has mapped (0 = none), the last sequence number it is done with,
+    /// and how it takes frames.
     pub fn on_qos(
         &mut self,
         now: NanoTime,
@@ -100,6 +103,7 @@ impl ConsumerTracker {
         consumer_id: ClientId,
         epoch: Epoch,
         last_seq_seen: Seq,
+        mode: ConsumerMode,
     ) {
         if stream_id != self.stream_id {
             return;
@@ -121,6 +125,7 @@ impl ConsumerTracker {
             consumer.last_seq_seen = 0;
             consumer.zero_heard = [NanoTime::new(0); 2];
         }
+        consumer.mode = mode;
         // Peers restart their numbers now and then; progress within an epoch is not taken back.
         consumer.last_seq_seen = consumer.last_seq_seen.max(last_seq_seen.get());
         if last_seq_seen.get() == 0 {
@@ -149,7 +154,7 @@ impl ConsumerTracker {
     /// Consumers of the current epoch that were not heard of since the link is back.
     #[must_use]
     pub fn unconfirmed(&self) -> usize {
-        self.of_epoch()
+        self.waited_for()
             .filter(|consumer| consumer.heard < self.confirmed_from)
             .count()
     }
@@ -172,12 +177,20 @@ impl ConsumerTracker {
         self.of_epoch().count()
     }
 
+    /// Those of them for whom this holds.
+    #[must_use]
+    pub fn mapped_where(&self, holds: impl Fn(ClientId) -> bool) -> usize {
+        self.of_epoch()
+            .filter(|consumer| holds(consumer.id))
+            .count()
+    }
+
     /// The first sequence number that some consumer of the current epoch may still need: a lossless
     /// producer must not overwrite it. `None` without consumers. A report of 0 is ambiguous and
     /// read as "needs 0", unless 0 is all there is and was reported twice since.
     #[must_use]
     pub fn floor(&self) -> Option<Seq> {
-        let needed = self.of_epoch().map(|consumer| {
+        let needed = self.waited_for().map(|consumer| {
             let unread = match consumer.last_seq_seen {
                 0 if self.next_seq == 1 && consumer.zero_heard[0] > self.published => 1,
                 0 => 0,
@@ -193,7 +206,7 @@ impl ConsumerTracker {
     /// frame 0 two reports after it are asked for.
     #[must_use]
     pub fn all_saw(&self, seq: Seq, published: NanoTime) -> bool {
-        self.of_epoch()
+        self.waited_for()
             .all(|consumer| match (seq.get(), consumer.last_seq_seen) {
                 (0, 0) => consumer.zero_heard[0] > published,
                 (wanted, seen) => seen >= wanted,
@@ -212,6 +225,12 @@ impl ConsumerTracker {
             .filter(|consumer| consumer.epoch == self.epoch)
     }
 
+    /// Who asked for less than every frame misses some in any case. [TP-CLI-2354]
+    fn waited_for(&self) -> impl Iterator<Item = &Consumer> {
+        self.of_epoch()
+            .filter(|consumer| consumer.mode == ConsumerMode::Stream)
+    }
+
     fn entry(&mut self, now: NanoTime, id: ClientId, standing: Standing) -> Option<&mut Consumer> {
         while self
             .gone
@@ -228,6 +247,7 @@ impl ConsumerTracker {
             id,
             heard: now,
             epoch: Epoch::new(0),
+            mode: ConsumerMode::Stream,
             last_seq_seen: 0,
             owed_from: 0,
             zero_heard: [NanoTime::new(0); 2],
@@ -297,6 +317,7 @@ mod tests {
             ClientId::new(id),
             epoch,
             Seq::new(seq),
+            ConsumerMode::Stream,
         );
     }
 
@@ -314,6 +335,22 @@ mod tests {
         assert_eq!(tracker.mapped(), 0, "mapped nothing");
         qos(&mut tracker, 0, 1, EPOCH, 0);
         assert_eq!((tracker.listening(), tracker.mapped()), (1, 1));
+    }
+
+    /// Proves [TP-CLI-2354].
+    #[test]
+    fn who_asked_for_a_rate_is_not_waited_for_while_it_does() {
+        let mut tracker = tracker();
+        qos(&mut tracker, 0, 1, EPOCH, 7);
+        let mut report = |seen, mode| {
+            let (now, id) = (NanoTime::new(1), ClientId::new(2));
+            tracker.on_qos(now, STREAM, id, EPOCH, Seq::new(seen), mode);
+            let saw = tracker.all_saw(Seq::new(7), NanoTime::new(0));
+            (tracker.mapped(), tracker.floor(), saw)
+        };
+        let floor = |seq| Some(Seq::new(seq));
+        assert_eq!(report(3, ConsumerMode::RateLimited), (2, floor(8), true));
+        assert_eq!(report(4, ConsumerMode::Stream), (2, floor(5), false));
     }
 
     /// Proves [TP-CLI-1830].

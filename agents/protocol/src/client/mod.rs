@@ -15,6 +15,7 @@ pub mod metadata;
 mod progress;
 mod qos;
 mod regions;
+mod stall;
 
 pub use attach::AttachClient;
 pub use attach_types::{
@@ -28,7 +29,7 @@ pub use consumer_config::{
 };
 pub use consumer_streams::{ConsumerStreams, ConsumerStreamsConfig, MAX_OWN_STREAMS};
 pub use consumer_streams_types::{
-    ConsumerStreamsStats, OwnStreamAction, OwnStreamId, OwnStreamKind, Pace,
+    ConsumerStreamsStats, OwnStreamAction, OwnStreamId, OwnStreamKind, Pace, PaceGate,
 };
 pub use consumers::{CONSUMER_STALE_NS, ConsumerTracker, MAX_CONSUMERS};
 pub use mapping::MappingCore;
@@ -47,3 +48,4 @@ pub use progress::{
 };
 pub use qos::{CAUGHT_UP_PERIOD_NS, Cadence, ConsumerProgress, ConsumerReporter, REPORT_PERIOD_NS};
 pub use regions::{RawPool, RawRegions, RegionSet, RegionsError};
+pub use stall::{STALL_NS, StallChange, StallWatch};

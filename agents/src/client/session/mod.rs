@@ -25,9 +25,11 @@ use super::worker::{MapResult, MapWorker, SessionId};
 mod actions;
 mod consumer_side;
 mod metadata;
+mod own_lane;
 mod producer_side;
 
 pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
+pub(super) use own_lane::OwnLane;
 pub(super) use producer_side::{CloseProducer, ProducerParts, ProducerSide};
 
 /// What a session acts with.
@@ -40,7 +42,7 @@ pub(super) struct Context<'a> {
     pub(super) can_ask: bool,
     /// Mappings on their way out; unmapped once nobody refers to them.
     pub(super) retired: &'a mut Vec<Arc<Mapping>>,
-    pub(super) link: &'a Link,
+    pub(super) link: &'a mut Link,
 }
 
 /// What only producers or only consumers have.
@@ -187,8 +189,13 @@ impl Session {
                 self.settle(ctx);
                 self.mapping.on_announce(now, ctx.realtime, announce);
             }
-            // Nobody obeys it yet.
-            Inbound::ConsumerConfig(_) => return,
+            // Consumers do not obey it yet.
+            Inbound::ConsumerConfig(config) => {
+                if let Side::Producer(side) = &mut self.side {
+                    side.own.on_config(now, config);
+                }
+                return;
+            }
             Inbound::Hello(_) | Inbound::ConsumerReport { .. } | Inbound::ProducerReport { .. } => {
                 let mapped = self.current.as_ref().map(|mapping| mapping.epoch());
                 match &mut self.side {
@@ -240,7 +247,13 @@ impl Session {
                 .map(|mapping| (mapping.epoch(), mapping.slot_count())),
         };
         work += match &mut self.side {
-            Side::Producer(side) => side.do_work(ctx, &facts) + side.send_final_report(ctx, &facts),
+            Side::Producer(side) => {
+                side.do_work(ctx, &facts)
+                    + side.send_final_report(ctx, &facts)
+                    + side
+                        .own
+                        .do_work(ctx.now, ctx.link, ctx.proxy, &mut self.mailbox)
+            }
             Side::Consumer(side) => side.do_work(ctx, &facts),
         };
         work += self.publish_metadata(ctx.now, &facts);

@@ -12,10 +12,11 @@ use tensorpool_protocol::client::{
 use tensorpool_protocol::common::Role;
 use tensorpool_transport::Publication;
 
-use super::{Context, Facts};
+use super::{Context, Facts, OwnLane};
 use crate::client::adapter::Inbound;
 use crate::client::announcer::DESCRIPTOR_LEN;
 use crate::client::error::OpenError;
+use crate::client::own_streams::OwnStreams;
 use crate::client::producer::{CloseReport, Producer};
 use crate::client::proxy::ProducerReport;
 use crate::client::shared::ProducerShared;
@@ -38,6 +39,8 @@ pub(crate) struct CloseProducer {
     pub(crate) publication: Publication,
     /// Descriptors that did not get out, oldest first.
     pub(crate) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
+    /// Streams of consumers' own, with what did not get out there.
+    pub(crate) own: OwnStreams,
     pub(crate) linger_ns: u64,
     pub(crate) reply: Option<Sender<Result<CloseReport, OpenError>>>,
 }
@@ -65,6 +68,7 @@ pub(crate) struct ProducerSide {
     all_seen: bool,
     link_up_at: NanoTime,
     pub(super) counters: SessionCounters,
+    pub(super) own: OwnLane,
 }
 
 impl ProducerSide {
@@ -73,6 +77,7 @@ impl ProducerSide {
         parts: ProducerParts,
         tracker: ConsumerTracker,
         progress: Option<ProgressPolicy>,
+        own: OwnLane,
         counters: SessionCounters,
     ) -> Self {
         Self {
@@ -88,6 +93,7 @@ impl ProducerSide {
             all_seen: false,
             link_up_at: NanoTime::new(0),
             counters,
+            own,
         }
     }
 
@@ -99,6 +105,7 @@ impl ProducerSide {
         if let Some(progress) = &mut self.progress {
             progress.begin_stream(regions.stream_id);
         }
+        self.own.begin(regions.stream_id);
         self.epoch = Some((regions.epoch, now));
         self.shared.limit.begin(regions.epoch, 0);
     }
@@ -111,6 +118,7 @@ impl ProducerSide {
             if let Some(progress) = &mut self.progress {
                 progress.on_gone(revoked.stream_id, revoked.client_id);
             }
+            self.own.on_gone(revoked.stream_id, revoked.client_id);
         }
     }
 
@@ -147,17 +155,19 @@ impl ProducerSide {
                     let asks = hello.supports_progress.then_some(hello.progress);
                     progress.on_hello(now, hello.stream_id, hello.consumer_id, asks);
                 }
+                self.own.on_hello(now, hello);
             }
             Inbound::ConsumerReport {
                 stream_id,
                 consumer_id,
                 epoch,
                 last_seq,
-                ..
+                mode,
             } => {
                 self.tell_position();
                 self.tracker
-                    .on_qos(now, stream_id, consumer_id, epoch, last_seq);
+                    .on_qos(now, stream_id, consumer_id, epoch, last_seq, mode);
+                self.own.on_report(now, stream_id, consumer_id);
                 if let Some(progress) = &mut self.progress {
                     progress.on_report(now, stream_id, consumer_id);
                 }
@@ -191,6 +201,13 @@ impl ProducerSide {
         self.shared
             .mapped_consumers
             .store(mapped as u64, Ordering::Relaxed);
+        // [TP-CLI-2356]
+        let on_shared = self
+            .tracker
+            .mapped_where(|consumer| !self.own.has_descriptors(consumer));
+        self.shared
+            .consumers_on_shared
+            .store(on_shared as u64, Ordering::Relaxed);
         self.shared
             .listening_consumers
             .store(listening as u64, Ordering::Relaxed);
@@ -345,13 +362,14 @@ impl ProducerSide {
         let Some(left) = &mut self.left else {
             return true;
         };
+        let is_own_sent = left.own.flush();
         while let Some(descriptor) = left.unsent.front() {
             if !left.publication.offer(descriptor).is_sent() {
                 return false;
             }
             left.unsent.pop_front();
         }
-        true
+        is_own_sent
     }
 
     fn has_all_seen(&self) -> bool {
