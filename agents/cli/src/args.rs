@@ -81,11 +81,13 @@ Examples:
   agent-runner run media-driver,driver    both in one process
   agent-runner run driver                 beside a media driver that runs already
   agent-runner run driver --config tensorpool.toml --cores 2 --idle busy-spin
+  agent-runner run driver,supervisor --config tensorpool.toml
   agent-runner run media-driver --threading dedicated --cores 1,2,3
 
 SIGINT and SIGTERM drain and exit with 0; a second signal exits at once.
 Without --config the driver serves stream 10000 with pools for small, image-sized
-and large frames within 256 MiB of shared memory.";
+and large frames within 256 MiB of shared memory. A driver whose configuration has a
+[supervisor] table brings a supervisor; SIGUSR1 prints what a supervisor knows.";
 
 /// `agent-runner run`.
 #[derive(Debug, Args)]
@@ -115,6 +117,8 @@ pub enum Role {
     MediaDriver,
     /// The tensor pool driver: owns the memory, grants leases.
     Driver,
+    /// The supervisor: follows producers and consumers, tells consumers how they get their frames.
+    Supervisor,
 }
 
 impl std::fmt::Display for Role {
@@ -122,6 +126,7 @@ impl std::fmt::Display for Role {
         f.write_str(match self {
             Self::MediaDriver => "media-driver",
             Self::Driver => "driver",
+            Self::Supervisor => "supervisor",
         })
     }
 }

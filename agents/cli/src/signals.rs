@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks for a clean end, the second ends the process at once.
+//! SIGINT and SIGTERM: the first asks for a clean end, the second ends the process at once. SIGUSR1 asks for a look.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
 
 /// Signals this soon after the first are the same request: `timeout` signals its child and then the child's process
@@ -52,5 +52,27 @@ impl StopFlag {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Set by SIGUSR1.
+#[derive(Debug)]
+pub struct LookFlag(Arc<AtomicBool>);
+
+impl LookFlag {
+    /// Installs the handler.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub fn install() -> std::io::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        flag::register(SIGUSR1, Arc::clone(&flag))?;
+        Ok(Self(flag))
+    }
+
+    /// Whether somebody wants a look since the last call.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
     }
 }

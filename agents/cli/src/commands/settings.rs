@@ -138,12 +138,6 @@ pub(super) fn without_effect(settings: &DriverSettings) -> Vec<String> {
              policies.allow_dynamic_streams is not set",
         ),
         (
-            !driver.descriptor_stream_id_ranges.is_empty()
-                || !driver.control_stream_id_ranges.is_empty(),
-            "driver.descriptor_stream_id_range and driver.control_stream_id_range: consumers are not \
-             given streams of their own",
-        ),
-        (
             policies.mlock_shm && !policies.prefault_shm,
             "policies.prefault_shm = false: locked memory is brought in in any case",
         ),
@@ -192,7 +186,9 @@ pub(super) fn client_config(
     Ok(config)
 }
 
-fn driver_endpoint(endpoint: &config::Endpoint) -> anyhow::Result<tensorpool::driver::Endpoint> {
+pub(super) fn driver_endpoint(
+    endpoint: &config::Endpoint,
+) -> anyhow::Result<tensorpool::driver::Endpoint> {
     Ok(tensorpool::driver::Endpoint {
         channel: channel(&endpoint.channel)?,
         stream_id: endpoint.stream_id,
@@ -203,7 +199,7 @@ fn channel(text: &str) -> anyhow::Result<Channel> {
     text.parse().with_context(|| format!("channel {text}"))
 }
 
-fn millis_to_ns(millis: u32) -> u64 {
+pub(super) fn millis_to_ns(millis: u32) -> u64 {
     u64::from(millis) * 1_000_000
 }
 

@@ -12,7 +12,6 @@ use super::values::{Given, describe};
 
 /// Tables that other programs, or other roles of this one, keep in the same file.
 const OTHER_TABLES: &[&str] = &[
-    "supervisor",
     "bridge",
     "mappings",
     "rate_limiter",
@@ -21,7 +20,14 @@ const OTHER_TABLES: &[&str] = &[
     "recorder",
 ];
 
-const TABLES: &[&str] = &["driver", "shm", "policies", "profiles", "streams"];
+const TABLES: &[&str] = &[
+    "driver",
+    "shm",
+    "policies",
+    "supervisor",
+    "profiles",
+    "streams",
+];
 
 pub(super) struct Document<'a> {
     pub(super) root: &'a DeTable<'a>,

@@ -38,6 +38,26 @@ pub(super) const OVERRIDABLE_KEYS: &[&str] = &[
     "policies.shutdown_token",
     "policies.node_id_reuse_cooldown_ms",
     "policies.allow_non_power_of_two_strides",
+    "supervisor.control_channel",
+    "supervisor.control_stream_id",
+    "supervisor.announce_channel",
+    "supervisor.announce_stream_id",
+    "supervisor.qos_channel",
+    "supervisor.qos_stream_id",
+    "supervisor.metadata_channel",
+    "supervisor.metadata_stream_id",
+    "supervisor.consumer_capacity",
+    "supervisor.consumer_stale_ms",
+    "supervisor.per_consumer_enabled",
+    "supervisor.per_consumer_descriptor_channel",
+    "supervisor.per_consumer_descriptor_base",
+    "supervisor.per_consumer_descriptor_range",
+    "supervisor.per_consumer_control_channel",
+    "supervisor.per_consumer_control_base",
+    "supervisor.per_consumer_control_range",
+    "supervisor.force_no_shm",
+    "supervisor.force_mode",
+    "supervisor.payload_fallback_uri",
 ];
 
 /// Other names of variables; they lose against the canonical one.
@@ -47,7 +67,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("TP_CONTROL_STREAM_ID", "driver.control_stream_id"),
 ];
 
-const PREFIXES: &[&str] = &["DRIVER_", "SHM_", "POLICIES_"];
+const PREFIXES: &[&str] = &["DRIVER_", "SHM_", "POLICIES_", "SUPERVISOR_"];
 
 /// One key that is set from outside the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::settings::{DriverSettings, Endpoint};
+use super::supervisor::SupervisorSettings;
 
 /// A TOML text that says what holds anyway, with a comment on each key. Reading it gives
 /// [`DriverSettings::small`].
@@ -23,7 +24,8 @@ fn write_all(text: &mut String, settings: &DriverSettings) -> fmt::Result {
     write_driver(text, settings)?;
     write_shm(text, settings)?;
     write_policies(text, settings)?;
-    write_profiles(text, settings)
+    write_profiles(text, settings)?;
+    write_supervisor(text, &settings.supervisor)
 }
 
 fn write_driver(text: &mut String, settings: &DriverSettings) -> fmt::Result {
@@ -200,6 +202,57 @@ fn write_profiles(text: &mut String, settings: &DriverSettings) -> fmt::Result {
         writeln!(text, "[streams.{name}]")?;
         writeln!(text, "stream_id = {}", stream.stream_id)?;
         writeln!(text, "profile = {:?}", stream.profile)?;
+    }
+    Ok(())
+}
+
+/// As a comment: the table alone would bring a supervisor into being.
+fn write_supervisor(text: &mut String, settings: &SupervisorSettings) -> fmt::Result {
+    let mut table = String::new();
+    writeln!(table, "[supervisor]")?;
+    writeln!(
+        table,
+        "# Where hellos are heard and answered; these and the next are [driver]'s unless set."
+    )?;
+    write_endpoint(&mut table, "control", &settings.control)?;
+    write_endpoint(&mut table, "announce", &settings.announce)?;
+    write_endpoint(&mut table, "qos", &settings.qos)?;
+    write_endpoint(&mut table, "metadata", &settings.metadata)?;
+    writeln!(
+        table,
+        "# Consumers followed at most; one that is silent so long is gone."
+    )?;
+    writeln!(table, "consumer_capacity = {}", settings.consumer_capacity)?;
+    writeln!(table, "consumer_stale_ms = {}", settings.consumer_stale_ms)?;
+    writeln!(
+        table,
+        "# Streams for single consumers that ask: `range` ids from `base`, 0 for those of [driver].\n\
+         # An empty channel is the one a consumer asks for. Enabled when [driver] has ids for them."
+    )?;
+    writeln!(table, "per_consumer_enabled = false")?;
+    for kind in ["descriptor", "control"] {
+        writeln!(table, "per_consumer_{kind}_channel = \"\"")?;
+        writeln!(table, "per_consumer_{kind}_base = 0")?;
+        writeln!(table, "per_consumer_{kind}_range = 0")?;
+    }
+    writeln!(
+        table,
+        "# What all are told: no shared memory; mode 1 (STREAM) or 2 (RATE_LIMITED), 0 for theirs;\n\
+         # where payloads come from without shared memory (\"aeron:...\" or \"bridge://...\")."
+    )?;
+    writeln!(table, "force_no_shm = {}", settings.force_no_shm)?;
+    writeln!(table, "force_mode = {}", settings.force_mode)?;
+    writeln!(
+        table,
+        "payload_fallback_uri = {:?}",
+        settings.payload_fallback_uri
+    )?;
+    writeln!(
+        text,
+        "\n# Who tells consumers how they get their frames. With this table `run driver` does it too."
+    )?;
+    for line in table.lines() {
+        writeln!(text, "# {line}")?;
     }
     Ok(())
 }

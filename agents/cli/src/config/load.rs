@@ -13,6 +13,7 @@ use super::sections::{
     check_known_keys, read_default_profile, read_driver, read_policies, read_shm,
 };
 use super::settings::DriverSettings;
+use super::supervisor::{check_supervisor, read_supervisor};
 use super::validate::check;
 
 /// What to load.
@@ -149,6 +150,8 @@ fn settle(
     read_profiles(&mut document, &mut settings);
     read_default_profile(&mut document, &mut settings);
     read_streams(&mut document, &mut settings);
+    read_supervisor(&mut document, &mut settings);
     check(&mut document, &settings);
+    check_supervisor(&mut document, &settings);
     (settings, document.diagnostics)
 }

@@ -13,6 +13,7 @@ mod profiles;
 mod range;
 mod sections;
 mod settings;
+mod supervisor;
 mod validate;
 mod values;
 
@@ -28,3 +29,4 @@ pub use settings::{
     DEFAULT_CHANNEL, DEFAULT_STREAM_ID, DriverSettings, Endpoint, EndpointSettings, PolicySettings,
     PoolSettings, ProfileSettings, ShmSettings, StreamSettings,
 };
+pub use supervisor::{PerConsumerSettings, SupervisorSettings};

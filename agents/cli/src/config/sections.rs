@@ -1,4 +1,4 @@
-//! Reads the tables whose keys can be overridden: `[driver]`, `[shm]` and `[policies]`.
+//! Reads the driver's tables whose keys can be overridden: `[driver]`, `[shm]` and `[policies]`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,9 @@ use super::environment::OVERRIDABLE_KEYS;
 use super::settings::{DriverSettings, Endpoint};
 use super::values::Given;
 
-/// Warns of unknown keys in `[driver]`, `[shm]` and `[policies]`.
+/// Warns of unknown keys in the tables whose keys can be overridden.
 pub(super) fn check_known_keys(document: &mut Document<'_>) {
-    for path in ["driver", "shm", "policies"] {
+    for path in ["driver", "shm", "policies", "supervisor"] {
         let mut known: Vec<&str> = OVERRIDABLE_KEYS
             .iter()
             .filter_map(|key| key.strip_prefix(path)?.strip_prefix('.'))

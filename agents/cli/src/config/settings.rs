@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::range::IdRange;
+use super::supervisor::SupervisorSettings;
 
 /// The channel of every well-known stream when none is configured (Driver Model v1.0, default
 /// endpoints). All parties must name the same term length.
@@ -27,6 +28,8 @@ pub struct DriverSettings {
     pub shm: ShmSettings,
     /// `[policies]`.
     pub policies: PolicySettings,
+    /// `[supervisor]`.
+    pub supervisor: SupervisorSettings,
     /// `[profiles.NAME]`.
     pub profiles: BTreeMap<String, ProfileSettings>,
     /// `[streams.NAME]`.

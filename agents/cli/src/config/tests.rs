@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::*;
 
 mod streams;
+mod supervisor;
 
 type Flags = [(&'static str, &'static str, String)];
 
@@ -198,6 +199,12 @@ profile = "camera"
             node_id_reuse_cooldown_ms: 50,
             allow_non_power_of_two_strides: true,
         },
+        supervisor: SupervisorSettings {
+            control: endpoint("aeron:ipc", 2000),
+            announce: endpoint("aeron:ipc?term-length=64k", 2001),
+            qos: endpoint("aeron:ipc?term-length=128k", 2002),
+            ..SupervisorSettings::default()
+        },
         profiles: [(
             "camera".to_owned(),
             ProfileSettings {
@@ -356,8 +363,7 @@ fn an_unknown_key_that_resembles_none_lists_those_there_are() {
 
 #[test]
 fn tables_of_other_roles_are_noted_and_left_alone() {
-    let loaded =
-        good("[supervisor]\nconsumer_stale_ms = 5\n[bridge]\nx = 1\n[[mappings]]\ny = 2\n");
+    let loaded = good("[recorder]\nconsumer_stale_ms = 5\n[bridge]\nx = 1\n[[mappings]]\ny = 2\n");
     let severities: Vec<Severity> = loaded.diagnostics.iter().map(|one| one.severity).collect();
     assert_eq!(severities, [Severity::Notice; 3]);
     assert!(said(&loaded)[0].contains("belongs to another role"));

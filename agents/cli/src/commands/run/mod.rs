@@ -2,6 +2,9 @@
 
 mod driver;
 mod media_driver;
+mod supervision;
+mod supervisor;
+mod table;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,13 +12,15 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::json;
 use tensorpool::runtime::{Agent, AgentError, AgentRunner, CompositeAgent, RunnerConfig};
+use tensorpool::supervisor::Answering;
 
 use crate::args::{Role, RunArgs, Threading};
 use crate::report::Reporter;
-use crate::signals::StopFlag;
+use crate::signals::{LookFlag, StopFlag};
 
 use super::settings;
 use driver::DriverRole;
+use supervisor::SupervisorRole;
 
 /// How often signals, exits and events are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -45,30 +50,74 @@ pub(super) fn execute(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .contains(&Role::MediaDriver)
         .then(|| media_driver::start(args, &settings, &report))
         .transpose()?;
-    let mut driver = None;
+    let mut running = Running::default();
     let mut factories: Vec<(Role, AgentFactory)> = Vec::new();
     for &role in &args.roles {
         match role {
             Role::MediaDriver => {}
             Role::Driver => {
-                let (role_state, factory) = DriverRole::prepare(&settings, &report)?;
-                driver = Some(role_state);
+                let (driver, mut factory) = DriverRole::prepare(&settings, &report)?;
+                running.driver = Some(driver);
+                if let Some(answering) = supervision::beside_a_driver(&settings, &args.roles) {
+                    let (supervisor, with) = SupervisorRole::prepare(&settings, answering)?;
+                    running.supervisor = Some(supervisor);
+                    factory = together(factory, with);
+                }
+                factories.push((role, factory));
+            }
+            Role::Supervisor => {
+                let answering = Answering::EveryHello;
+                let (supervisor, factory) = SupervisorRole::prepare(&settings, answering)?;
+                running.supervisor = Some(supervisor);
                 factories.push((role, factory));
             }
         }
     }
+    if running.supervisor.is_some() {
+        let look = LookFlag::install().context("cannot install a signal handler")?;
+        running.look = Some(look);
+    }
     let mut runners = spawn(args, factories)?;
-    let outcome = supervise(&stop, &report, &mut runners, driver.as_ref());
+    let outcome = supervise(&stop, &report, &mut runners, &running);
     report.event("draining", "draining", json!({}));
     let closed = close(&mut runners);
-    if let Some(driver) = &driver {
-        driver.tell_events(&report);
-    }
+    running.tell(&report);
     drop(media_driver);
     outcome?;
     closed?;
     report.event("stopped", "stopped", json!({}));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the main thread keeps of the roles.
+#[derive(Default)]
+struct Running {
+    driver: Option<DriverRole>,
+    supervisor: Option<SupervisorRole>,
+    look: Option<LookFlag>,
+}
+
+impl Running {
+    /// Tells what has happened since the last call.
+    fn tell(&self, report: &Reporter) {
+        if let Some(driver) = &self.driver {
+            driver.tell_events(report);
+        }
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.tell_notices(report);
+            if self.look.as_ref().is_some_and(LookFlag::take) {
+                supervisor.show(report);
+            }
+        }
+    }
+}
+
+/// A driver and the supervisor its configuration brings, on the driver's thread.
+fn together(driver: AgentFactory, supervisor: AgentFactory) -> AgentFactory {
+    Box::new(move || {
+        let children = vec![driver()?, supervisor()?];
+        Ok(Box::new(CompositeAgent::new("driver", children)) as Box<dyn Agent>)
+    })
 }
 
 fn spawn(args: &RunArgs, factories: Vec<(Role, AgentFactory)>) -> anyhow::Result<Vec<AgentRunner>> {
@@ -108,12 +157,10 @@ fn supervise(
     stop: &StopFlag,
     report: &Reporter,
     runners: &mut [AgentRunner],
-    driver: Option<&DriverRole>,
+    running: &Running,
 ) -> anyhow::Result<()> {
     while !stop.is_set() {
-        if let Some(driver) = driver {
-            driver.tell_events(report);
-        }
+        running.tell(report);
         for runner in &mut *runners {
             let name = runner.name().to_owned();
             if let Some(exit) = runner.try_exit() {
