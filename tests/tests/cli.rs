@@ -59,14 +59,7 @@ fn an_input_that_breaks_off_fails_after_its_whole_frames_were_seen() {
     let (sandbox, _media_driver, _driver) = running();
     let mut subscriber = sandbox.spawn(
         "subscriber",
-        [
-            "subscribe",
-            "--json",
-            "--max-rate",
-            "50",
-            "-o",
-            "frames.raw",
-        ],
+        ["subscribe", "--json", "--slow", "50", "-o", "frames.raw"],
     );
     let mut publisher = publish_stdin(&sandbox, &["--lossless", "--wait-consumers", "1"]);
     let data: Vec<u8> = (0..20_400u32).map(|i| (i / 7) as u8).collect();

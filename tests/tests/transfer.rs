@@ -165,7 +165,7 @@ fn lossless_at_full_speed_waits_for_a_slow_subscriber() {
     let input = sandbox.write("frames.raw", &data);
 
     let mut fast = subscriber(&sandbox, "fast", "fast.raw", &[]);
-    let mut slow = subscriber(&sandbox, "slow", "slow.raw", &["--max-rate", "400"]);
+    let mut slow = subscriber(&sandbox, "slow", "slow.raw", &["--slow", "400"]);
     let mut publisher = sandbox.spawn(
         "publisher",
         [
@@ -197,7 +197,7 @@ fn without_lossless_received_plus_counted_drops_is_what_was_sent() {
     let _driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(8, 1 << 16)]));
     let args = ["subscribe", "--json", "--verify", "interop"];
     let mut fast = sandbox.spawn("fast", args);
-    let mut slow = sandbox.spawn("slow", args.into_iter().chain(["--max-rate", "500"]));
+    let mut slow = sandbox.spawn("slow", args.into_iter().chain(["--slow", "500"]));
     let mut publisher = sandbox.spawn(
         "publisher",
         [

@@ -259,6 +259,7 @@ Examples:
   agent-runner subscribe -o - |
     ffplay -f rawvideo -pixel_format yuv420p -video_size 1280x720 -
   agent-runner subscribe --checksum --json
+  agent-runner subscribe --max-rate 30 --own-stream    enough to look at
 
 Ends with the stream (its producer detached), after --count frames, or on SIGINT.
 Exits with 1 when a frame was torn or wrong, or nothing could be attached.";
@@ -297,9 +298,18 @@ pub struct SubscribeArgs {
     /// Go on with the next producer when a stream ends.
     #[arg(long)]
     pub follow: bool,
-    /// Take at most this many frames per second (a deliberately slow reader).
+    /// Receive at most this many frames per second; the others are skipped and counted as such (mode
+    /// RATE_LIMITED). Lossless producers do not wait for such a consumer.
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_rate: Option<u16>,
+    /// Ask for a descriptor stream of its own. The driver or a supervisor decides; with --max-rate it
+    /// is then the producer that skips frames.
+    #[arg(long)]
+    pub own_stream: bool,
+    /// Look at no more than this many frames per second (a deliberately slow reader, which loses
+    /// frames when the producer is faster).
     #[arg(long, value_name = "HZ", allow_negative_numbers = true, value_parser = parse_rate)]
-    pub max_rate: Option<f64>,
+    pub slow: Option<f64>,
 }
 
 /// Formats `subscribe` writes.

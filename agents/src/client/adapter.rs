@@ -138,7 +138,8 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
         }
         Template::ConsumerConfig => {
             let config = wire::ConsumerConfig::decode(bytes)?;
-            Inbound::ConsumerConfig(Box::new(consumer_config(&config)))
+            let is_cut = config.encoded_len().is_ok_and(|len| len > bytes.len());
+            Inbound::ConsumerConfig(Box::new(consumer_config(&config, is_cut)))
         }
         Template::QosConsumer => {
             let qos = QosConsumer::decode(bytes)?;
@@ -229,14 +230,20 @@ fn announce(view: &ShmPoolAnnounceView<'_>) -> Announce {
     }
 }
 
-fn consumer_config(config: &wire::ConsumerConfig<'_>) -> ConsumerConfig {
+/// Of a message that ends before its strings do, an id without its channel is whatever was in the
+/// sender's memory. [TP-CLI-2155]
+fn consumer_config(config: &wire::ConsumerConfig<'_>, is_cut: bool) -> ConsumerConfig {
+    let id = |id: u32, channel: &[u8]| match is_cut && channel.is_empty() {
+        true => 0,
+        false => id,
+    };
     ConsumerConfig {
         stream_id: StreamId::new(config.stream_id),
         consumer_id: ClientId::new(config.consumer_id),
         use_shm: config.use_shm,
         mode: mode_of(config.mode),
-        descriptor_stream_id: config.descriptor_stream_id,
-        control_stream_id: config.control_stream_id,
+        descriptor_stream_id: id(config.descriptor_stream_id, config.descriptor_channel),
+        control_stream_id: id(config.control_stream_id, config.control_channel),
         payload_fallback_uri: text(config.payload_fallback_uri),
         descriptor_channel: text(config.descriptor_channel),
         control_channel: text(config.control_channel),
@@ -435,6 +442,7 @@ mod tests {
         assert_eq!(stats.malformed, 1);
     }
 
+    /// Proves [TP-CLI-2155].
     #[test]
     fn a_config_without_its_last_strings_is_read_with_empty_ones() {
         let message = wire::ConsumerConfig {
@@ -469,11 +477,13 @@ mod tests {
         );
         let strings = [13, 13, 14];
         expected.control_channel.clear();
+        expected.control_stream_id = 0;
         assert_eq!(
             read(whole - strings[0]),
             Some(Inbound::ConsumerConfig(Box::new(expected.clone())))
         );
         expected.descriptor_channel.clear();
+        expected.descriptor_stream_id = 0;
         assert_eq!(
             read(whole - strings[0] - strings[1]),
             Some(Inbound::ConsumerConfig(Box::new(expected.clone())))

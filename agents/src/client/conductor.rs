@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use tensorpool_codecs::types::NanoTime;
 use tensorpool_protocol::client::{
-    AttachClient, ConsumerStreamsConfig, ConsumerTracker, ProgressPolicy,
+    AttachClient, ConfigFollower, ConsumerStreamsConfig, ConsumerTracker, ProgressPolicy,
 };
 use tensorpool_protocol::common::Role;
 use tensorpool_runtime::clock::{CachedNanoClock, ClockSource, realtime_ns};
@@ -35,8 +35,9 @@ use super::command::{Command, Open};
 use super::config::{ClientConfig, nanos};
 use super::consumer::{Consumer, ConsumerSetup, Intake};
 use super::error::ConnectError;
+use super::feed::Feed;
 use super::metadata::{MetadataEditor, MetadataIn, MetadataReader};
-use super::options::{Availability, ConsumerOptions, ProducerOptions};
+use super::options::{Availability, ConsumerOptions, ProducerOptions, plain};
 use super::producer::{Producer, ProducerSetup};
 use super::proxy::Proxy;
 use super::ring_reader::RingWatch;
@@ -296,18 +297,23 @@ impl ClientConductor {
             AttachClient::new(open.attach.clone()),
         );
         let (set, counters, session_counters) = consumer_counters(attach.client_id());
+        let wishes = options.wishes(&self.config, attach.client_id());
+        let everybody = self.config.descriptor.clone();
+        let fallback_uri = options.fallback_uri.clone();
+        let follower = ConfigFollower::new(wishes, plain(&everybody), fallback_uri);
         let intake = match options.availability {
             Availability::Descriptor => {
-                let Endpoint { channel, stream_id } = &self.config.descriptor;
+                let Endpoint { channel, stream_id } = &everybody;
                 let options = SubscriptionOptions::UNTETHERED;
-                Intake::Descriptors(self.link.add_subscription(channel, *stream_id, options))
+                Intake::Descriptors(Feed::new(
+                    self.link.add_subscription(channel, *stream_id, options),
+                ))
             }
             // [TP-CLI-2900]
             Availability::HeaderRing => Intake::Ring(RingWatch::default()),
         };
         let reader = options.metadata.then(MetadataReader::default);
-        let hints = options.progress;
-        let progress = hints.map(|_| {
+        let progress = options.progress.map(|_| {
             let control = &self.config.control;
             let options = SubscriptionOptions::UNTETHERED;
             self.link
@@ -322,13 +328,14 @@ impl ClientConductor {
             progress,
             commands: self.command_sender.clone(),
             counters,
+            settings: follower.settings().clone(),
             options,
         });
         let parts = ConsumerParts {
             handle,
             reply: open.reply,
         };
-        let side = ConsumerSide::new(shared, parts, session_counters, reader, hints);
+        let side = ConsumerSide::new(shared, parts, session_counters, reader, follower, everybody);
         let config = SessionConfig {
             id,
             role: Role::Consumer,

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 use tensorpool_codecs::types::{ClientId, NodeId, StreamId};
-use tensorpool_protocol::client::{AttachConfig, ProgressFloors, ProgressHints, ProgressRead};
-use tensorpool_protocol::common::{HugepagesPolicy, PublishMode, Role};
+use tensorpool_protocol::client::{
+    AttachConfig, ProgressFloors, ProgressHints, ProgressRead, is_fallback_uri,
+};
+use tensorpool_protocol::common::{ConsumerMode, HugepagesPolicy, PublishMode, Role};
 use tensorpool_runtime::counters::{AgentKind, CounterSet};
 use tensorpool_runtime::{
     Agent, AgentError, AgentInvoker, AgentRunner, InvokerContext, RunnerConfig,
@@ -22,7 +24,7 @@ use super::conductor::ClientConductor;
 use super::config::{ClientConfig, nanos};
 use super::consumer::Consumer;
 use super::error::{ConnectError, OpenError};
-use super::options::{Availability, ConsumerOptions, ProducerOptions};
+use super::options::{Availability, ConsumerOptions, OwnStreams, ProducerOptions};
 use super::payload_flush::PayloadFlush;
 use super::pending::Pending;
 use super::producer::Producer;
@@ -366,6 +368,40 @@ impl ConsumerBuilder {
         } else {
             ProgressRead::Committed
         };
+        self
+    }
+
+    /// At most so many frames a second; 0 for all of them. The consumer skips the others itself, and
+    /// asks the authority of the stream to have the producer skip them, which it does on a stream of
+    /// the consumer's own (see [`ConsumerBuilder::own_streams`]). Skipped frames are counted as
+    /// [`DropCause::RateLimited`](crate::client::DropCause::RateLimited). A lossless producer does
+    /// not wait for such a consumer.
+    pub fn max_rate_hz(mut self, rate_hz: u16) -> Self {
+        self.options.max_rate_hz = rate_hz;
+        self
+    }
+
+    /// How it wants its frames; by default [`ConsumerMode::RateLimited`] with a rate, else
+    /// [`ConsumerMode::Stream`]. With a rate and `Stream` the rate is kept only once the authority
+    /// of the stream says so.
+    pub fn mode(mut self, mode: ConsumerMode) -> Self {
+        self.options.mode = Some(mode);
+        self
+    }
+
+    /// Aeron streams it wants for itself; by default none. One for descriptors is of no use to a
+    /// consumer that watches the header ring, and not asked for then.
+    pub fn own_streams(mut self, own_streams: OwnStreams) -> Self {
+        self.options.own_streams = own_streams;
+        self
+    }
+
+    /// Where the application gets payloads when shared memory cannot be used and no config says
+    /// where: an Aeron channel or `bridge://name`. With it, a memory that cannot be mapped is no
+    /// failure of the open: [`Event::Fallback`](crate::client::Event::Fallback) tells of it, and
+    /// mapping is tried on. Anything else is taken for nowhere.
+    pub fn payload_fallback(mut self, uri: impl Into<String>) -> Self {
+        self.options.fallback_uri = Some(uri.into()).filter(|uri| is_fallback_uri(uri));
         self
     }
 

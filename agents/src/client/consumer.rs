@@ -7,22 +7,23 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::{Sender, bounded};
 use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
 use tensorpool_protocol::client::metadata::SourceMetadata;
-use tensorpool_protocol::client::{Adoption, SourceEnd};
-use tensorpool_protocol::common::StreamGeometry;
-use tensorpool_protocol::frame::{FrameLedger, Presence};
+use tensorpool_protocol::client::{Adoption, AeronEndpoint, ConsumerSettings, SourceEnd};
+use tensorpool_protocol::common::{ConsumerMode, StreamGeometry};
+use tensorpool_protocol::frame::{DropCause, FrameLedger, Presence, Throttle};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
 
 use super::command::Command;
 use super::error::PollError;
 use super::event::{Event, FinalCounts};
+use super::feed::Feed;
 use super::frame::Frame;
 use super::listener::Listener;
 use super::options::ConsumerOptions;
 use super::pending::Pending;
 use super::reader::{Reader, was_written};
 use super::ring_reader::RingWatch;
-use super::shared::{Adopted, ConsumerShared, Events, Notice};
+use super::shared::{Adopted, Configure, ConsumerShared, Events, Notice, OwnStreamState};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
 
@@ -44,8 +45,14 @@ pub(super) struct Current {
 /// How a consumer hears of frames.
 #[derive(Debug)]
 pub(super) enum Intake {
-    Descriptors(Subscription),
+    Descriptors(Feed),
     Ring(RingWatch),
+}
+
+/// Payloads do not come from shared memory.
+#[derive(Debug)]
+struct Fallback {
+    uri: Option<String>,
 }
 
 /// A source that ended and whose last frames are still to be read.
@@ -70,6 +77,10 @@ pub struct Consumer {
     notices: rtrb::Consumer<Notice>,
     intake: Intake,
     listener: Option<Box<Listener>>,
+    throttle: Throttle,
+    settings: ConsumerSettings,
+    /// Set while payloads do not come from shared memory.
+    fallback: Option<Fallback>,
     commands: Sender<Command>,
     options: ConsumerOptions,
     current: Option<Current>,
@@ -94,6 +105,7 @@ pub(super) struct ConsumerSetup {
     pub(super) commands: Sender<Command>,
     pub(super) counters: ConsumerCounters,
     pub(super) options: ConsumerOptions,
+    pub(super) settings: ConsumerSettings,
 }
 
 impl Consumer {
@@ -107,6 +119,9 @@ impl Consumer {
             listener: setup.progress.map(|subscription| {
                 Box::new(Listener::new(subscription, setup.options.progress_read))
             }),
+            throttle: Throttle::new(setup.options.local_rate_hz()),
+            settings: setup.settings,
+            fallback: None,
             commands: setup.commands,
             options: setup.options,
             current: None,
@@ -123,8 +138,8 @@ impl Consumer {
     /// Whether its subscription, if it has one, is registered and its first epoch is there. Conductor's thread,
     /// before it is handed over.
     pub(super) fn is_ready(&mut self) -> bool {
-        if let Intake::Descriptors(subscription) = &mut self.intake
-            && !subscription.is_live()
+        if let Intake::Descriptors(feed) = &mut self.intake
+            && !feed.is_live()
         {
             return false;
         }
@@ -133,7 +148,7 @@ impl Consumer {
             return false;
         }
         self.take_notices();
-        self.current.is_some()
+        self.current.is_some() || self.fallback.is_some()
     }
 
     /// Delivers up to `limit` frames that are there, in order, and gives their number. Never
@@ -170,19 +185,18 @@ impl Consumer {
         let (mut delivered, mut budget) = (0, limit.saturating_add(SKIP_LIMIT));
         let mut idle = false;
         while delivered < limit && budget > 0 && !idle {
-            let Intake::Descriptors(subscription) = &mut self.intake else {
+            let Intake::Descriptors(feed) = &mut self.intake else {
                 break;
             };
             let mut reader = Reader {
                 stream_id: self.stream_id,
                 current: self.current.as_ref(),
                 ledger: &mut self.ledger,
+                throttle: &mut self.throttle,
                 shared: &self.shared,
                 delivered: 0,
             };
-            let fragments = subscription.poll((limit - delivered).min(budget), |bytes, _| {
-                reader.on_descriptor(bytes, on_frame);
-            });
+            let fragments = feed.poll((limit - delivered).min(budget), &mut reader, on_frame);
             delivered += reader.delivered;
             budget -= fragments.min(budget);
             idle = fragments == 0;
@@ -206,6 +220,7 @@ impl Consumer {
             stream_id: self.stream_id,
             current: self.current.as_ref(),
             ledger: &mut self.ledger,
+            throttle: &mut self.throttle,
             shared: &self.shared,
             delivered: 0,
         };
@@ -247,9 +262,14 @@ impl Consumer {
             stream_id: self.stream_id,
             current: Some(current),
             ledger: &mut self.ledger,
+            throttle: &mut self.throttle,
             shared: &self.shared,
             delivered: 0,
         };
+        if reader.ledger.is_rate_capped() {
+            reader.skip_untold(overdue);
+            return (0, true);
+        }
         let is_end = reader.catch_up(overdue, limit, on_frame);
         (reader.delivered, is_end)
     }
@@ -321,11 +341,43 @@ impl Consumer {
             .map(|current| current.geometry.slot_count())
     }
 
+    /// How it gets its frames: reduced to its rate when it asked for that, or when the authority of
+    /// the stream said so.
+    #[must_use]
+    pub fn mode(&self) -> ConsumerMode {
+        self.settings.mode
+    }
+
+    /// Whether payloads do not come from shared memory: the authority of the stream said so, or the
+    /// memory could not be mapped although there is somewhere else to get them. No frames are
+    /// delivered then; [`Event::Fallback`] told of it, and [`Event::Remapped`] tells of the end.
+    #[must_use]
+    pub fn is_fallback(&self) -> bool {
+        self.fallback.is_some()
+    }
+
+    /// Where payloads come from then: an Aeron channel or `bridge://name`, for the application to
+    /// follow. `None` unless [`Consumer::is_fallback`], or when nobody named a place.
+    #[must_use]
+    pub fn fallback_uri(&self) -> Option<&str> {
+        self.fallback.as_ref()?.uri.as_deref()
+    }
+
+    /// The Aeron stream that told it of its last frames, if that is one of its own; `None` for the
+    /// stream of everybody.
+    #[must_use]
+    pub fn descriptor_stream(&self) -> Option<u32> {
+        match &self.intake {
+            Intake::Descriptors(feed) => feed.own_stream().map(|own| own.stream_id),
+            Intake::Ring(_) => None,
+        }
+    }
+
     /// Publications of the descriptor stream it hears at the moment, of whatever stream; none if it
     /// watches the header ring.
     pub fn publication_count(&mut self) -> usize {
         match &mut self.intake {
-            Intake::Descriptors(subscription) => subscription.image_count(),
+            Intake::Descriptors(feed) => feed.image_count(),
             Intake::Ring(_) => 0,
         }
     }
@@ -334,12 +386,17 @@ impl Consumer {
     /// to its end.
     #[inline]
     fn take_notices(&mut self) {
-        while self.ending.is_none() {
+        while self.ending.is_none() && !self.is_settling() {
             let Ok(notice) = self.notices.pop() else {
                 return;
             };
             self.on_notice(notice);
         }
+    }
+
+    /// Whether a change-over of descriptor streams is about to be finished by the next poll.
+    fn is_settling(&self) -> bool {
+        matches!(&self.intake, Intake::Descriptors(feed) if feed.is_settling())
     }
 
     #[cold]
@@ -348,7 +405,8 @@ impl Consumer {
             Notice::Adopt(adopted) => self.adopt(adopted),
             // Only producers publish.
             Notice::Own(_) => {}
-            Notice::Event(event) => self.events.push(event),
+            Notice::Event(event) => self.on_event(event),
+            Notice::Configure(configure) => self.configure(*configure),
             Notice::Ended {
                 epoch,
                 end_seq,
@@ -368,6 +426,36 @@ impl Consumer {
                 }
             }
         }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        if let Event::Fallback { uri } = &event {
+            self.fallback = Some(Fallback { uri: uri.clone() });
+            self.current.take_if(|current| current.mapping.is_revoked());
+        }
+        self.events.push(event);
+    }
+
+    /// The conductor has found a config that is to be obeyed.
+    fn configure(&mut self, configure: Configure) {
+        self.shared
+            .configured
+            .store(configure.version, Ordering::Release);
+        self.throttle.set_rate(configure.max_rate_hz);
+        if let (Intake::Descriptors(feed), Some(change)) = (&mut self.intake, configure.change) {
+            feed.change(change);
+        }
+        if self.settings == configure.settings {
+            return;
+        }
+        self.settings = configure.settings;
+        let stream = |own: &Option<AeronEndpoint>| own.as_ref().map(|own| own.stream_id);
+        self.events.push(Event::ConfigChanged {
+            mode: self.settings.mode,
+            use_shm: self.settings.use_shm,
+            descriptor_stream_id: stream(&self.settings.descriptor),
+            control_stream_id: stream(&self.settings.control),
+        });
     }
 
     fn adopt(&mut self, adopted: Adopted) {
@@ -428,6 +516,7 @@ impl Consumer {
                 Event::Remapped { old, new: epoch }
             }
         };
+        self.fallback = None;
         self.events.push(event);
         // From now on the conductor reports this epoch, and a waiting producer counts us.
         self.shared.done.begin(epoch, done);
@@ -436,8 +525,19 @@ impl Consumer {
     /// What the conductor puts into reports. Progress itself was noted frame by frame.
     #[inline]
     fn report(&mut self, idle: bool) {
+        if idle
+            && let Intake::Descriptors(feed) = &mut self.intake
+            && let Some(has_publication) = feed.hears_own()
+        {
+            let heard = if has_publication {
+                OwnStreamState::Heard
+            } else {
+                OwnStreamState::Silent
+            };
+            self.shared.own_stream.store(heard as u8, Ordering::Relaxed);
+        }
         let drops = self.ledger.drops();
-        let gap = drops.get(tensorpool_protocol::frame::DropCause::Gap);
+        let gap = drops.get(DropCause::Gap);
         self.shared.drops_gap.store(gap, Ordering::Relaxed);
         self.shared
             .drops_late
@@ -487,6 +587,7 @@ impl Consumer {
             seen: self.ledger.seen(),
             delivered: self.ledger.delivered(),
             lost: self.ledger.drops().lost(),
+            rate_limited: self.ledger.drops().get(DropCause::RateLimited),
             tail,
         };
         let epoch = ending.epoch;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq};
 use tensorpool_protocol::client::metadata::{BlobDefect, BlobId, BlobOutcome};
 use tensorpool_protocol::client::{AttachError, LossReason};
-use tensorpool_protocol::common::LeaseRevokeReason;
+use tensorpool_protocol::common::{ConsumerMode, LeaseRevokeReason};
 use tensorpool_transport::LostReason;
 
 use super::metadata::ReceivedBlob;
@@ -20,8 +20,10 @@ pub struct FinalCounts {
     pub seen: u64,
     /// Of those, delivered intact.
     pub delivered: u64,
-    /// Of those, lost, whatever the cause. `seen = delivered + lost`.
+    /// Of those, lost, whatever the cause. `seen = delivered + lost + rate_limited`.
     pub lost: u64,
+    /// Of those, skipped to keep to the rate that was asked for.
+    pub rate_limited: u64,
     /// Of those, the ones lost behind the last frame received.
     pub tail: u64,
 }
@@ -156,6 +158,25 @@ pub enum Event {
         stream_id: i32,
         /// The first descriptor that could not be sent.
         since: NanoTime,
+    },
+    /// Consumers: the authority of the stream has it use something else from now on.
+    ConfigChanged {
+        /// How it gets its frames.
+        mode: ConsumerMode,
+        /// Whether payloads come from shared memory; if not, [`Event::Fallback`] follows or came
+        /// before.
+        use_shm: bool,
+        /// The Aeron stream of its own for descriptors, once there are some; `None` for the one of
+        /// everybody.
+        descriptor_stream_id: Option<u32>,
+        /// The Aeron stream of its own for progress; `None` for the one of everybody.
+        control_stream_id: Option<u32>,
+    },
+    /// Consumers: payloads do not come from shared memory for now, because the authority of the
+    /// stream said so or because it could not be mapped. [`Event::Remapped`] tells of the end.
+    Fallback {
+        /// Where they come from instead, if that is known.
+        uri: Option<String>,
     },
     /// The media driver is gone. Leases survive that for a short while.
     LinkLost {

@@ -38,6 +38,7 @@ mod connection;
 mod consumer;
 mod error;
 mod event;
+mod feed;
 mod frame;
 mod listener;
 mod meta;
@@ -67,7 +68,7 @@ pub use frame::{Frame, FrameInfo, RetainedFrame};
 pub use listener::ProgressHeard;
 pub use meta::FrameMeta;
 pub use metadata::ReceivedBlob;
-pub use options::Availability;
+pub use options::{Availability, OwnStreams};
 pub use pending::Pending;
 pub use producer::{CloseReport, Offered, Producer};
 pub use progress::{Progress, ProgressInfo};
@@ -83,7 +84,9 @@ pub use tensorpool_protocol::client::{
     AttachError, LossReason, ProgressDrop, ProgressError, ProgressFloors, ProgressHints,
     ProgressState,
 };
-pub use tensorpool_protocol::common::{HugepagesPolicy, LeaseRevokeReason, PublishMode};
+pub use tensorpool_protocol::common::{
+    ConsumerMode, HugepagesPolicy, LeaseRevokeReason, PublishMode,
+};
 pub use tensorpool_protocol::frame::{DropCause, TensorLayout};
 pub use tensorpool_shm::frame::{CopyError, FramePrefix, Overwritten};
 pub use tensorpool_shm::producer::Claim;

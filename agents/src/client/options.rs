@@ -2,9 +2,21 @@
 //! carried to the conductor, and read there by session and handle. Plain values; what an option
 //! means is said at the builder's method that sets it.
 
-use tensorpool_protocol::client::{ProgressFloors, ProgressHints, ProgressRead};
+use tensorpool_codecs::types::ClientId;
+use tensorpool_protocol::client::{
+    AeronEndpoint, ConsumerWishes, ProgressFloors, ProgressHints, ProgressRead,
+};
+use tensorpool_protocol::common::ConsumerMode;
 
+use super::config::ClientConfig;
 use super::payload_flush::PayloadFlush;
+use crate::driver::Endpoint;
+
+/// Where ids begin that are proposed for streams of a consumer's own, far from those that people
+/// configure. Authorities with ids of their own take them for "any".
+const PROPOSED_DESCRIPTOR_IDS: u32 = 0x4000_0000;
+const PROPOSED_CONTROL_IDS: u32 = 0x6000_0000;
+const PROPOSED_ID_MASK: u32 = 0x1fff_ffff;
 
 /// Frames a consumer may miss in a row before it starts over behind the gap.
 const MAX_OUTSTANDING_GAP: u64 = 256;
@@ -49,6 +61,14 @@ pub(super) struct ConsumerOptions {
     pub(super) progress: Option<ProgressHints>,
     /// Of which ones.
     pub(super) progress_read: ProgressRead,
+    /// How it wants its frames; `None` for whatever its rate means.
+    pub(super) mode: Option<ConsumerMode>,
+    /// Frames a second at most; 0 without a limit.
+    pub(super) max_rate_hz: u16,
+    /// Streams of its own.
+    pub(super) own_streams: OwnStreams,
+    /// Where payloads come from without shared memory.
+    pub(super) fallback_uri: Option<String>,
 }
 
 impl Default for ConsumerOptions {
@@ -59,6 +79,115 @@ impl Default for ConsumerOptions {
             max_outstanding_gap: MAX_OUTSTANDING_GAP,
             progress: None,
             progress_read: ProgressRead::default(),
+            mode: None,
+            max_rate_hz: 0,
+            own_streams: OwnStreams::default(),
+            fallback_uri: None,
         }
+    }
+}
+
+impl ConsumerOptions {
+    /// What it says in its hellos.
+    pub(super) fn wishes(&self, config: &ClientConfig, client_id: ClientId) -> ConsumerWishes {
+        let own = |wish: &Wish, endpoint: &Endpoint, first_id: u32| match wish {
+            Wish::None => None,
+            Wish::Any => Some(AeronEndpoint {
+                channel: endpoint.channel.to_string(),
+                stream_id: first_id | (client_id.get() & PROPOSED_ID_MASK),
+            }),
+            Wish::This(endpoint) => Some(plain(endpoint)),
+        };
+        let wishes = &self.own_streams;
+        let descriptors = match self.availability {
+            Availability::Descriptor => &wishes.descriptors,
+            Availability::HeaderRing => &Wish::None,
+        };
+        ConsumerWishes {
+            mode: self.wanted_mode(),
+            max_rate_hz: self.max_rate_hz,
+            progress: self.progress,
+            descriptor: own(descriptors, &config.descriptor, PROPOSED_DESCRIPTOR_IDS),
+            control: own(&wishes.progress, &config.control, PROPOSED_CONTROL_IDS),
+        }
+    }
+
+    /// The rate it keeps to before it is told anything else; 0 without a limit.
+    pub(super) fn local_rate_hz(&self) -> u16 {
+        match self.wanted_mode() {
+            ConsumerMode::RateLimited => self.max_rate_hz,
+            ConsumerMode::Stream => 0,
+        }
+    }
+
+    fn wanted_mode(&self) -> ConsumerMode {
+        self.mode.unwrap_or(match self.max_rate_hz {
+            0 => ConsumerMode::Stream,
+            _ => ConsumerMode::RateLimited,
+        })
+    }
+}
+
+/// An endpoint as messages carry it.
+pub(super) fn plain(endpoint: &Endpoint) -> AeronEndpoint {
+    AeronEndpoint {
+        channel: endpoint.channel.to_string(),
+        stream_id: endpoint.stream_id.cast_unsigned(),
+    }
+}
+
+/// Aeron streams that a consumer asks to have for itself alone.
+///
+/// It is asked for; the authority of the stream decides, in driver mode the driver's or a
+/// supervisor's policy. What it assigns is told by
+/// [`Event::ConfigChanged`](crate::client::Event::ConfigChanged), and may be another stream than the
+/// one asked for. Until then, and when it declines, the consumer is on the stream of everybody.
+///
+/// A descriptor stream of its own is what a consumer needs for a rate to be kept by the producer
+/// (see [`ConsumerBuilder::max_rate_hz`](crate::client::ConsumerBuilder::max_rate_hz)), and it is
+/// not held up by others that do not read the shared one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnStreams {
+    descriptors: Wish,
+    progress: Wish,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Wish {
+    #[default]
+    None,
+    Any,
+    This(Endpoint),
+}
+
+impl OwnStreams {
+    /// A stream for descriptors, whichever the authority chooses.
+    #[must_use]
+    pub fn descriptors() -> Self {
+        Self {
+            descriptors: Wish::Any,
+            progress: Wish::None,
+        }
+    }
+
+    /// This stream for descriptors, if the authority agrees.
+    #[must_use]
+    pub fn descriptors_on(mut self, endpoint: Endpoint) -> Self {
+        self.descriptors = Wish::This(endpoint);
+        self
+    }
+
+    /// A stream for progress messages as well, whichever the authority chooses.
+    #[must_use]
+    pub fn and_progress(mut self) -> Self {
+        self.progress = Wish::Any;
+        self
+    }
+
+    /// This stream for progress messages, if the authority agrees.
+    #[must_use]
+    pub fn progress_on(mut self, endpoint: Endpoint) -> Self {
+        self.progress = Wish::This(endpoint);
+        self
     }
 }

@@ -407,8 +407,8 @@ impl Producer {
                     announcer.own.apply(change);
                 }
             }
-            // Producers are not told of other producers' ends.
-            Notice::Ended { .. } => {}
+            // Producers are not told of other producers' ends, nor what consumers are to use.
+            Notice::Ended { .. } | Notice::Configure(_) => {}
         }
     }
 

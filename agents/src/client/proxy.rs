@@ -6,12 +6,14 @@ use tensorpool_codecs::driver::{
     HugepagesPolicy, PublishMode, Role, ShmAttachRequest, ShmDetachRequest, ShmLeaseKeepalive,
 };
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
-use tensorpool_codecs::wire::{self, ConsumerHello, Mode, QosConsumer, QosProducer};
-use tensorpool_protocol::client::{ConsumerConfig, ControlRequest, ProgressHints};
-use tensorpool_protocol::common;
-use tensorpool_transport::{Offer, Publication};
+use tensorpool_codecs::wire::{self, Mode, QosConsumer, QosProducer};
+use tensorpool_protocol::client::{AeronEndpoint, ConsumerConfig, ConsumerHello, ControlRequest};
+use tensorpool_protocol::common::{self, ConsumerMode};
+use tensorpool_transport::{Channel, Offer, Publication};
 
 const BUFFER_LEN: usize = 256;
+/// Two of the longest channels and the rest of a hello.
+const HELLO_BUFFER_LEN: usize = 2 * Channel::MAX_LEN + BUFFER_LEN;
 
 /// The client's own publications. Conductor's thread only.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(super) struct ConsumerReport {
     pub(super) last_seq: Seq,
     pub(super) drops_gap: u64,
     pub(super) drops_late: u64,
+    pub(super) mode: ConsumerMode,
 }
 
 /// What a producer reports.
@@ -114,34 +117,35 @@ impl Proxy {
         offer(&mut self.control, &self.buffer, encoded)
     }
 
-    /// Says that a consumer is there, and what it can do: map shared memory, and hear of progress if
-    /// it asked for that.
-    pub(super) fn send_hello(
-        &mut self,
-        stream_id: StreamId,
-        client_id: ClientId,
-        progress: Option<ProgressHints>,
-    ) -> Offer {
-        // [TP-CLI-2600]
-        let hints = progress.unwrap_or_default();
-        let hello = ConsumerHello {
-            stream_id: stream_id.get(),
-            consumer_id: client_id.get(),
-            supports_shm: true,
-            supports_progress: progress.is_some(),
-            mode: Mode::Stream,
-            max_rate_hz: 0,
-            expected_layout_version: common::LAYOUT_VERSION,
-            progress_interval_us: hints.interval_us,
-            progress_bytes_delta: hints.bytes_delta,
-            progress_major_delta_units: hints.major_delta_units,
-            descriptor_stream_id: 0,
-            control_stream_id: 0,
-            descriptor_channel: &[],
-            control_channel: &[],
+    /// Says that a consumer is there, what it can do and what it would like. [TP-CLI-2600]
+    pub(super) fn send_hello(&mut self, hello: &ConsumerHello) -> Offer {
+        let descriptor = hello.descriptor.endpoint();
+        let control = hello.control.endpoint();
+        let channel = |own: Option<&'_ AeronEndpoint>| -> Vec<u8> {
+            own.map(|own| own.channel.clone().into_bytes())
+                .unwrap_or_default()
         };
-        let encoded = hello.encode(&mut self.buffer);
-        offer(&mut self.control, &self.buffer, encoded)
+        let id = |own: Option<&AeronEndpoint>| own.map_or(0, |own| own.stream_id);
+        let message = wire::ConsumerHello {
+            stream_id: hello.stream_id.get(),
+            consumer_id: hello.consumer_id.get(),
+            supports_shm: hello.supports_shm,
+            supports_progress: hello.supports_progress,
+            mode: mode_of(hello.mode),
+            max_rate_hz: hello.max_rate_hz,
+            expected_layout_version: hello.expected_layout_version,
+            progress_interval_us: hello.progress.interval_us,
+            progress_bytes_delta: hello.progress.bytes_delta,
+            progress_major_delta_units: hello.progress.major_delta_units,
+            descriptor_stream_id: id(descriptor),
+            control_stream_id: id(control),
+            descriptor_channel: &channel(descriptor),
+            control_channel: &channel(control),
+        };
+        let mut buffer = [0; HELLO_BUFFER_LEN];
+        // Channels are at most `Channel::MAX_LEN` bytes long.
+        let encoded = message.encode(&mut buffer);
+        offer(&mut self.control, &buffer, encoded)
     }
 
     /// How far a consumer has come.
@@ -153,7 +157,7 @@ impl Proxy {
             last_seq_seen: report.last_seq.get(),
             drops_gap: report.drops_gap,
             drops_late: report.drops_late,
-            mode: Some(Mode::Stream),
+            mode: Some(mode_of(report.mode)),
         };
         let encoded = qos.encode(&mut self.buffer);
         offer(&mut self.qos, &self.buffer, encoded)
@@ -170,6 +174,13 @@ impl Proxy {
         };
         let encoded = qos.encode(&mut self.buffer);
         offer(&mut self.qos, &self.buffer, encoded)
+    }
+}
+
+fn mode_of(mode: ConsumerMode) -> Mode {
+    match mode {
+        ConsumerMode::Stream => Mode::Stream,
+        ConsumerMode::RateLimited => Mode::RateLimited,
     }
 }
 

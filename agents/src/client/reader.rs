@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
 use tensorpool_codecs::wire::{FrameDescriptor, SlotHeader};
 use tensorpool_protocol::frame::{
-    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, Verdict,
+    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, Throttle, Verdict,
 };
+use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::slot::SlotError;
 
 use super::consumer::Current;
@@ -19,6 +20,7 @@ pub(super) struct Reader<'c> {
     pub(super) stream_id: StreamId,
     pub(super) current: Option<&'c Current>,
     pub(super) ledger: &'c mut FrameLedger,
+    pub(super) throttle: &'c mut Throttle,
     pub(super) shared: &'c Arc<ConsumerShared>,
     pub(super) delivered: usize,
 }
@@ -30,15 +32,86 @@ impl Reader<'_> {
         let Ok(message) = FrameDescriptor::decode(bytes) else {
             return;
         };
-        let descriptor = Descriptor {
-            stream_id: StreamId::new(message.stream_id),
-            epoch: Epoch::new(message.epoch),
-            seq: Seq::new(message.seq),
-        };
+        let descriptor = descriptor_of(&message);
         if descriptor.stream_id != self.stream_id {
             return;
         }
         self.on_frame_told(&descriptor, |_| told(&message), on_frame);
+    }
+
+    /// The bytes, if they are the descriptor of a frame that is still to come: of the epoch that is
+    /// read, in the ring, and not accounted for.
+    #[cold]
+    pub(super) fn first_of(&self, bytes: &[u8]) -> Option<[u8; FrameDescriptor::ENCODED_LEN]> {
+        let descriptor = self.descriptor_of_current(bytes)?;
+        let is_old = |expected: Seq| descriptor.seq < expected;
+        if self.ledger.expected().is_some_and(is_old) || !self.is_plausible(descriptor.seq) {
+            return None;
+        }
+        bytes.first_chunk().copied()
+    }
+
+    /// Whether these bytes describe the frame of `held` or a later one.
+    #[cold]
+    pub(super) fn reaches(&self, bytes: &[u8], held: &[u8]) -> bool {
+        let (Ok(this), Ok(held)) = (
+            FrameDescriptor::decode(bytes),
+            FrameDescriptor::decode(held),
+        ) else {
+            return false;
+        };
+        (this.stream_id, this.epoch) == (held.stream_id, held.epoch) && this.seq >= held.seq
+    }
+
+    /// The first descriptor of another source: what neither told of is read from the ring, then the
+    /// frame itself. Delivers up to `limit`; gives whether that is done. [TP-CLI-2165]
+    #[cold]
+    pub(super) fn settle(
+        &mut self,
+        held: &[u8],
+        limit: usize,
+        on_frame: &mut impl FnMut(&Frame<'_>),
+    ) -> bool {
+        let first = self.descriptor_of_current(held);
+        let is_next = first.is_none_or(|first| self.catch_up(first.seq.get(), limit, on_frame));
+        if !is_next || self.delivered >= limit {
+            return false;
+        }
+        self.on_descriptor(held, on_frame);
+        true
+    }
+
+    #[cold]
+    fn descriptor_of_current(&self, bytes: &[u8]) -> Option<Descriptor> {
+        let descriptor = descriptor_of(&FrameDescriptor::decode(bytes).ok()?);
+        let current = self
+            .current
+            .filter(|current| !current.mapping.is_revoked())?;
+        let is_of_current = descriptor.stream_id == current.stream_id
+            && descriptor.stream_id == self.stream_id
+            && descriptor.epoch == current.epoch;
+        is_of_current.then_some(descriptor)
+    }
+
+    /// What comes is a selection at our rate, and of the frames before `overdue` no more will come:
+    /// they were skipped. [TP-CLI-2230]
+    #[cold]
+    pub(super) fn skip_untold(&mut self, overdue: u64) {
+        let Some(current) = self.current.filter(|current| !current.mapping.is_revoked()) else {
+            return;
+        };
+        let last = overdue.checked_sub(1).map(Seq::new);
+        // Said by somebody; what counts is what the ring says.
+        if !last.is_some_and(|last| was_written(current, last)) {
+            return;
+        }
+        if self.ledger.last_seq().is_none() {
+            self.learn_position();
+        }
+        self.ledger.on_skipped(Seq::new(overdue));
+        if let Some(last) = self.ledger.last_seq() {
+            self.shared.done.set(last.get() + 1);
+        }
     }
 
     /// Reads from the ring what was published and never told of, as when the link was lost: the
@@ -120,10 +193,19 @@ impl Reader<'_> {
             }
             Verdict::Accept(_) => {
                 if self.take_account(descriptor.seq) {
-                    match Self::deliver(current, &facts, descriptor, told, on_frame) {
+                    // Read per frame: the callback may take its time.
+                    let now = self.throttle.is_limited().then(monotonic_ns);
+                    let outcome = match now {
+                        Some(now) if !self.throttle.is_due(now) => Err(DropCause::RateLimited),
+                        _ => Self::deliver(current, &facts, descriptor, told, on_frame),
+                    };
+                    match outcome {
                         Ok(()) => {
                             self.delivered += 1;
                             self.ledger.on_delivered();
+                            if let Some(now) = now {
+                                self.throttle.on_passed(now);
+                            }
                         }
                         Err(cause) => self.ledger.on_dropped(cause),
                     }
@@ -215,6 +297,14 @@ pub(super) fn was_written(current: &Current, seq: Seq) -> bool {
     match current.mapping.read_slot(seq) {
         Err(SlotError::OtherSeq { found, .. }) => found.seq() > seq,
         _ => true,
+    }
+}
+
+fn descriptor_of(message: &FrameDescriptor) -> Descriptor {
+    Descriptor {
+        stream_id: StreamId::new(message.stream_id),
+        epoch: Epoch::new(message.epoch),
+        seq: Seq::new(message.seq),
     }
 }
 

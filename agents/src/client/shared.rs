@@ -2,16 +2,17 @@
 //! words that are written by one side each, and a queue of what the conductor has to tell.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
 use tensorpool_protocol::client::metadata::SourceMetadata;
-use tensorpool_protocol::client::{Adoption, ConsumerProgress, SourceEnd};
+use tensorpool_protocol::client::{Adoption, ConsumerProgress, ConsumerSettings, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
 
 use super::event::Event;
+use super::feed::Change;
 use super::own_streams::OwnChange;
 use super::speaker::LimitWords;
 
@@ -105,8 +106,34 @@ pub(super) struct ConsumerShared {
     described: Mutex<Option<Arc<SourceMetadata>>>,
     /// Session: the watermark its producer reported last; 0 for none.
     pub(super) watermark: EpochWord,
+    /// Handle: what it hears on its own descriptor stream, an [`OwnStreamState`].
+    pub(super) own_stream: AtomicU8,
+    /// Handle: the version of the last [`Configure`] it has taken up.
+    pub(super) configured: AtomicU64,
     /// Conductor: nothing more will come.
     pub(super) closed: AtomicBool,
+}
+
+/// Whether there is a publication on a consumer's own descriptor stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum OwnStreamState {
+    /// There is.
+    Heard = 1,
+    /// There is none.
+    Silent = 2,
+}
+
+/// What is to be obeyed from now on.
+#[derive(Debug)]
+pub(super) struct Configure {
+    /// Given back in [`ConsumerShared::configured`]; the next one comes after that.
+    pub(super) version: u64,
+    pub(super) settings: ConsumerSettings,
+    /// 0 without a limit.
+    pub(super) max_rate_hz: u16,
+    /// Descriptors come from elsewhere.
+    pub(super) change: Option<Change>,
 }
 
 impl ConsumerShared {
@@ -211,6 +238,8 @@ pub(super) enum Notice {
         end_seq: Option<Seq>,
         end: SourceEnd,
     },
+    /// Obey this from now on.
+    Configure(Box<Configure>),
     /// For the application.
     Event(Event),
     /// Streams of consumers' own.

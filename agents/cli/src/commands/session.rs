@@ -180,6 +180,42 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
             format!("link lost: {reason}; waiting for a media driver"),
             json!({ "reason": reason.to_string() }),
         ),
+        Event::ConfigChanged {
+            mode,
+            use_shm,
+            descriptor_stream_id,
+            control_stream_id,
+        } => (
+            "config_changed",
+            format!(
+                "config: mode {mode}, {}, {}",
+                if *use_shm {
+                    "shared memory"
+                } else {
+                    "no shared memory"
+                },
+                match descriptor_stream_id {
+                    Some(id) => format!("descriptors on its own stream {id}"),
+                    None => "descriptors on the shared stream".to_owned(),
+                }
+            ),
+            json!({
+                "mode": mode.to_string(),
+                "use_shm": use_shm,
+                "descriptor_stream": descriptor_stream_id,
+                "control_stream": control_stream_id,
+            }),
+        ),
+        Event::Fallback { uri } => (
+            "fallback",
+            match uri {
+                Some(uri) => format!("payloads do not come from shared memory but from {uri}"),
+                None => {
+                    "payloads do not come from shared memory, and nobody says from where".into()
+                }
+            },
+            json!({ "uri": uri }),
+        ),
         Event::LinkUp => ("link_up", "link is up".to_owned(), json!({})),
         Event::Closed => ("closed", "the client has closed".to_owned(), json!({})),
         other => (
@@ -191,8 +227,12 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
 }
 
 fn counts_text(counts: &FinalCounts) -> String {
+    let skipped = match counts.rate_limited {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped for the rate"),
+    };
     format!(
-        "{} frames delivered, {} lost",
+        "{} frames delivered, {} lost{skipped}",
         counts.delivered, counts.lost
     )
 }
@@ -204,6 +244,7 @@ fn counts_json(epoch: tensorpool::codecs::types::Epoch, counts: &FinalCounts) ->
         "seen": counts.seen,
         "delivered": counts.delivered,
         "lost": counts.lost,
+        "rate_limited": counts.rate_limited,
         "tail": counts.tail,
     })
 }

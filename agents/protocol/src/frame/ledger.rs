@@ -75,6 +75,12 @@ impl FrameLedger {
         self.rate_capped = rate_capped;
     }
 
+    /// Whether what comes is a selection.
+    #[must_use]
+    pub fn is_rate_capped(&self) -> bool {
+        self.rate_capped
+    }
+
     /// Of a selection: frames before `seq` that were not told of will not be. Gives their number.
     pub fn on_skipped(&mut self, seq: Seq) -> u64 {
         let skipped = self

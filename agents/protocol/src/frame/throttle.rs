@@ -46,22 +46,22 @@ impl Throttle {
         self.period_ns != 0
     }
 
-    /// Whether a frame that is there at `now` passes. [TP-CLI-2210]
+    /// Whether a frame that is there at `now` may pass; tell when it did. [TP-CLI-2210]
     #[inline]
-    pub fn admit(&mut self, now: NanoTime) -> bool {
-        if self.period_ns == 0 {
-            return true;
-        }
-        if now < self.due {
-            return false;
-        }
+    #[must_use]
+    pub fn is_due(&self, now: NanoTime) -> bool {
+        self.period_ns == 0 || now >= self.due
+    }
+
+    /// A frame that was there at `now`, when one was due, has passed.
+    #[inline]
+    pub fn on_passed(&mut self, now: NanoTime) {
         let grid = if now.since_ns(self.due) < self.period_ns {
             self.due
         } else {
             now
         };
         self.due = grid.after_ns(self.period_ns);
-        true
     }
 }
 
@@ -72,6 +72,16 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
+
+    impl Throttle {
+        fn admit(&mut self, now: NanoTime) -> bool {
+            let due = self.is_due(now);
+            if due {
+                self.on_passed(now);
+            }
+            due
+        }
+    }
 
     fn passes(throttle: &mut Throttle, period_ns: u64, count: u64) -> usize {
         (0..count)

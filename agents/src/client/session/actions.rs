@@ -43,6 +43,9 @@ impl Session {
             AttachEvent::Attached(grant) => self.on_granted(ctx, &grant),
             AttachEvent::Lost(reason) => {
                 self.lost = Some((reason, ctx.now));
+                if let Side::Consumer(side) = &mut self.side {
+                    side.on_lost();
+                }
                 self.mapping.on_lost(ctx.now);
                 // Void first, told then: who knows of the loss cannot use the mapping any more.
                 self.settle_mapping(ctx);
@@ -75,8 +78,12 @@ impl Session {
 
     pub(super) fn on_granted(&mut self, ctx: &mut Context<'_>, grant: &Grant) {
         self.grant = Some((grant.client_id, grant.node_id));
-        if let Side::Producer(side) = &mut self.side {
-            side.on_granted(ctx.now, grant);
+        match &mut self.side {
+            Side::Producer(side) => side.on_granted(ctx.now, grant),
+            Side::Consumer(side) => {
+                side.on_granted(grant.regions.stream_id, grant.client_id);
+                self.mapping.on_shm_allowed(ctx.now, true);
+            }
         }
         if let Some((reason, lost_at)) = self.lost.take() {
             self.tell(if is_driver_loss(reason) {
@@ -116,7 +123,7 @@ impl Session {
                 self.ended.push((epoch, end));
             }
             MappingAction::SourceStale { epoch } => self.tell(Event::SourceStale { epoch }),
-            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(epoch, delay_ns),
+            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(ctx, epoch, delay_ns),
         }
     }
 
@@ -156,6 +163,40 @@ impl Session {
         }));
     }
 
+    /// What a config said about shared memory. Without it nothing is mapped and announces are not
+    /// followed, until a config says otherwise. [TP-CLI-2240]
+    pub(super) fn obey(&mut self, ctx: &mut Context<'_>) {
+        let Side::Consumer(side) = &mut self.side else {
+            return;
+        };
+        let allowed = side.may_use_shm();
+        if self.mapping.is_shm_allowed() == allowed {
+            return;
+        }
+        self.mapping.on_shm_allowed(ctx.now, allowed);
+        self.settle(ctx);
+        if !allowed {
+            self.fall_back(ctx);
+            if let Side::Consumer(side) = &mut self.side {
+                side.forget_positions();
+            }
+        }
+    }
+
+    /// Payloads do not come from shared memory for now.
+    fn fall_back(&mut self, ctx: &mut Context<'_>) {
+        if let Side::Consumer(side) = &mut self.side
+            && let Some(event) = side.begin_fallback(ctx.now)
+        {
+            self.tell(event);
+        }
+    }
+
+    /// Whether there is somewhere else to get payloads from.
+    fn has_fallback(&self) -> bool {
+        matches!(&self.side, Side::Consumer(side) if side.fallback_uri().is_some())
+    }
+
     pub(super) fn revoke(&mut self, ctx: &mut Context<'_>) {
         if let Some(mapping) = self.current.take() {
             mapping.revoke();
@@ -168,8 +209,12 @@ impl Session {
         }
     }
 
-    pub(super) fn on_map_retry(&mut self, epoch: Epoch, delay_ns: u64) {
-        if self.opening.is_some() && self.map_failures >= MAX_FIRST_MAP_TRIES {
+    pub(super) fn on_map_retry(&mut self, ctx: &mut Context<'_>, epoch: Epoch, delay_ns: u64) {
+        let is_first = self.opening.is_some();
+        if self.has_fallback() && (!is_first || self.map_failures >= MAX_FIRST_MAP_TRIES) {
+            // [TP-CLI-2270]
+            self.fall_back(ctx);
+        } else if is_first && self.map_failures >= MAX_FIRST_MAP_TRIES {
             if let Some(error) = self.map_error.take() {
                 self.opening = None;
                 self.fail_open(OpenError::Map(error));

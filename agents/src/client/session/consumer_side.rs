@@ -4,19 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
-use tensorpool_codecs::types::{Epoch, NanoTime, Seq, StreamId};
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 use tensorpool_protocol::client::{
-    Cadence, ConsumerProgress, ConsumerReporter, ProgressHints, REPORT_PERIOD_NS,
+    AeronEndpoint, Cadence, ConfigFollower, ConsumerConfig, ConsumerProgress, ConsumerReporter,
+    REPORT_PERIOD_NS,
 };
+use tensorpool_transport::{Channel, Link, SubscriptionOptions};
 
 use super::{Context, Facts};
 use crate::client::adapter::Inbound;
 use crate::client::consumer::Consumer;
 use crate::client::error::OpenError;
+use crate::client::event::Event;
+use crate::client::feed::{Change, Source};
 use crate::client::metadata::MetadataReader;
-use crate::client::proxy::{ConsumerReport, Proxy};
-use crate::client::shared::ConsumerShared;
+use crate::client::proxy::ConsumerReport;
+use crate::client::shared::{Configure, ConsumerShared, OwnStreamState};
 use crate::client::stats::SessionCounters;
+use crate::driver::Endpoint;
 
 /// Epochs whose producer's position is remembered: the one in use, its successors, and one that
 /// ended.
@@ -40,10 +45,26 @@ pub(crate) struct ConsumerSide {
     pub(super) counters: SessionCounters,
     /// Of a consumer that asked for metadata.
     metadata: Option<MetadataReader>,
-    progress: Option<ProgressHints>,
+    follower: ConfigFollower,
+    /// The descriptor stream of everybody.
+    everybody: Endpoint,
+    /// What the handle was told last.
+    told: Told,
+    /// Whether payloads do not come from shared memory.
+    is_fallback: bool,
     pub(super) is_closing: bool,
     /// Who waits for the lease to be back.
     closed: Option<Sender<Result<(), OpenError>>>,
+}
+
+/// What a handle was told last.
+#[derive(Debug, Default)]
+struct Told {
+    /// The follower's version.
+    version: u64,
+    /// Where its descriptors come from.
+    descriptor: Option<AeronEndpoint>,
+    needs_shared: bool,
 }
 
 impl ConsumerSide {
@@ -52,7 +73,8 @@ impl ConsumerSide {
         parts: ConsumerParts,
         counters: SessionCounters,
         metadata: Option<MetadataReader>,
-        progress: Option<ProgressHints>,
+        follower: ConfigFollower,
+        everybody: Endpoint,
     ) -> Self {
         Self {
             shared,
@@ -65,7 +87,14 @@ impl ConsumerSide {
             reported_epoch: Epoch::new(0),
             counters,
             metadata,
-            progress,
+            told: Told {
+                version: follower.version(),
+                descriptor: None,
+                needs_shared: true,
+            },
+            follower,
+            everybody,
+            is_fallback: false,
             is_closing: false,
             closed: None,
         }
@@ -84,7 +113,108 @@ impl ConsumerSide {
         }
     }
 
+    pub(super) fn on_granted(&mut self, stream_id: StreamId, client_id: ClientId) {
+        self.follower.on_granted(stream_id, client_id);
+    }
+
+    pub(super) fn on_lost(&mut self) {
+        self.follower.on_lost();
+    }
+
+    pub(super) fn on_config(&mut self, now: NanoTime, config: &ConsumerConfig) {
+        let is_channel = |text: &str| text.parse().is_ok_and(|channel: Channel| !channel.is_spy());
+        let _counted = self.follower.on_config(now, config, is_channel);
+    }
+
+    /// Whether payloads may be read from shared memory.
+    pub(super) fn may_use_shm(&self) -> bool {
+        self.follower.settings().use_shm
+    }
+
+    pub(super) fn is_fallback(&self) -> bool {
+        self.is_fallback
+    }
+
+    /// Where payloads come from without shared memory.
+    pub(super) fn fallback_uri(&self) -> Option<String> {
+        self.follower.settings().fallback_uri.clone()
+    }
+
+    /// Payloads do not come from shared memory for now. Hellos go on, so that somebody can say
+    /// otherwise. Gives what is to be told; `None` when it was.
+    pub(super) fn begin_fallback(&mut self, now: NanoTime) -> Option<Event> {
+        if std::mem::replace(&mut self.is_fallback, true) {
+            return None;
+        }
+        if self.hello.next_deadline().is_none() {
+            self.hello.start(now);
+        }
+        Some(Event::Fallback {
+            uri: self.fallback_uri(),
+        })
+    }
+
+    /// What comes next is not owed from where the account was.
+    pub(super) fn forget_positions(&mut self) {
+        self.shared.joined_at.begin(Epoch::new(0), 0);
+        self.shared.overdue.begin(Epoch::new(0), 0);
+    }
+
+    /// What the handle is to obey from now on, one thing after the other: the next is made when the
+    /// last was taken up, so that an application that does not poll holds up no subscriptions.
+    pub(super) fn configure(&mut self, link: &mut Link) -> Option<Configure> {
+        let version = self.follower.version();
+        let is_taken = self.shared.configured.load(Ordering::Acquire) >= self.told.version;
+        if version == self.told.version || !is_taken {
+            return None;
+        }
+        let settings = self.follower.settings().clone();
+        let needs_shared = self.follower.needs_shared();
+        let moved = settings.descriptor != self.told.descriptor;
+        let change = if moved || (needs_shared && !self.told.needs_shared) {
+            self.shared.own_stream.store(0, Ordering::Relaxed);
+            let own = settings.descriptor.clone().filter(|_| !needs_shared);
+            let (channel, stream_id) = match &own {
+                // Only channels that parse are assigned, and ids that Aeron knows.
+                Some(own) => (own.channel.parse().ok()?, own.stream_id.cast_signed()),
+                None => (self.everybody.channel.clone(), self.everybody.stream_id),
+            };
+            let options = SubscriptionOptions::UNTETHERED;
+            Some(Change {
+                assigned: settings.descriptor.clone(),
+                source: Source {
+                    subscription: link.add_subscription(&channel, stream_id, options),
+                    rate_capped: own.is_some() && self.follower.is_own_rate_capped(),
+                    own,
+                },
+            })
+        } else {
+            None
+        };
+        self.told = Told {
+            version,
+            descriptor: settings.descriptor.clone(),
+            needs_shared,
+        };
+        Some(Configure {
+            version,
+            settings,
+            max_rate_hz: self.follower.max_rate_hz(),
+            change,
+        })
+    }
+
+    fn watch_own_stream(&mut self, now: NanoTime) {
+        let heard = self.shared.own_stream.load(Ordering::Relaxed);
+        if heard != 0 {
+            self.follower
+                .on_own_stream(now, heard == OwnStreamState::Heard as u8);
+        }
+        self.follower.on_timeout(now);
+    }
+
     pub(super) fn on_mapped(&mut self, now: NanoTime, slot_count: u32) {
+        self.is_fallback = false;
         self.hello.start(now);
         self.reporter.on_mapped(now, slot_count);
     }
@@ -180,12 +310,14 @@ impl ConsumerSide {
             return 0;
         };
         let mut work = 0;
-        let hello = |proxy: &mut Proxy| {
-            proxy
-                .send_hello(stream_id, facts.client_id, self.progress)
+        self.watch_own_stream(ctx.now);
+        let wishes = self.follower.wishes();
+        if self.hello.is_due(ctx.now)
+            && ctx
+                .proxy
+                .send_hello(&wishes.hello(stream_id, facts.client_id))
                 .is_sent()
-        };
-        if self.hello.is_due(ctx.now) && hello(ctx.proxy) {
+        {
             self.hello.on_sent(ctx.now);
             self.counters.hellos.increment();
             work += 1;
@@ -201,6 +333,7 @@ impl ConsumerSide {
                 last_seq: progress.last_seq.unwrap_or_default(),
                 drops_gap: self.shared.drops_gap.load(Ordering::Relaxed),
                 drops_late: self.shared.drops_late.load(Ordering::Relaxed),
+                mode: self.follower.settings().mode,
             };
             if ctx.proxy.send_consumer_report(&report).is_sent() {
                 self.reporter.on_sent(ctx.now, progress);

@@ -189,10 +189,13 @@ impl Session {
                 self.settle(ctx);
                 self.mapping.on_announce(now, ctx.realtime, announce);
             }
-            // Consumers do not obey it yet.
             Inbound::ConsumerConfig(config) => {
-                if let Side::Producer(side) = &mut self.side {
-                    side.own.on_config(now, config);
+                match &mut self.side {
+                    Side::Producer(side) => side.own.on_config(now, config),
+                    Side::Consumer(side) => {
+                        side.on_config(now, config);
+                        self.obey(ctx);
+                    }
                 }
                 return;
             }
@@ -257,6 +260,12 @@ impl Session {
             Side::Consumer(side) => side.do_work(ctx, &facts),
         };
         work += self.publish_metadata(ctx.now, &facts);
+        if let Side::Consumer(side) = &mut self.side
+            && let Some(configure) = side.configure(ctx.link)
+        {
+            self.mailbox.post(Notice::Configure(Box::new(configure)));
+            work += 1;
+        }
         work += self.progress_opening(ctx);
         self.progress_closing(ctx);
         self.side.counters().mirror(&self.mapping.stats());
@@ -371,7 +380,8 @@ impl Session {
             self.side.close();
             return 1;
         }
-        if self.current.is_none() {
+        let is_fallback = matches!(&self.side, Side::Consumer(side) if side.is_fallback());
+        if self.current.is_none() && !is_fallback {
             return 0;
         }
         let opened = match &mut self.side {

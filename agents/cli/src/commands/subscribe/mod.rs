@@ -6,7 +6,7 @@ mod subscriber;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tensorpool::client::Client;
+use tensorpool::client::{Client, OwnStreams};
 use tensorpool::codecs::types::{ClientId, StreamId};
 
 use crate::args::SubscribeArgs;
@@ -29,10 +29,14 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
     let settings = settings::load(&args.aeron)?;
     let config = settings::client_config(&settings, &args.stream, "subscribe")?;
     let client = Client::connect(config)?;
-    let pending = client
+    let mut builder = client
         .consumer(StreamId::new(args.stream.stream))
         .client_id(Some(ClientId::new(args.stream.client_id)))
-        .open();
+        .max_rate_hz(args.max_rate.unwrap_or(0));
+    if args.own_stream {
+        builder = builder.own_streams(OwnStreams::descriptors());
+    }
+    let pending = builder.open();
     let Some(consumer) = session::open(pending, &stop, &args.stream)? else {
         return Ok(ExitCode::SUCCESS);
     };

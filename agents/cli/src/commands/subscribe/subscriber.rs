@@ -61,7 +61,7 @@ impl<'a> Subscriber<'a> {
                 error: None,
             },
             progress: ProgressTimer::new(),
-            pacer: args.max_rate.map(|rate| Pacer::new(Some(rate))),
+            pacer: args.slow.map(|rate| Pacer::new(Some(rate))),
             idler: args.stream.idle.idler(),
         }
     }
@@ -249,6 +249,8 @@ impl<'a> Subscriber<'a> {
                 "drops": drops_json(&stats),
                 "other_epochs": stats.drops(DropCause::EpochMismatch),
                 "remaps": stats.remaps,
+                "mode": self.consumer.mode().to_string(),
+                "descriptor_stream": self.consumer.descriptor_stream(),
                 "wrong": wrong,
                 "first_wrong": first_wrong,
                 "crc32c": checksum,
@@ -340,8 +342,9 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     )
 }
 
-/// The causes that make up `lost`, as programs know them.
-const CAUSES: [(DropCause, &str); 7] = [
+/// The causes of what was owed and not delivered, as programs know them. All but `rate_limited` make
+/// up `lost`.
+const CAUSES: [(DropCause, &str); 8] = [
     (DropCause::Gap, "gap"),
     (DropCause::Odd, "odd"),
     (DropCause::Changed, "changed"),
@@ -349,6 +352,7 @@ const CAUSES: [(DropCause, &str); 7] = [
     (DropCause::HeaderInvalid, "header_invalid"),
     (DropCause::PayloadInvalid, "payload_invalid"),
     (DropCause::Revoked, "revoked"),
+    (DropCause::RateLimited, "rate_limited"),
 ];
 
 fn drops_json(stats: &ConsumerStats) -> Value {

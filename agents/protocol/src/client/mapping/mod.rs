@@ -74,6 +74,7 @@ pub struct MappingCore {
     actions: Outbox<MappingAction>,
     now: NanoTime,
     attached: bool,
+    shm_allowed: bool,
     stream_id: Option<StreamId>,
     joined: Option<NanoTime>,
     next_ticket: u64,
@@ -104,6 +105,7 @@ impl MappingCore {
             actions: Outbox::with_capacity(ACTION_CAPACITY),
             now: NanoTime::new(0),
             attached: false,
+            shm_allowed: true,
             stream_id: None,
             joined: None,
             next_ticket: 0,
@@ -136,7 +138,9 @@ impl MappingCore {
         self.lower = None;
         self.successor = None;
         self.forget_failures();
-        self.want(Box::new(regions.clone()), None);
+        if self.shm_allowed {
+            self.want(Box::new(regions.clone()), None);
+        }
     }
 
     /// The lease is gone: what is mapped is void, what is being mapped is not wanted.
@@ -144,6 +148,24 @@ impl MappingCore {
         self.advance(now);
         self.attached = false;
         self.revoke();
+    }
+
+    /// Whether shared memory may be used, as a config said. Without it what is mapped is void, and
+    /// neither grants nor announces are mapped; with it again, the next one is. What is mapped then
+    /// is a first mapping: what came in between came from elsewhere, and is not owed. [TP-CLI-2240]
+    pub fn on_shm_allowed(&mut self, now: NanoTime, allowed: bool) {
+        self.advance(now);
+        if self.shm_allowed && !allowed {
+            self.revoke();
+            self.last_adopted = None;
+        }
+        self.shm_allowed = allowed;
+    }
+
+    /// See [`MappingCore::on_shm_allowed`].
+    #[must_use]
+    pub fn is_shm_allowed(&self) -> bool {
+        self.shm_allowed
     }
 
     /// An announce of any stream. Ignored by producers and without a lease.
@@ -155,6 +177,7 @@ impl MappingCore {
     pub fn on_announce(&mut self, now: NanoTime, realtime_now: NanoTime, announce: &Announce) {
         self.advance(now);
         if !self.attached
+            || !self.shm_allowed
             || self.config.role == Role::Producer
             || self.stream_id != Some(announce.stream_id)
         {
