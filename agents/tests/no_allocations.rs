@@ -61,6 +61,33 @@ fn flow_without_allocating(availability: Availability) {
     assert_eq!(received, bytes);
 }
 
+/// Proves [TP-CLI-1500].
+#[test]
+fn frames_are_skipped_without_allocating() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).max_rate_hz(50).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(10).unwrap();
+    let mut round = |frames: u64| {
+        let (started, seen) = (Instant::now(), consumer.stats().seen());
+        for frame in 1..=frames {
+            producer.offer(&meta, &[7; 10]).unwrap();
+            while consumer.stats().seen() < seen + frame {
+                consumer.poll(|_| {}, 2).unwrap();
+                assert!(started.elapsed() < WAIT);
+            }
+        }
+    };
+    round(200);
+    let allocations = allocation_counter::measure(|| round(2_000));
+    assert_eq!(allocations.count_total, 0, "{allocations:?}");
+    let stats = consumer.stats();
+    assert_eq!(stats.delivered() + stats.rate_limited(), 2_200);
+    assert!(stats.rate_limited() > 0);
+}
+
 /// Proves [TP-CLI-2690].
 #[test]
 fn progress_is_told_and_read_without_allocating() {

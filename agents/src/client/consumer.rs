@@ -23,7 +23,9 @@ use super::options::ConsumerOptions;
 use super::pending::Pending;
 use super::reader::{Reader, was_written};
 use super::ring_reader::RingWatch;
-use super::shared::{Adopted, Configure, ConsumerShared, Events, Notice, OwnStreamState};
+use super::shared::{
+    Adopted, Configure, ConsumerShared, Events, Notice, OwnStreamState, ProgressChange,
+};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
 
@@ -444,6 +446,13 @@ impl Consumer {
         self.throttle.set_rate(configure.max_rate_hz);
         if let (Intake::Descriptors(feed), Some(change)) = (&mut self.intake, configure.change) {
             feed.change(change);
+        }
+        if let Some(listener) = &mut self.listener {
+            match configure.progress {
+                ProgressChange::Unchanged => {}
+                ProgressChange::Shared => listener.change_own(None),
+                ProgressChange::Own(own) => listener.change_own(Some(own)),
+            }
         }
         if self.settings == configure.settings {
             return;

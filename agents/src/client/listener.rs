@@ -41,7 +41,10 @@ pub struct ProgressHeard {
 /// The progress of the frames of one stream.
 #[derive(Debug)]
 pub(super) struct Listener {
+    /// The control stream of everybody.
     subscription: Subscription,
+    /// A control stream of the consumer's own.
+    own: Option<Subscription>,
     heard: VecDeque<ProgressMessage>,
     tracker: ProgressTracker,
     stats: ProgressHeard,
@@ -51,6 +54,7 @@ impl Listener {
     pub(super) fn new(subscription: Subscription, read: ProgressRead) -> Self {
         Self {
             subscription,
+            own: None,
             heard: VecDeque::with_capacity(HEARD_LEN),
             tracker: ProgressTracker::new(read),
             stats: ProgressHeard::default(),
@@ -70,22 +74,35 @@ impl Listener {
         self.tracker.begin_epoch();
     }
 
+    /// From now on progress is heard on this stream, once somebody publishes there; `None` for that
+    /// of everybody.
+    pub(super) fn change_own(&mut self, own: Option<Subscription>) {
+        self.own = own;
+    }
+
     /// Takes in what has come. Called by every poll of the consumer, so that nobody who publishes
     /// on the same stream ever waits for it. [TP-CLI-2685]
     pub(super) fn listen(&mut self, stream_id: StreamId) {
-        for _ in 0..POLLS {
-            let (heard, stats) = (&mut self.heard, &mut self.stats);
-            let fragments = self.subscription.poll(FRAGMENT_LIMIT, |bytes, _| {
+        // [TP-CLI-2177]
+        let has_own = self.own.as_mut().is_some_and(Subscription::is_connected);
+        let (heard, stats) = (&mut self.heard, &mut self.stats);
+        if let Some(own) = &mut self.own {
+            take_in(own, |bytes| {
                 if let Some(message) = decode(bytes, stats)
                     && message.stream_id == stream_id
                 {
                     hear(heard, stats, message);
                 }
             });
-            if fragments < FRAGMENT_LIMIT {
-                return;
-            }
         }
+        take_in(&mut self.subscription, |bytes| {
+            if !has_own
+                && let Some(message) = decode(bytes, stats)
+                && message.stream_id == stream_id
+            {
+                hear(heard, stats, message);
+            }
+        });
     }
 
     /// Delivers up to `limit` of what was heard and is believed; gives their number.
@@ -161,6 +178,16 @@ fn hear(
         stats.overrun += 1;
     }
     heard.push_back(message);
+}
+
+/// Reads what is there, but no more than one call may take.
+fn take_in(subscription: &mut Subscription, mut on_message: impl FnMut(&[u8])) {
+    for _ in 0..POLLS {
+        let fragments = subscription.poll(FRAGMENT_LIMIT, |bytes, _| on_message(bytes));
+        if fragments < FRAGMENT_LIMIT {
+            return;
+        }
+    }
 }
 
 /// Most of what is on a control stream is something else.

@@ -10,6 +10,7 @@ use tensorpool_protocol::client::metadata::SourceMetadata;
 use tensorpool_protocol::client::{Adoption, ConsumerProgress, ConsumerSettings, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
+use tensorpool_transport::Subscription;
 
 use super::event::Event;
 use super::feed::Change;
@@ -124,6 +125,17 @@ pub(super) enum OwnStreamState {
     Silent = 2,
 }
 
+/// Where progress comes from.
+#[derive(Debug)]
+pub(super) enum ProgressChange {
+    /// From where it came before.
+    Unchanged,
+    /// From the control stream of everybody alone.
+    Shared,
+    /// From a stream of the consumer's own.
+    Own(Subscription),
+}
+
 /// What is to be obeyed from now on.
 #[derive(Debug)]
 pub(super) struct Configure {
@@ -134,6 +146,8 @@ pub(super) struct Configure {
     pub(super) max_rate_hz: u16,
     /// Descriptors come from elsewhere.
     pub(super) change: Option<Change>,
+    /// So does progress.
+    pub(super) progress: ProgressChange,
 }
 
 impl ConsumerShared {

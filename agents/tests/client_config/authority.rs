@@ -1,6 +1,7 @@
 //! Somebody who answers hellos, and who tells of frames on streams of a consumer's own, byte by byte
 //! as any peer would.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use tensorpool::client::{Consumer, Endpoint, Event};
@@ -126,7 +127,7 @@ impl Authority {
     }
 
     pub(crate) fn say(&mut self, config: &ConsumerConfig<'_>) {
-        let mut bytes = [0; 256];
+        let mut bytes = [0; 4096];
         let len = config.encode(&mut bytes).unwrap();
         self.say_bytes(&bytes[..len]);
     }
@@ -144,6 +145,15 @@ impl Authority {
             stream_id,
             publication,
             every,
+        });
+    }
+
+    /// Says something on a stream of [`Authority::tell_on`].
+    pub(crate) fn say_on(&mut self, stream_id: u32, bytes: &[u8]) {
+        self.wait(|authority| {
+            let mut own = authority.own.iter_mut();
+            let own = own.find(|own| own.stream_id == stream_id).unwrap();
+            own.publication.offer(bytes).is_sent().then_some(())
         });
     }
 
@@ -185,10 +195,16 @@ pub(crate) fn config(consumer: &Consumer) -> ConsumerConfig<'static> {
     }
 }
 
+/// A channel that producers of this library do not publish on because it is too long: what comes
+/// there is what the authority repeats.
+static UNHEARD: LazyLock<String> =
+    LazyLock::new(|| format!("aeron:ipc?alias={}", "x".repeat(2_000)));
+
+/// Assigns a stream on which no producer follows.
 pub(crate) fn assigning(consumer: &Consumer, stream_id: u32) -> ConsumerConfig<'static> {
     ConsumerConfig {
         descriptor_stream_id: stream_id,
-        descriptor_channel: b"aeron:ipc",
+        descriptor_channel: UNHEARD.as_bytes(),
         ..config(consumer)
     }
 }

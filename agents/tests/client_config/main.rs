@@ -6,9 +6,10 @@ use authority::{Authority, assigning, changed, config, wait_event};
 use support::{STREAM, WAIT, World};
 use tensorpool::client::{
     Client, Consumer, ConsumerMode, DropCause, Endpoint, Event, FrameMeta, OwnStreams, Producer,
+    ProgressHints,
 };
 use tensorpool::codecs::types::Epoch;
-use tensorpool::codecs::wire::{ConsumerConfig, Mode};
+use tensorpool::codecs::wire::{ConsumerConfig, FrameProgress, FrameProgressState, Mode};
 use tensorpool::transport::Channel;
 
 mod authority;
@@ -104,7 +105,7 @@ fn hellos_say_what_was_asked_for_and_reports_the_mode() {
     assert_eq!(again.descriptor.0, id, "what is asked for does not change");
 }
 
-/// Proves [TP-CLI-2165].
+/// Proves [TP-CLI-2163], [TP-CLI-2165], [TP-CLI-2167].
 #[test]
 fn changing_over_and_back_delivers_every_frame_once_and_in_order() {
     let world = World::new();
@@ -125,6 +126,7 @@ fn changing_over_and_back_delivers_every_frame_once_and_in_order() {
             consumer.events().find_map(|event| changed(&event)),
             Some(Some(OWN))
         );
+        assert_eq!(consumer.publication_count(), 1, "the shared one is left");
         authority.say(&config(&consumer));
         flow(&mut authority, &mut producer, &mut consumer, |consumer| {
             consumer.descriptor_stream().is_none()
@@ -135,6 +137,29 @@ fn changing_over_and_back_delivers_every_frame_once_and_in_order() {
             Some(None),
             "round {round}"
         );
+    }
+}
+
+/// Proves [TP-CLI-2163], [TP-CLI-2165].
+#[test]
+fn a_producer_and_a_consumer_of_this_library_meet_on_the_stream_that_is_assigned() {
+    let world = World::new();
+    let mut authority = Authority::new(&world);
+    let (_client, mut producer, mut consumer) = open(&world);
+    let assigning = ConsumerConfig {
+        descriptor_stream_id: OWN,
+        descriptor_channel: b"aeron:ipc",
+        ..config(&consumer)
+    };
+    for _ in 0..3 {
+        authority.say(&assigning);
+        flow(&mut authority, &mut producer, &mut consumer, |consumer| {
+            consumer.descriptor_stream() == Some(OWN)
+        });
+        authority.say(&config(&consumer));
+        flow(&mut authority, &mut producer, &mut consumer, |consumer| {
+            consumer.descriptor_stream().is_none()
+        });
     }
 }
 
@@ -269,6 +294,76 @@ fn foreign_half_and_truncated_configs_do_no_harm() {
         frames += 1;
         frames > 10
     });
+}
+
+/// Proves [TP-CLI-2175], [TP-CLI-2177].
+#[test]
+fn a_control_stream_of_its_own_is_for_progress_and_nothing_else() {
+    let world = World::new();
+    let mut authority = Authority::new(&world);
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client
+        .consumer(STREAM)
+        .progress(ProgressHints::default())
+        .own_streams(OwnStreams::default().and_progress())
+        .wait(WAIT)
+        .unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    offer(&mut producer);
+    let progress = progress(producer.epoch().unwrap());
+    authority.tell_on(OWN, 1);
+    authority.say(&ConsumerConfig {
+        control_stream_id: OWN,
+        control_channel: b"aeron:ipc",
+        ..config(&consumer)
+    });
+    let own_control = |event: &Event| match event {
+        Event::ConfigChanged {
+            control_stream_id, ..
+        } => Some(*control_stream_id),
+        _ => None,
+    };
+    assert_eq!(wait_event(&mut consumer, own_control), Some(OWN));
+    let heard = |consumer: &mut Consumer| {
+        consumer.poll(|_| {}, 16).unwrap();
+        consumer.progress_stats().messages
+    };
+    let started = Instant::now();
+    while heard(&mut consumer) == 0 {
+        authority.say_on(OWN, &progress);
+        assert!(started.elapsed() < WAIT);
+    }
+    authority.say_on(OWN, &progress);
+    // The shared one is not heard for progress now, but for everything else.
+    authority.say_bytes(&progress);
+    authority.say(&config(&consumer));
+    assert_eq!(wait_event(&mut consumer, own_control), None);
+    let on_own = heard(&mut consumer);
+    authority.say_on(OWN, &progress);
+    authority.say_bytes(&progress);
+    let started = Instant::now();
+    while heard(&mut consumer) == on_own {
+        assert!(started.elapsed() < WAIT);
+    }
+    assert_eq!(
+        heard(&mut consumer),
+        on_own + 1,
+        "and nothing was heard twice"
+    );
+}
+
+fn progress(epoch: Epoch) -> Vec<u8> {
+    let mut bytes = [0; 64];
+    let message = FrameProgress {
+        stream_id: STREAM.get(),
+        epoch: epoch.get(),
+        seq: 0,
+        payload_bytes_filled: 1,
+        state: FrameProgressState::Complete,
+    };
+    let len = message.encode(&mut bytes).unwrap();
+    bytes[..len].to_vec()
 }
 
 /// Proves [TP-CLI-2240], [TP-CLI-2250].

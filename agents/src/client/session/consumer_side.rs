@@ -9,7 +9,7 @@ use tensorpool_protocol::client::{
     AeronEndpoint, Cadence, ConfigFollower, ConsumerConfig, ConsumerProgress, ConsumerReporter,
     REPORT_PERIOD_NS,
 };
-use tensorpool_transport::{Channel, Link, SubscriptionOptions};
+use tensorpool_transport::{Channel, Link, Subscription, SubscriptionOptions};
 
 use super::{Context, Facts};
 use crate::client::adapter::Inbound;
@@ -19,7 +19,7 @@ use crate::client::event::Event;
 use crate::client::feed::{Change, Source};
 use crate::client::metadata::MetadataReader;
 use crate::client::proxy::ConsumerReport;
-use crate::client::shared::{Configure, ConsumerShared, OwnStreamState};
+use crate::client::shared::{Configure, ConsumerShared, OwnStreamState, ProgressChange};
 use crate::client::stats::SessionCounters;
 use crate::driver::Endpoint;
 
@@ -64,7 +64,15 @@ struct Told {
     version: u64,
     /// Where its descriptors come from.
     descriptor: Option<AeronEndpoint>,
+    /// Where its progress comes from.
+    control: Option<AeronEndpoint>,
     needs_shared: bool,
+}
+
+/// Only channels that parse are assigned, and ids that Aeron knows.
+fn subscribe(link: &mut Link, own: &AeronEndpoint) -> Option<Subscription> {
+    let (channel, stream_id) = (own.channel.parse().ok()?, own.stream_id.cast_signed());
+    Some(link.add_subscription(&channel, stream_id, SubscriptionOptions::UNTETHERED))
 }
 
 impl ConsumerSide {
@@ -90,6 +98,7 @@ impl ConsumerSide {
             told: Told {
                 version: follower.version(),
                 descriptor: None,
+                control: None,
                 needs_shared: true,
             },
             follower,
@@ -174,16 +183,17 @@ impl ConsumerSide {
         let change = if moved || (needs_shared && !self.told.needs_shared) {
             self.shared.own_stream.store(0, Ordering::Relaxed);
             let own = settings.descriptor.clone().filter(|_| !needs_shared);
-            let (channel, stream_id) = match &own {
-                // Only channels that parse are assigned, and ids that Aeron knows.
-                Some(own) => (own.channel.parse().ok()?, own.stream_id.cast_signed()),
-                None => (self.everybody.channel.clone(), self.everybody.stream_id),
+            let subscription = match &own {
+                Some(own) => subscribe(link, own)?,
+                None => {
+                    let Endpoint { channel, stream_id } = &self.everybody;
+                    link.add_subscription(channel, *stream_id, SubscriptionOptions::UNTETHERED)
+                }
             };
-            let options = SubscriptionOptions::UNTETHERED;
             Some(Change {
                 assigned: settings.descriptor.clone(),
                 source: Source {
-                    subscription: link.add_subscription(&channel, stream_id, options),
+                    subscription,
                     rate_capped: own.is_some() && self.follower.is_own_rate_capped(),
                     own,
                 },
@@ -191,9 +201,15 @@ impl ConsumerSide {
         } else {
             None
         };
+        let progress = match &settings.control {
+            _ if settings.control == self.told.control => ProgressChange::Unchanged,
+            None => ProgressChange::Shared,
+            Some(own) => ProgressChange::Own(subscribe(link, own)?),
+        };
         self.told = Told {
             version,
             descriptor: settings.descriptor.clone(),
+            control: settings.control.clone(),
             needs_shared,
         };
         Some(Configure {
@@ -201,6 +217,7 @@ impl ConsumerSide {
             settings,
             max_rate_hz: self.follower.max_rate_hz(),
             change,
+            progress,
         })
     }
 
