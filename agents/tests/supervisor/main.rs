@@ -1,5 +1,6 @@
 //! The supervisor on a real media driver, with peers that play consumers byte by byte.
 
+mod end_to_end;
 mod fixture;
 
 use std::collections::BTreeSet;
