@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use peer::Peer;
 use support::{STREAM, WAIT, World};
-use tensorpool::client::{Announced, Event, FrameMeta, OfferError, Producer};
-use tensorpool::codecs::wire::{ConsumerConfig, ConsumerHello, FrameDescriptor, Mode, QosConsumer};
+use tensorpool::client::{Announced, Event, FrameMeta, OfferError, Producer, ProgressFloors};
+use tensorpool::codecs::wire::{
+    ConsumerConfig, ConsumerHello, FrameDescriptor, FrameProgress, Mode, QosConsumer,
+};
 use tensorpool::transport::{Subscription, SubscriptionOptions};
 
 #[path = "support/peer.rs"]
@@ -399,6 +401,46 @@ fn a_lossless_producer_needs_no_subscriber_of_the_shared_stream_when_all_have_th
     }
     assert!(producer.stats().descriptors_not_connected > 0);
     assert_eq!(producer.close(WAIT).wait(WAIT).unwrap().unsent, 0);
+}
+
+/// Proves [TP-CLI-2360].
+#[test]
+fn progress_is_told_on_own_control_streams_too_and_nothing_else_is() {
+    const CONTROL: u32 = 32_001;
+    let world = World::new();
+    let client = world.client();
+    let builder = client.producer(STREAM).progress(ProgressFloors::default());
+    let mut producer = builder.wait(WAIT).unwrap();
+    let mut peer = Peer::new(&world);
+    let mut own = peer.subscribe(CONTROL as i32, SubscriptionOptions::UNTETHERED);
+    peer.say_hello(&ConsumerHello {
+        supports_progress: true,
+        ..hello(Mode::Stream, 0)
+    });
+    peer.say_config(&ConsumerConfig {
+        control_stream_id: CONTROL,
+        control_channel: b"aeron:ipc",
+        ..config(Mode::Stream, b"", 0)
+    });
+    let meta = FrameMeta::bytes(1_000).unwrap();
+    let (mut told, started) = (Vec::new(), Instant::now());
+    while told.len() < 20 {
+        producer.poll();
+        peer.receive(&mut own, &mut told);
+        if own.is_connected() {
+            let claim = producer.claim(&meta, 1_000).unwrap();
+            producer.progress(&claim, 1).unwrap();
+            producer.commit(claim).unwrap();
+        }
+        assert!(started.elapsed() < WAIT, "{:?}", producer.progress_stats());
+    }
+    let decoded: Vec<_> = told
+        .iter()
+        .map(|bytes| FrameProgress::decode(bytes).expect("nothing but progress"))
+        .collect();
+    let is_ours = |progress: &FrameProgress| progress.stream_id == STREAM.get();
+    assert!(decoded.iter().all(is_ours), "{decoded:?}");
+    assert!(decoded.is_sorted_by_key(|progress| progress.seq));
 }
 
 /// Proves [TP-CLI-2358].

@@ -40,7 +40,6 @@ struct Descriptors {
 #[derive(Debug)]
 pub(super) struct OwnStreams {
     descriptors: Vec<Descriptors>,
-    controls: Vec<(OwnStreamId, Publication)>,
     counters: OwnCounters,
     slot_count: usize,
     is_lossless: bool,
@@ -50,7 +49,6 @@ impl OwnStreams {
     pub(super) fn new(counters: OwnCounters, is_lossless: bool) -> Self {
         Self {
             descriptors: Vec::new(),
-            controls: Vec::new(),
             counters,
             slot_count: 0,
             is_lossless,
@@ -74,12 +72,6 @@ impl OwnStreams {
 
     pub(super) fn apply(&mut self, change: OwnChange) {
         match change {
-            OwnChange::Open {
-                id,
-                kind: OwnStreamKind::Control,
-                publication,
-                ..
-            } => self.controls.push((id, publication)),
             OwnChange::Open {
                 id,
                 kind: OwnStreamKind::Descriptor,
@@ -108,10 +100,12 @@ impl OwnStreams {
                     }
                 }
             }
-            OwnChange::Close(id) => {
-                self.descriptors.retain(|own| own.id != id);
-                self.controls.retain(|(of, _)| *of != id);
-            }
+            OwnChange::Close(id) => self.descriptors.retain(|own| own.id != id),
+            // The speaker's; closed unused when nothing tells of progress.
+            OwnChange::Open {
+                kind: OwnStreamKind::Control,
+                ..
+            } => {}
         }
     }
 
@@ -165,15 +159,6 @@ impl OwnStreams {
             }
         }
         is_done
-    }
-
-    /// Sends a progress message to everybody with a control stream of its own. What goes wrong is
-    /// counted.
-    #[expect(dead_code, reason = "progress comes with its own change")]
-    pub(super) fn tell_progress(&mut self, message: &[u8]) {
-        for (_, publication) in &mut self.controls {
-            self.counters.count(publication.offer(message));
-        }
     }
 }
 

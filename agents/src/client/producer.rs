@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
+use tensorpool_protocol::client::OwnStreamKind;
 use tensorpool_runtime::IdleStrategy;
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::mapping::Unusable;
@@ -21,7 +22,7 @@ use super::event::Event;
 use super::meta::FrameMeta;
 use super::metadata::MetadataEditor;
 use super::options::ProducerOptions;
-use super::own_streams::OwnStreams;
+use super::own_streams::{OwnChange, OwnStreams};
 use super::pending::Pending;
 use super::session::CloseProducer;
 use super::shared::{Adopted, Events, Notice, ProducerShared};
@@ -402,13 +403,32 @@ impl Producer {
         match notice {
             Notice::Adopt(adopted) => self.adopt(adopted),
             Notice::Event(event) => self.events.push(event),
-            Notice::Own(change) => {
-                if let Some(announcer) = &mut self.announcer {
+            Notice::Own(change) => self.on_own_change(change),
+            // Producers are not told of other producers' ends, nor what consumers are to use.
+            Notice::Ended { .. } | Notice::Configure(_) => {}
+        }
+    }
+
+    fn on_own_change(&mut self, change: OwnChange) {
+        match (change, &mut self.speaker, &mut self.announcer) {
+            (
+                OwnChange::Open {
+                    id,
+                    kind: OwnStreamKind::Control,
+                    publication,
+                    ..
+                },
+                Some(speaker),
+                _,
+            ) => speaker.open_own(id, publication),
+            (change, speaker, announcer) => {
+                if let (OwnChange::Close(id), Some(speaker)) = (&change, speaker) {
+                    speaker.close_own(*id);
+                }
+                if let Some(announcer) = announcer {
                     announcer.own.apply(change);
                 }
             }
-            // Producers are not told of other producers' ends, nor what consumers are to use.
-            Notice::Ended { .. } | Notice::Configure(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tensorpool_codecs::types::{Epoch, Seq, StreamId};
 use tensorpool_codecs::wire::{FrameProgress, FrameProgressState};
 use tensorpool_protocol::client::{
-    ProgressBook, ProgressError, ProgressLimits, ProgressReport, ProgressState, Report,
+    OwnStreamId, ProgressBook, ProgressError, ProgressLimits, ProgressReport, ProgressState, Report,
 };
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::producer::{Claim, Released};
@@ -83,6 +83,8 @@ impl LimitWords {
 #[derive(Debug)]
 pub(super) struct Speaker {
     publication: Publication,
+    /// Control streams of consumers' own.
+    own: Vec<(OwnStreamId, Publication)>,
     stream_id: StreamId,
     epoch: Epoch,
     book: ProgressBook,
@@ -97,6 +99,7 @@ impl Speaker {
     pub(super) fn new(publication: Publication) -> Self {
         Self {
             publication,
+            own: Vec::new(),
             stream_id: StreamId::new(0),
             epoch: Epoch::new(0),
             book: ProgressBook::new(1),
@@ -109,6 +112,15 @@ impl Speaker {
     /// Whether its publication is registered.
     pub(super) fn is_live(&mut self) -> bool {
         self.publication.is_live()
+    }
+
+    /// A consumer has a control stream of its own.
+    pub(super) fn open_own(&mut self, id: OwnStreamId, publication: Publication) {
+        self.own.push((id, publication));
+    }
+
+    pub(super) fn close_own(&mut self, id: OwnStreamId) {
+        self.own.retain(|(of, _)| *of != id);
     }
 
     pub(super) fn stats(&self) -> ProgressSent {
@@ -214,6 +226,13 @@ impl Speaker {
         }
         let sent = offer.is_sent();
         self.stats.sent += u64::from(sent);
+        // What the shared stream did not take comes again, there and here. Progress is a hint: what
+        // a consumer's own stream does not take is not tried again. [TP-CLI-2360]
+        if sent {
+            for (_, publication) in &mut self.own {
+                let _hint = publication.offer(&message);
+            }
+        }
         sent
     }
 }

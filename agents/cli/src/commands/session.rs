@@ -175,6 +175,23 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
             format!("the producer of epoch {epoch} shows no activity"),
             json!({ "epoch": epoch.get() }),
         ),
+        Event::Stalled {
+            channel, stream_id, ..
+        } => (
+            "stalled",
+            format!(
+                "an unpolled subscriber on stream {stream_id} of {channel} holds the descriptors up; frames are \
+                 written, but consumers there are not told of them"
+            ),
+            json!({ "channel": channel.as_ref(), "stream_id": stream_id }),
+        ),
+        Event::Flowing {
+            channel, stream_id, ..
+        } => (
+            "flowing",
+            format!("descriptors flow again on stream {stream_id}"),
+            json!({ "channel": channel.as_ref(), "stream_id": stream_id }),
+        ),
         Event::LinkLost { reason } => (
             "link_lost",
             format!("link lost: {reason}; waiting for a media driver"),

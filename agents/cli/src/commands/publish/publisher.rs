@@ -303,6 +303,8 @@ impl<'a> Publisher<'a> {
                 "bytes_per_s": rate,
                 "drops": drops_json(&stats, self.aborted),
                 "not_connected": stats.descriptors_not_connected,
+                "stalls": stats.stalls,
+                "own_streams": own_streams_json(&stats),
                 "paced": self.paced,
                 "latency_ns": latency.json(),
                 "all_seen": closed.is_ok_and(|report| report.all_seen),
@@ -328,6 +330,16 @@ fn drops_json(stats: &ProducerStats, aborted: u64) -> Value {
         "admin_action": stats.descriptors_admin_action,
         "link_down": stats.descriptors_link_down,
         "refused": stats.descriptor_errors,
+    })
+}
+
+/// Descriptors on streams of consumers' own.
+fn own_streams_json(stats: &ProducerStats) -> Value {
+    json!({
+        "sent": stats.own_descriptors,
+        "skipped_by_rate": stats.own_descriptors_skipped,
+        "not_connected": stats.own_descriptors_not_connected,
+        "failed": stats.own_descriptors_failed,
     })
 }
 
