@@ -305,9 +305,9 @@ impl ClientConductor {
             Availability::Descriptor => {
                 let Endpoint { channel, stream_id } = &everybody;
                 let options = SubscriptionOptions::UNTETHERED;
-                Intake::Descriptors(Feed::new(
+                Intake::Descriptors(Box::new(Feed::new(
                     self.link.add_subscription(channel, *stream_id, options),
-                ))
+                )))
             }
             // [TP-CLI-2900]
             Availability::HeaderRing => Intake::Ring(RingWatch::default()),

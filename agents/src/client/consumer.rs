@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::{Sender, bounded};
 use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
 use tensorpool_protocol::client::metadata::SourceMetadata;
-use tensorpool_protocol::client::{Adoption, AeronEndpoint, ConsumerSettings, SourceEnd};
-use tensorpool_protocol::common::{ConsumerMode, StreamGeometry};
+use tensorpool_protocol::client::{Adoption, ConsumerSettings, SourceEnd};
+use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_protocol::frame::{DropCause, FrameLedger, Presence, Throttle};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
@@ -23,13 +23,14 @@ use super::options::ConsumerOptions;
 use super::pending::Pending;
 use super::reader::{Reader, was_written};
 use super::ring_reader::RingWatch;
-use super::shared::{
-    Adopted, Configure, ConsumerShared, Events, Notice, OwnStreamState, ProgressChange,
-};
+use super::shared::{Adopted, ConsumerShared, Events, Notice, OwnStreamState};
 use super::stats::{ConsumerCounters, ConsumerStats};
 use super::worker::SessionId;
 
+mod configured;
 mod hearing;
+
+use configured::Fallback;
 
 /// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
 /// catches up.
@@ -47,14 +48,8 @@ pub(super) struct Current {
 /// How a consumer hears of frames.
 #[derive(Debug)]
 pub(super) enum Intake {
-    Descriptors(Feed),
+    Descriptors(Box<Feed>),
     Ring(RingWatch),
-}
-
-/// Payloads do not come from shared memory.
-#[derive(Debug)]
-struct Fallback {
-    uri: Option<String>,
 }
 
 /// A source that ended and whose last frames are still to be read.
@@ -343,38 +338,6 @@ impl Consumer {
             .map(|current| current.geometry.slot_count())
     }
 
-    /// How it gets its frames: reduced to its rate when it asked for that, or when the authority of
-    /// the stream said so.
-    #[must_use]
-    pub fn mode(&self) -> ConsumerMode {
-        self.settings.mode
-    }
-
-    /// Whether payloads do not come from shared memory: the authority of the stream said so, or the
-    /// memory could not be mapped although there is somewhere else to get them. No frames are
-    /// delivered then; [`Event::Fallback`] told of it, and [`Event::Remapped`] tells of the end.
-    #[must_use]
-    pub fn is_fallback(&self) -> bool {
-        self.fallback.is_some()
-    }
-
-    /// Where payloads come from then: an Aeron channel or `bridge://name`, for the application to
-    /// follow. `None` unless [`Consumer::is_fallback`], or when nobody named a place.
-    #[must_use]
-    pub fn fallback_uri(&self) -> Option<&str> {
-        self.fallback.as_ref()?.uri.as_deref()
-    }
-
-    /// The Aeron stream that told it of its last frames, if that is one of its own; `None` for the
-    /// stream of everybody.
-    #[must_use]
-    pub fn descriptor_stream(&self) -> Option<u32> {
-        match &self.intake {
-            Intake::Descriptors(feed) => feed.own_stream().map(|own| own.stream_id),
-            Intake::Ring(_) => None,
-        }
-    }
-
     /// Publications of the descriptor stream it hears at the moment, of whatever stream; none if it
     /// watches the header ring.
     pub fn publication_count(&mut self) -> usize {
@@ -428,43 +391,6 @@ impl Consumer {
                 }
             }
         }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        if let Event::Fallback { uri } = &event {
-            self.fallback = Some(Fallback { uri: uri.clone() });
-            self.current.take_if(|current| current.mapping.is_revoked());
-        }
-        self.events.push(event);
-    }
-
-    /// The conductor has found a config that is to be obeyed.
-    fn configure(&mut self, configure: Configure) {
-        self.shared
-            .configured
-            .store(configure.version, Ordering::Release);
-        self.throttle.set_rate(configure.max_rate_hz);
-        if let (Intake::Descriptors(feed), Some(change)) = (&mut self.intake, configure.change) {
-            feed.change(change);
-        }
-        if let Some(listener) = &mut self.listener {
-            match configure.progress {
-                ProgressChange::Unchanged => {}
-                ProgressChange::Shared => listener.change_own(None),
-                ProgressChange::Own(own) => listener.change_own(Some(own)),
-            }
-        }
-        if self.settings == configure.settings {
-            return;
-        }
-        self.settings = configure.settings;
-        let stream = |own: &Option<AeronEndpoint>| own.as_ref().map(|own| own.stream_id);
-        self.events.push(Event::ConfigChanged {
-            mode: self.settings.mode,
-            use_shm: self.settings.use_shm,
-            descriptor_stream_id: stream(&self.settings.descriptor),
-            control_stream_id: stream(&self.settings.control),
-        });
     }
 
     fn adopt(&mut self, adopted: Adopted) {

@@ -82,6 +82,7 @@ impl FrameLedger {
     }
 
     /// Of a selection: frames before `seq` that were not told of will not be. Gives their number.
+    /// [TP-CLI-2230], [TP-CLI-2290]
     pub fn on_skipped(&mut self, seq: Seq) -> u64 {
         let skipped = self
             .tracker

@@ -321,6 +321,7 @@ impl ConfigFollower {
     }
 
     /// Told so, or asked for: a consumer keeps to its rate also when the authority sees no need.
+    /// [TP-CLI-2220]
     fn effective_mode(&self, told: ConsumerMode) -> ConsumerMode {
         match (self.wishes.mode, told) {
             (ConsumerMode::Stream, ConsumerMode::Stream) => ConsumerMode::Stream,
@@ -346,7 +347,7 @@ impl ConfigFollower {
         other && holds && !self.is_silent
     }
 
-    /// A decline may also name the shared stream (Driver Model v1.0 §11).
+    /// A decline may also name the shared stream (Driver Model v1.0 §11). [TP-CLI-2185]
     fn is_shared(&self, own: &AeronEndpoint) -> bool {
         fn place(channel: &str) -> &str {
             match channel.split_once('?') {
