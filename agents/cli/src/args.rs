@@ -25,6 +25,7 @@ pub struct Cli {
 const ROOT_EXAMPLES: &str = "\
 Examples:
   agent-runner run media-driver,driver    everything one machine needs
+  agent-runner config generate > tensorpool.toml
   agent-runner publish --pattern interop --size 640KiB --count 100000
   agent-runner subscribe --verify interop
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
@@ -35,6 +36,8 @@ Examples:
 pub enum Command {
     /// Run one or more roles until SIGINT or SIGTERM.
     Run(RunArgs),
+    /// Check, show or generate a configuration; nothing is run.
+    Config(ConfigArgs),
     /// Publish frames from a file, standard input or a pattern.
     Publish(PublishArgs),
     /// Receive frames: write them out, verify them, or just show the figures.
@@ -48,13 +51,17 @@ impl Command {
         matches!(self, Self::Subscribe(args) if args.output.as_deref() == Some(Path::new("-")))
     }
 
-    /// The options all commands share.
+    /// Whether programs read what is said.
     #[must_use]
-    pub fn aeron(&self) -> &AeronArgs {
+    pub fn json(&self) -> bool {
         match self {
-            Self::Run(args) => &args.aeron,
-            Self::Publish(args) => &args.aeron,
-            Self::Subscribe(args) => &args.aeron,
+            Self::Run(args) => args.aeron.json,
+            Self::Config(args) => match &args.action {
+                ConfigAction::Check(args) | ConfigAction::Show(args) => args.aeron.json,
+                ConfigAction::Generate => false,
+            },
+            Self::Publish(args) => args.aeron.json,
+            Self::Subscribe(args) => args.aeron.json,
         }
     }
 }
@@ -140,12 +147,59 @@ pub enum Threading {
     Dedicated,
 }
 
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  agent-runner config generate > tensorpool.toml
+  agent-runner config check tensorpool.toml
+  agent-runner config show tensorpool.toml --no-env
+  agent-runner config show --json | jq '.\"driver.control_stream_id\"'
+
+Every key of [driver], [shm] and [policies] but shm.allowed_base_dirs has a variable:
+the key in upper case with underscores (DRIVER_CONTROL_STREAM_ID). AERON_DIR,
+TP_CONTROL_CHANNEL and TP_CONTROL_STREAM_ID are understood as well. Flags win over
+variables, variables over the file, the file over the defaults.";
+
+/// `agent-runner config`.
+#[derive(Debug, Args)]
+#[command(after_help = CONFIG_EXAMPLES)]
+pub struct ConfigArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What can be done with a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Say what is wrong or odd; exit with 0 if it can be run with, else with 2.
+    Check(ConfigFileArgs),
+    /// Print what is in effect as TOML, with where each value is from.
+    Show(ConfigFileArgs),
+    /// Print a commented sample with every key and its default.
+    Generate,
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct ConfigFileArgs {
+    /// Configuration file (TOML); without one, defaults and environment.
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+    /// Aeron and configuration.
+    #[command(flatten)]
+    pub aeron: AeronArgs,
+}
+
 /// What a client of a stream needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct StreamArgs {
-    /// Stream to attach to.
+    /// Stream to attach to; 0 with --create is any free id.
     #[arg(long, short = 's', value_name = "ID", default_value_t = 10_000)]
     pub stream: u32,
+    /// Create the stream if there is none with this id; with --stream 0, one with any free id. The
+    /// driver must allow dynamic streams.
+    #[arg(long)]
+    pub create: bool,
     /// Client id; 0 picks a free one.
     #[arg(long, value_name = "ID", default_value_t = 0)]
     pub client_id: u32,

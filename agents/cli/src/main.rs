@@ -10,7 +10,7 @@ use serde_json::json;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Frames on standard output keep everything else away from it, an error too.
-    let report = Reporter::new(cli.command.aeron().json, cli.command.frames_on_stdout());
+    let report = Reporter::new(cli.command.json(), cli.command.frames_on_stdout());
     match agent_runner::commands::execute(cli) {
         Ok(code) => code,
         Err(error) => {

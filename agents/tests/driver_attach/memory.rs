@@ -68,7 +68,7 @@ fn epochs_that_are_left_are_not_held_open() {
 /// Proves [TP-DRV-1012].
 #[test]
 fn young_epochs_stay_and_old_ones_go() {
-    for (min_age_ns, stay) in [(0, 1..=2), (3_600_000_000_000, 6..=6)] {
+    for (min_age_ns, stay) in [(0, 1..=2), (3_600_000_000_000, 5..=5)] {
         let fixture = Fixture::new();
         let driver = fixture.driver(|config| config.epoch_min_age_ns = min_age_ns);
         visit(&fixture, 3);

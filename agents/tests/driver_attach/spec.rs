@@ -151,3 +151,35 @@ fn huge_pages_that_are_required_and_not_there_keep_a_driver_from_starting() {
         "{error}"
     );
 }
+
+/// Proves [TP-DRV-0575].
+#[test]
+fn what_matches_no_lease_is_counted() {
+    let fixture = Fixture::new();
+    let driver = fixture.driver(|_| {});
+    let mut client = fixture.client();
+    let granted = client.attach(7, P, STREAM).granted();
+    client.keepalive(&granted, 7, P);
+    client.wait_until("the right one counts", |_| {
+        driver.counter("Keepalives") == 1
+    });
+    assert_eq!(driver.counter("LeaseHsmUnhandled"), 0);
+    let counted = |client: &mut super::Client, count| {
+        client.wait_until("it is counted", |_| {
+            driver.counter("LeaseHsmUnhandled") == count
+        });
+    };
+    client.keepalive(&granted, 8, P);
+    counted(&mut client, 1);
+    client.detach(&granted, 7, C);
+    counted(&mut client, 2);
+    let stranger = super::client::Granted {
+        lease_id: granted.lease_id + 1,
+        ..granted.clone()
+    };
+    client.keepalive(&stranger, 7, P);
+    counted(&mut client, 3);
+    client.detach(&stranger, 7, P);
+    counted(&mut client, 4);
+    assert_eq!(driver.counter("Leases"), 1);
+}

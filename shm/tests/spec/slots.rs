@@ -60,6 +60,21 @@ fn payload_lies_in_the_slot_of_its_header_from_the_start() {
     }
 }
 
+/// Proves [TP-SHM-0250].
+#[test]
+fn payloads_beyond_4_gib_lie_where_their_slot_is() {
+    const GIB: u64 = 1 << 30;
+    let stream = Stream::sparse(8, GIB as u32);
+    let mut ring = ProducerRing::new(stream.map(Access::ReadWrite)).unwrap();
+    for seq in 0..8_u64 {
+        publish(&mut ring, &(seq + 100).to_le_bytes());
+    }
+    for seq in 0..8 {
+        let payload = u64::from_le_bytes(stream.peek(POOL, 64 + GIB * seq));
+        assert_eq!(payload, seq + 100, "slot {seq}");
+    }
+}
+
 /// Proves [TP-SHM-0820].
 #[test]
 fn sequences_of_an_epoch_start_at_zero_and_have_no_gaps() {

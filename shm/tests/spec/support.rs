@@ -31,6 +31,15 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(slot_count: u32, stride_bytes: u32) -> Self {
+        Self::filled(slot_count, stride_bytes, Fill::Allocated)
+    }
+
+    /// Memory comes page by page, as it is touched.
+    pub(crate) fn sparse(slot_count: u32, stride_bytes: u32) -> Self {
+        Self::filled(slot_count, stride_bytes, Fill::Sparse)
+    }
+
+    fn filled(slot_count: u32, stride_bytes: u32, fill: Fill) -> Self {
         let temp = tempfile::Builder::new()
             .prefix("tp-spec")
             .tempdir_in("/dev/shm")
@@ -54,7 +63,7 @@ impl Stream {
                 geometry: &geometry,
                 pid: std::process::id(),
                 created: NanoTime::new(1_000),
-                fill: Fill::Allocated,
+                fill,
                 prefault: false,
                 mlock: false,
                 require_hugepages: false,

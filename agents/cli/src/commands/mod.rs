@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod config;
 mod pacer;
 pub mod publish;
 pub mod run;
@@ -19,6 +20,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let frames_on_stdout = cli.command.frames_on_stdout();
     match cli.command {
         Command::Run(args) => run::execute(&args),
+        Command::Config(args) => config::execute(&args),
         Command::Publish(args) => publish::execute(&args),
         Command::Subscribe(args) => subscribe::execute(&args, frames_on_stdout),
     }

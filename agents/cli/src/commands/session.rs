@@ -58,7 +58,8 @@ fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
         {
             anyhow!(
                 "{error}; `agent-runner run driver` says which streams there are when it starts, \
-                 choose one with --stream, or add this one to its configuration"
+                 choose one with --stream, add this one to its configuration, or use --create if \
+                 it allows dynamic streams"
             )
         }
         _ => anyhow!(error),

@@ -2,16 +2,19 @@
 
 use anyhow::{Context, anyhow};
 use std::io::IsTerminal;
+use std::path::Path;
 
 use tensorpool::client::ClientConfig;
 use tensorpool::codecs::types::StreamId;
 use tensorpool::driver::DriverConfig;
+use tensorpool::protocol::common::PublishMode;
 use tensorpool::protocol::driver::StreamIdRange;
 use tensorpool::transport::Channel;
 
 use crate::args::{AeronArgs, StreamArgs};
 use crate::config::{
-    self, ConfigRequest, DriverSettings, Environment, ProfileSettings, ShmSettings,
+    self, ConfigError, ConfigRequest, DriverSettings, Environment, LoadedConfig, Override,
+    ProfileSettings, ShmSettings,
 };
 use crate::report::warn;
 
@@ -20,6 +23,35 @@ use crate::report::warn;
 /// # Errors
 /// Every mistake in it, with file, line and caret.
 pub(super) fn load(args: &AeronArgs) -> anyhow::Result<DriverSettings> {
+    let coloured = std::io::stderr().is_terminal();
+    let loaded = try_load(args, None).map_err(|e| anyhow!("{}", e.render(coloured)))?;
+    for diagnostic in &loaded.diagnostics {
+        warn(&diagnostic.render(&loaded.path, &loaded.source_text, coloured));
+    }
+    for set in &loaded.overrides {
+        // The flag was typed a moment ago, and the directory is shown anyway.
+        if set.key != "driver.aeron_dir" {
+            warn(&describe(set));
+        }
+    }
+    Ok(loaded.settings)
+}
+
+/// What is to be said about a key that was set from outside the file.
+pub(super) fn describe(set: &Override) -> String {
+    let value = if config::is_secret(set.key) {
+        "(not shown)"
+    } else {
+        &set.value
+    };
+    format!("note: {} = {value} ({})", set.key, set.origin)
+}
+
+/// Loads the configuration of `file`, or else of the flags, and says nothing.
+///
+/// # Errors
+/// Every mistake in it, with file, line and caret.
+pub(super) fn try_load(args: &AeronArgs, file: Option<&Path>) -> Result<LoadedConfig, ConfigError> {
     let environment = if args.no_env {
         Environment::empty()
     } else {
@@ -31,25 +63,11 @@ pub(super) fn load(args: &AeronArgs) -> anyhow::Result<DriverSettings> {
         .map(|dir| ("driver.aeron_dir", "--aeron-dir", dir.display().to_string()))
         .collect();
     let request = ConfigRequest {
-        path: args.config.as_deref(),
+        path: file.or(args.config.as_deref()),
         environment,
         flags: &flags,
     };
-    let coloured = std::io::stderr().is_terminal();
-    let loaded = config::load(&request).map_err(|e| anyhow!("{}", e.render(coloured)))?;
-    for diagnostic in &loaded.diagnostics {
-        warn(&diagnostic.render(&loaded.path, &loaded.source_text, coloured));
-    }
-    for set in &loaded.overrides {
-        // The flag was typed a moment ago, and the directory is shown anyway.
-        if set.key != "driver.aeron_dir" {
-            warn(&format!(
-                "note: {} = {} ({})",
-                set.key, set.value, set.origin
-            ));
-        }
-    }
-    Ok(loaded.settings)
+    config::load(&request)
 }
 
 /// What the driver is started with.
@@ -146,6 +164,15 @@ pub(super) fn without_effect(settings: &DriverSettings) -> Vec<String> {
         .filter(|(set, _)| *set)
         .map(|(_, text)| (*text).to_owned())
         .collect()
+}
+
+/// How a client asks for its stream.
+pub(super) fn publish_mode(stream: &StreamArgs) -> PublishMode {
+    if stream.create {
+        PublishMode::ExistingOrCreate
+    } else {
+        PublishMode::RequireExisting
+    }
 }
 
 /// What a client is started with.

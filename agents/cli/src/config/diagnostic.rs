@@ -57,6 +57,16 @@ impl Diagnostic {
         self
     }
 
+    /// Line and column of the place in `source`, counted from 1, the column in characters.
+    #[must_use]
+    pub fn position(&self, source: &str) -> Option<(usize, usize)> {
+        let (span, _) = self.place.as_ref()?;
+        let before = source.get(..span.start.min(source.len()))?;
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        Some((line, before[line_start..].chars().count() + 1))
+    }
+
     /// The text for a terminal, with the line of `source` in question; in colour if so wished. Ends
     /// without a newline.
     #[must_use]

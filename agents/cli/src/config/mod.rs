@@ -13,6 +13,7 @@ mod profiles;
 mod range;
 mod sections;
 mod settings;
+mod show;
 mod supervisor;
 mod validate;
 mod values;
@@ -29,4 +30,5 @@ pub use settings::{
     DEFAULT_CHANNEL, DEFAULT_STREAM_ID, DriverSettings, Endpoint, EndpointSettings, PolicySettings,
     PoolSettings, ProfileSettings, ShmSettings, StreamSettings,
 };
+pub use show::{Entry, Origin, as_json, as_toml, entries, is_secret};
 pub use supervisor::{PerConsumerSettings, SupervisorSettings};

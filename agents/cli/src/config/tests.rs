@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod show;
 mod streams;
 mod supervisor;
 

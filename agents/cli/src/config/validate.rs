@@ -1,5 +1,7 @@
 //! What settings must satisfy together.
 
+use tensorpool::transport::Channel;
+
 use super::diagnostic::{Diagnostic, Severity};
 use super::document::Document;
 use super::range::IdRange;
@@ -40,10 +42,15 @@ fn check_endpoints(document: &mut Document<'_>, settings: &DriverSettings) {
     }
     let Endpoint { channel, stream_id } = &driver.control;
     if driver.announce.stream_id == *stream_id && driver.announce.channel != *channel {
-        let warning = Diagnostic::warning(format!(
-            "announce and control use stream {stream_id} on different channels"
-        ))
-        .help("on one media driver the term lengths of both channels must agree");
+        let term_len = |channel: &str| channel.parse::<Channel>().ok()?.term_length();
+        let title = match (term_len(channel), term_len(&driver.announce.channel)) {
+            (Some(one), Some(other)) if one != other => {
+                format!("announce and control have two term lengths on stream {stream_id}")
+            }
+            _ => format!("announce and control use stream {stream_id} on different channels"),
+        };
+        let warning = Diagnostic::warning(title)
+            .help("on one media driver the term lengths of both channels must agree");
         report(
             document,
             "driver.announce_channel",

@@ -153,6 +153,16 @@ impl LeaseTable {
         }
     }
 
+    /// Hands out the written epochs of a stream beyond those kept, however young: a stream takes no
+    /// more than its kept epochs and the one that is made ([TP-DRV-1013]).
+    pub(super) fn make_room(&mut self, index: usize) {
+        while let Some(epoch) = self.streams[index].written_surplus(&self.config) {
+            if !self.let_go(index, epoch) {
+                return;
+            }
+        }
+    }
+
     /// Hands out every superseded epoch, however young; whether there was one. Nothing when
     /// collection is turned off ([TP-DRV-1016]).
     fn retire_everything_superseded(&mut self) -> bool {

@@ -21,8 +21,8 @@ pub(super) struct EpochOnDisk {
     pub(super) superseded_at: NanoTime,
 }
 
-/// Superseded epochs of a stream that may wait for their age; beyond that the oldest go at once,
-/// so that a producer that comes and goes all the time does not fill the file system.
+/// Superseded epochs of a stream nobody wrote that may wait for their age; beyond that the oldest
+/// go at once, so that they do not pile up when producers come and go all the time.
 const MAX_YOUNG: usize = 8;
 
 /// Regions the worker is creating.
@@ -144,18 +144,25 @@ impl Stream {
         self.announce_due = None;
     }
 
+    /// The oldest epoch a producer wrote that need not be kept.
+    pub(super) fn written_surplus(&self, config: &LeaseConfig) -> Option<Epoch> {
+        let kept = (config.kept_epochs.max(1) - 1) as usize;
+        let mut written = self.superseded.iter().filter(|old| old.written);
+        let count = written.clone().count();
+        written.next().filter(|_| count > kept).map(|old| old.epoch)
+    }
+
     /// The oldest superseded epoch that need not be kept, and from when on it may go: those nobody
     /// wrote, and of the written ones all but the newest ([TP-DRV-1010], [TP-DRV-1012]).
     pub(super) fn next_to_retire(&self, config: &LeaseConfig) -> Option<(Epoch, NanoTime)> {
-        let kept = (config.kept_epochs.max(1) - 1) as usize;
-        let written = self.superseded.iter().filter(|old| old.written).count();
-        let unwritten = self.superseded.len() - written;
-        let surplus = written.saturating_sub(kept);
-        let oldest = self
+        let surplus = self.written_surplus(config);
+        let mut goes = self
             .superseded
             .iter()
-            .find(|old| !old.written || surplus > 0)?;
-        let due = if unwritten + surplus > MAX_YOUNG {
+            .filter(|old| !old.written || surplus.is_some());
+        let unwritten = self.superseded.iter().filter(|old| !old.written).count();
+        let oldest = goes.next()?;
+        let due = if unwritten > MAX_YOUNG {
             oldest.superseded_at
         } else {
             oldest.superseded_at.after_ns(config.epoch_min_age_ns)

@@ -196,6 +196,9 @@ impl LeaseTable {
 
     /// Begins the next epoch of a stream; the worker's answer goes on from here.
     pub(super) fn provision(&mut self, index: usize, backing: Backing) {
+        if backing == Backing::Allocated {
+            self.make_room(index);
+        }
         let epoch = self.epochs.next(self.now);
         self.stats.epochs += 1;
         self.order(

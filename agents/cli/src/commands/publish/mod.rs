@@ -47,6 +47,7 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     let pending = client
         .producer(stream_id)
         .client_id(Some(ClientId::new(args.stream.client_id)))
+        .publish_mode(settings::publish_mode(&args.stream))
         .lossless(args.lossless)
         .open();
     let Some(producer) = session::open(pending, &stop, &args.stream)? else {

@@ -40,6 +40,8 @@ impl DriverRole {
         let aeron_dir = config.aeron_dir.display().to_string();
         let base_dir = config.base_dir.display().to_string();
         let streams: Vec<u32> = config.streams.iter().map(|s| s.stream_id.get()).collect();
+        let dynamic = config.dynamic.iter().flat_map(|dynamic| &dynamic.ranges);
+        let dynamic: Vec<String> = dynamic.map(ToString::to_string).collect();
         let mut setup = DriverSetup::prepare(config)?;
         let leftovers = setup.leftovers();
         if !leftovers.removed.is_empty() {
@@ -50,12 +52,17 @@ impl DriverRole {
         let events = setup.observe();
         let region_dir = setup.region_dir().display().to_string();
         let ready_text = format!(
-            "driver ready: streams {streams:?} in {region_dir}, media driver in {aeron_dir} (pid {})",
+            "driver ready: streams {streams:?}{} in {region_dir}, media driver in {aeron_dir} (pid {})",
+            match dynamic.as_slice() {
+                [] => String::new(),
+                ranges => format!(" and new ones in {}", ranges.join(", ")),
+            },
             std::process::id()
         );
         let about = json!({
             "role": "driver",
             "streams": streams,
+            "dynamic": dynamic,
             "base_dir": base_dir,
             "region_dir": region_dir,
             "aeron_dir": aeron_dir,

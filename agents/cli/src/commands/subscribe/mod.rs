@@ -32,6 +32,7 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
     let mut builder = client
         .consumer(StreamId::new(args.stream.stream))
         .client_id(Some(ClientId::new(args.stream.client_id)))
+        .publish_mode(settings::publish_mode(&args.stream))
         .max_rate_hz(args.max_rate.unwrap_or(0));
     if args.own_stream {
         builder = builder.own_streams(OwnStreams::descriptors());

@@ -94,6 +94,11 @@ pub struct AttachClient {
     last_refusal: Option<AttachError>,
     last_shutdown: Option<DriverShutdown>,
     last_announced: Option<(Option<ClientId>, Epoch)>,
+    /// The stream id that is asked for: the configured one, and where that is 0, once there was a
+    /// grant, the granted one.
+    wanted: StreamId,
+    /// The stream id that was asked for when the lease was granted.
+    asked: StreamId,
     stats: AttachStats,
 }
 
@@ -118,6 +123,8 @@ impl AttachClient {
             last_refusal: None,
             last_shutdown: None,
             last_announced: None,
+            wanted: config.stream_id,
+            asked: config.stream_id,
             stats: AttachStats::default(),
             random,
             config,
@@ -225,7 +232,7 @@ impl AttachClient {
         if detach.request.correlation_id != response.correlation_id {
             return;
         }
-        let requested = self.config.stream_id;
+        let requested = self.asked;
         if response.code == Some(ResponseCode::Rejected) && detach.request.stream_id != requested {
             // Some drivers file a dynamic stream's lease under the id that was asked for.
             let (lease_id, expires) = (detach.request.lease_id, detach.expires);
@@ -417,7 +424,7 @@ impl AttachClient {
     pub fn stream_id(&self) -> Option<StreamId> {
         match &self.state {
             State::Attached(lease) => Some(lease.stream_id),
-            _ => Some(self.config.stream_id).filter(|id| id.get() != 0),
+            _ => Some(self.wanted).filter(|id| id.get() != 0),
         }
     }
 

@@ -31,7 +31,7 @@ impl AttachClient {
     pub(super) fn attach_request(&self, correlation_id: CorrelationId) -> AttachRequest {
         AttachRequest {
             correlation_id,
-            stream_id: self.config.stream_id,
+            stream_id: self.wanted,
             client_id: self.client_id,
             role: self.config.role,
             expected_layout_version: LAYOUT_VERSION,
@@ -56,7 +56,12 @@ impl AttachClient {
         }
     }
 
+    /// Who was given any stream stays with it: its consumers know it by that id ([TP-CLI-0525]).
     pub(super) fn on_granted(&mut self, grant: Grant) {
+        self.asked = self.wanted;
+        if self.wanted.get() == 0 {
+            self.wanted = grant.regions.stream_id;
+        }
         self.state = State::Attached(Lease {
             lease_id: grant.lease_id,
             stream_id: grant.regions.stream_id,

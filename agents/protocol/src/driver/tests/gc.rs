@@ -4,7 +4,7 @@ use tensorpool_codecs::types::Epoch;
 
 use super::support::*;
 use crate::common::Role;
-use crate::driver::{LeaseAction, LeaseConfig, RegionFailure};
+use crate::driver::{Destination, LeaseAction, LeaseConfig, RegionFailure};
 
 const P: Role = Role::Producer;
 const FULL: RegionFailure = RegionFailure::NoSpace {
@@ -56,6 +56,36 @@ fn a_superseded_epoch_stays_for_its_minimum_age() {
     );
 }
 
+/// Proves [TP-DRV-1013].
+#[test]
+fn a_producer_that_comes_back_at_once_takes_the_room_of_the_oldest() {
+    let mut driver = Driver::new(aged());
+    let mut written = Vec::new();
+    for client in 1..=6 {
+        driver.attach(client, P, STREAM);
+        loop {
+            match driver.take(Destination::Region).expect("an order") {
+                LeaseAction::Retire { epoch, .. } => written.retain(|old| *old != epoch),
+                LeaseAction::Provision(order) => {
+                    assert!(written.len() < 2, "two are kept, this one included");
+                    written.push(order.epoch);
+                    driver.ready(&order);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let done = driver.run();
+        written.retain(|old| !retired(&done).contains(old));
+        let Some(LeaseAction::AttachOk(grant)) = done.first() else {
+            panic!("{done:?}")
+        };
+        driver.detach(grant, client, P);
+        let gone = retired(&driver.run());
+        written.retain(|old| !gone.contains(old));
+    }
+}
+
 /// Proves [TP-DRV-1014].
 #[test]
 fn epochs_that_wait_for_their_age_do_not_pile_up() {
@@ -76,7 +106,7 @@ fn a_full_file_system_takes_young_epochs_too() {
     driver.attach(8, P, STREAM);
     let order = driver.order();
     driver.fail(&order, &FULL);
-    let next = driver.take(crate::driver::Destination::Region);
+    let next = driver.take(Destination::Region);
     let expected = LeaseAction::Retire {
         stream_id: STREAM.into(),
         epoch: first,

@@ -310,6 +310,34 @@ fn a_rejected_detach_of_a_dynamic_stream_is_repeated_once_with_the_requested_id(
     assert!(client.is_closed());
 }
 
+/// Proves [TP-CLI-0525].
+#[test]
+fn a_client_that_was_given_any_stream_comes_back_to_that_one() {
+    let mut client = AttachClient::new(AttachConfig::new(StreamId::new(0), Role::Producer, 7));
+    client.on_link_up(at(0));
+    client.open(at(0));
+    let wanted = |client: &mut AttachClient| loop {
+        if let Some(ControlRequest::Attach(request)) = client.peek_request() {
+            break request;
+        }
+        let now = client.now;
+        client.on_request_sent(now);
+    };
+    let first = wanted(&mut client);
+    assert_eq!(first.stream_id, StreamId::new(0));
+    assert_eq!(client.stream_id(), None);
+    let grant = AttachResponse {
+        stream_id: Some(StreamId::new(20_001)),
+        ..ok(first.correlation_id)
+    };
+    client.on_attach_response(at(1), &grant);
+    client.on_lease_revoked(at(2), &revoke_of(&client, 900));
+    events(&mut client);
+    assert_eq!(client.stream_id(), Some(StreamId::new(20_001)));
+    client.on_timeout(at(5_000));
+    assert_eq!(wanted(&mut client).stream_id, StreamId::new(20_001));
+}
+
 /// Proves [TP-CLI-0530].
 #[test]
 fn closing_without_a_lease_is_immediate_and_idempotent() {
