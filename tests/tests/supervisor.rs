@@ -183,12 +183,11 @@ fn consumers_beside_a_driver_and_a_supervisor_get_distinct_streams_that_are_told
 fn a_driver_whose_file_has_the_table_brings_a_supervisor_and_frames_still_flow() {
     let sandbox = Sandbox::new();
     let _media_driver = sandbox.media_driver();
-    let config = config(&sandbox, "", "[supervisor]\nforce_mode = 2\n");
+    let config = config(&sandbox, "", "[supervisor]\n");
     let mut driver = run(&sandbox, "driver", &config, &["driver", "supervisor"]);
-    assert_eq!(
-        Consumers::new(&sandbox).ask(7, (1, 1)),
-        ((0, 0), Mode::RateLimited)
-    );
+    // Everybody is answered, also one that asks for nothing.
+    let answer = Consumers::new(&sandbox).ask(7, (0, 0));
+    assert_eq!(answer, ((0, 0), Mode::Stream));
     let mut subscriber = sandbox.spawn("subscriber", ["subscribe", "--json", "--verify", "seq"]);
     let mut publisher = sandbox.spawn(
         "publisher",
@@ -247,4 +246,52 @@ fn consumers_keep_their_streams_when_the_supervisor_is_killed_and_started_again(
     assert_eq!(consumers.ask(7, before[0]).0, before[0]);
     supervisor.signal(Signal::TERM);
     supervisor.expect_success();
+}
+
+#[test]
+fn subscribers_that_ask_hear_of_frames_on_streams_of_their_own() {
+    let sandbox = Sandbox::new();
+    let _media_driver = sandbox.media_driver();
+    let config = config(&sandbox, "", OWN_STREAMS);
+    let roles = ["driver", "supervisor"];
+    let mut driver = run(&sandbox, "driver,supervisor", &config, &roles);
+    let mut subscribers = ["own-1", "own-2", "shared"].map(|name| {
+        let own = (name != "shared").then_some("--own-stream");
+        let args = ["subscribe", "--json", "--verify", "seq"].into_iter();
+        sandbox.spawn(name, args.chain(own))
+    });
+    let mut publisher = sandbox.spawn(
+        "publisher",
+        [
+            "publish",
+            "--json",
+            "--pattern",
+            "seq",
+            "--duration",
+            "4s",
+            "--pace",
+            "200",
+            "--lossless",
+            "--wait-consumers",
+            "3",
+        ],
+    );
+    publisher.expect_success();
+    let sent = publisher.wait_event("summary")["frames"].clone();
+    let mut taken = BTreeSet::new();
+    for (index, subscriber) in subscribers.iter_mut().enumerate() {
+        subscriber.expect_success();
+        let summary = subscriber.wait_event("summary");
+        assert_eq!(
+            (&summary["frames"], &summary["wrong"]),
+            (&sent, &Value::from(0)),
+            "{summary}"
+        );
+        let own = summary["descriptor_stream"].as_u64();
+        assert_eq!(own.is_some(), index < 2, "{summary}");
+        assert!(own.is_none_or(|id| taken.insert(id)), "{own:?} twice");
+    }
+    assert_eq!(driver.events("consumer_config").len(), 2);
+    driver.signal(Signal::TERM);
+    driver.expect_success();
 }
