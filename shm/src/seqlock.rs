@@ -23,6 +23,8 @@ use crate::sync::{AtomicU64, Ordering, fence};
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, loom))]
+mod loom_watch;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

@@ -314,6 +314,7 @@ Examples:
     ffplay -f rawvideo -pixel_format yuv420p -video_size 1280x720 -
   agent-runner subscribe --checksum --json
   agent-runner subscribe --max-rate 30 --own-stream    enough to look at
+  agent-runner subscribe --availability header-ring --idle yield   lowest latency
 
 Ends with the stream (its producer detached), after --count frames, or on SIGINT.
 Exits with 1 when a frame was torn or wrong, or nothing could be attached.";
@@ -340,6 +341,9 @@ pub struct SubscribeArgs {
     /// Check every byte of every frame against a pattern; exit with 1 at the end if one differed.
     #[arg(long, value_enum, value_name = "PATTERN")]
     pub verify: Option<Pattern>,
+    /// How to hear of frames: by their descriptors, or by watching the header ring itself.
+    #[arg(long, value_enum, default_value_t = Availability::Descriptor)]
+    pub availability: Availability,
     /// Touch only headers: do not read payloads.
     #[arg(long, conflicts_with_all = ["output", "checksum", "verify"])]
     pub headers_only: bool,
@@ -364,6 +368,35 @@ pub struct SubscribeArgs {
     /// frames when the producer is faster).
     #[arg(long, value_name = "HZ", allow_negative_numbers = true, value_parser = parse_rate)]
     pub slow: Option<f64>,
+}
+
+/// How `subscribe` hears of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Availability {
+    /// One message over Aeron for each frame.
+    Descriptor,
+    /// The commit word of the next slot: less latency, no messages, no publish times.
+    HeaderRing,
+}
+
+impl Availability {
+    /// As figures name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Descriptor => "descriptor",
+            Self::HeaderRing => "header_ring",
+        }
+    }
+}
+
+impl From<Availability> for tensorpool::client::Availability {
+    fn from(availability: Availability) -> Self {
+        match availability {
+            Availability::Descriptor => Self::Descriptor,
+            Availability::HeaderRing => Self::HeaderRing,
+        }
+    }
 }
 
 /// Formats `subscribe` writes.

@@ -23,7 +23,7 @@ pub struct FrameInfo {
     /// When consumers were told of it, by the monotonic clock; some peers do not say. `None`, as
     /// what follows, also for a frame whose descriptor was lost and that was found in the ring.
     pub published: Option<NanoTime>,
-    /// The metadata version that describes it.
+    /// The metadata version that describes it; there also for who watches the header ring.
     pub meta_version: Option<MetaVersion>,
     /// For tracing.
     pub trace_id: Option<TraceId>,

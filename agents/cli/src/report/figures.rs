@@ -53,6 +53,7 @@ pub struct Figures {
     bytes: u64,
     latency: Histogram<u64>,
     interval_latency: Histogram<u64>,
+    age: Histogram<u64>,
     last_at: Instant,
     last_frames: u64,
     last_bytes: u64,
@@ -88,6 +89,7 @@ impl Figures {
             frames: 0,
             bytes: 0,
             interval_latency: histogram.clone(),
+            age: histogram.clone(),
             latency: histogram,
             last_at: now,
             last_frames: 0,
@@ -111,6 +113,20 @@ impl Figures {
     pub fn latency(&mut self, latency_ns: u64) {
         self.latency.saturating_record(latency_ns.max(1));
         self.interval_latency.saturating_record(latency_ns.max(1));
+    }
+
+    /// Records how long ago a frame was stamped. Stamps of another clock are off by days, and left
+    /// out.
+    pub fn age(&mut self, age_ns: u64) {
+        if (1..LATENCY_CEILING_NS).contains(&age_ns) {
+            self.age.saturating_record(age_ns);
+        }
+    }
+
+    /// Age of the frames of the whole run.
+    #[must_use]
+    pub fn age_summary(&self) -> LatencySummary {
+        LatencySummary::of(&self.age)
     }
 
     /// Frames so far.
@@ -187,11 +203,17 @@ pub fn nanos_text(nanos: u64) -> String {
 /// `, latency p50 3.4 us p99 5.6 us max 1.20 ms`; empty when nothing was measured.
 #[must_use]
 pub fn latency_text(latency: &LatencySummary) -> String {
+    percentiles_text("latency", latency)
+}
+
+/// As [`latency_text`], under another name.
+#[must_use]
+pub fn percentiles_text(name: &str, latency: &LatencySummary) -> String {
     if latency.count == 0 {
         return String::new();
     }
     format!(
-        ", latency p50 {} p99 {} max {}",
+        ", {name} p50 {} p99 {} max {}",
         nanos_text(latency.p50_ns),
         nanos_text(latency.p99_ns),
         nanos_text(latency.max_ns)
@@ -217,6 +239,20 @@ mod tests {
         assert_eq!((second.frames, second.latency.count), (2, 0));
         assert!(second.frames_per_s.abs() < f64::EPSILON);
         assert_eq!(figures.latency_summary().count, 1);
+    }
+
+    #[test]
+    fn ages_by_another_clock_are_left_out() {
+        let mut figures = Figures::new();
+        for age_ns in [0, 700, LATENCY_CEILING_NS, u64::MAX] {
+            figures.age(age_ns);
+        }
+        let ages = figures.age_summary();
+        assert_eq!((ages.count, ages.max_ns), (1, 700));
+        assert_eq!(
+            percentiles_text("age", &ages),
+            ", age p50 700 ns p99 700 ns max 700 ns"
+        );
     }
 
     #[test]

@@ -5,11 +5,11 @@ mod subscriber;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tensorpool::client::{Client, OwnStreams};
 use tensorpool::codecs::types::{ClientId, StreamId};
 
-use crate::args::SubscribeArgs;
+use crate::args::{Availability, SubscribeArgs};
 use crate::report::Reporter;
 use crate::signals::StopFlag;
 
@@ -22,6 +22,11 @@ use subscriber::Subscriber;
 /// # Errors
 /// When nothing can be attached, or the output cannot be written. Wrong frames are an exit code of 1.
 pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::Result<ExitCode> {
+    if args.own_stream && args.availability == Availability::HeaderRing {
+        bail!(
+            "--own-stream asks for descriptors, --availability header-ring does without: choose one"
+        );
+    }
     let sink = Sink::new(args)?;
     let stop = StopFlag::install().context("cannot install signal handlers")?;
     session::pin(args.stream.core)?;
@@ -33,7 +38,8 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
         .consumer(StreamId::new(args.stream.stream))
         .client_id(Some(ClientId::new(args.stream.client_id)))
         .publish_mode(settings::publish_mode(&args.stream))
-        .max_rate_hz(args.max_rate.unwrap_or(0));
+        .max_rate_hz(args.max_rate.unwrap_or(0))
+        .availability(args.availability.into());
     if args.own_stream {
         builder = builder.own_streams(OwnStreams::descriptors());
     }

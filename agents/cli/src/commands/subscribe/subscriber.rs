@@ -17,7 +17,7 @@ use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
 use crate::formats::output::OutputError;
 use crate::formats::shape::Shape;
 use crate::report::Reporter;
-use crate::report::figures::{Figures, bandwidth_text, latency_text};
+use crate::report::figures::{Figures, bandwidth_text, latency_text, percentiles_text};
 use crate::signals::StopFlag;
 
 use super::sink::Sink;
@@ -83,6 +83,7 @@ impl<'a> Subscriber<'a> {
                 "client": client,
                 "epoch": consumer.epoch().map(Epoch::get),
                 "slots": consumer.slot_count(),
+                "availability": self.args.availability.name(),
                 "pid": std::process::id(),
             }),
         );
@@ -216,14 +217,17 @@ impl<'a> Subscriber<'a> {
         } else {
             0.0
         };
-        let latency = figures.latency_summary();
+        let (latency, age) = (figures.latency_summary(), figures.age_summary());
         let mut text = format!(
             "received {} frames, {} bytes in {seconds:.3} s ({}); {} dropped{}",
             figures.frames(),
             figures.bytes(),
             bandwidth_text(rate),
             drops_text(&stats),
-            latency_text(&latency),
+            match latency.count {
+                0 => percentiles_text("age", &age),
+                _ => latency_text(&latency),
+            },
         );
         let checksum = self
             .intake
@@ -255,6 +259,8 @@ impl<'a> Subscriber<'a> {
                 "first_wrong": first_wrong,
                 "crc32c": checksum,
                 "latency_ns": latency.json(),
+                "age_ns": age.json(),
+                "availability": self.args.availability.name(),
             }),
         );
         match completed {
@@ -287,9 +293,11 @@ impl Intake<'_> {
 
     fn count(&mut self, frame: &Frame<'_>) {
         self.figures.frame(frame.len());
-        if let Some(published) = frame.info().published {
-            self.figures.latency(monotonic_ns().since_ns(published));
+        let (info, now) = (frame.info(), monotonic_ns());
+        if let Some(published) = info.published {
+            self.figures.latency(now.since_ns(published));
         }
+        self.figures.age(now.since_ns(info.timestamp));
     }
 
     fn hand_on(&mut self, frame: &Frame<'_>) -> anyhow::Result<()> {
