@@ -220,6 +220,7 @@ Examples:
   agent-runner publish images.npy --frames-axis0 --pace 30
   agent-runner publish clip.y4m --pace source
   agent-runner publish --dtype u16 --shape 480x640 camera.raw
+  camera | agent-runner publish --progress=16KiB --dtype u16 --shape 480x640 -
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
     agent-runner publish --lossless --wait-consumers 2 -
 
@@ -289,6 +290,17 @@ pub struct PublishArgs {
     /// Never overwrite a frame a consumer has not seen: wait for the slowest instead.
     #[arg(long)]
     pub lossless: bool,
+    /// Write each frame in parts of this many bytes (64 KiB without a number), and tell consumers
+    /// that ask for it how far it is.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "64KiB",
+        conflicts_with = "lossless"
+    )]
+    pub progress: Option<ByteSize>,
     /// How long to wait at the end until every consumer has seen the last frame.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     pub linger: Duration,
@@ -315,6 +327,7 @@ Examples:
   agent-runner subscribe --checksum --json
   agent-runner subscribe --max-rate 30 --own-stream    enough to look at
   agent-runner subscribe --availability header-ring --idle yield   lowest latency
+  agent-runner subscribe --progress --verify interop
 
 Ends with the stream (its producer detached), after --count frames, or on SIGINT.
 Exits with 1 when a frame was torn or wrong, or nothing could be attached.";
@@ -344,8 +357,12 @@ pub struct SubscribeArgs {
     /// How to hear of frames: by their descriptors, or by watching the header ring itself.
     #[arg(long, value_enum, default_value_t = Availability::Descriptor)]
     pub availability: Availability,
+    /// Also take frames that are still being written, as far as they are: tells when their first
+    /// bytes came. With --verify these are checked as well.
+    #[arg(long)]
+    pub progress: bool,
     /// Touch only headers: do not read payloads.
-    #[arg(long, conflicts_with_all = ["output", "checksum", "verify"])]
+    #[arg(long, conflicts_with_all = ["output", "checksum", "verify", "progress"])]
     pub headers_only: bool,
     /// Stop after this many frames.
     #[arg(long, short = 'n', value_name = "N")]

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::dtype::{DtypeError, ElementType};
 use super::layout::FrameLayout;
 use super::npy::{NpyError, NpyReader, Split};
+use super::part::FramePart;
 use super::raw::RawReader;
 use super::shape::{Shape, ShapeError};
 use super::y4m::{self, Y4mError, Y4mReader};
@@ -229,10 +230,16 @@ impl<R: BufRead> FrameInput<R> {
     /// end.
     pub fn read_frame(&mut self, frame: &mut [u8]) -> Result<bool, InputError> {
         debug_assert_eq!(frame.len() as u64, self.layout().frame_len());
+        self.read_part(FramePart::whole(frame))
+    }
+
+    /// Reads a part of the next frame; false at the end. Parts come in order, without gaps, up to
+    /// the end of the frame.
+    pub fn read_part(&mut self, part: FramePart<'_>) -> Result<bool, InputError> {
         match self {
-            Self::Npy(reader) => reader.read_frame(frame),
-            Self::Y4m(reader) => reader.read_frame(frame),
-            Self::Raw(reader) => reader.read_frame(frame),
+            Self::Npy(reader) => reader.read_part(part),
+            Self::Y4m(reader) => reader.read_part(part),
+            Self::Raw(reader) => reader.read_part(part),
         }
     }
 }

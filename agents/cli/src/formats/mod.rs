@@ -10,6 +10,7 @@ pub mod layout;
 pub mod npy;
 pub mod output;
 pub mod pace;
+pub mod part;
 pub mod pattern;
 pub mod raw;
 pub mod shape;

@@ -57,7 +57,26 @@ impl Pattern {
         }
     }
 
-    /// Checks the payload of frame `seq`; names the first wrong byte.
+    /// Whether a payload can be filled in parts.
+    #[must_use]
+    pub fn has_parts(self) -> bool {
+        match self {
+            Self::Interop | Self::Seq => true,
+            Self::Noise => false,
+        }
+    }
+
+    /// Fills the bytes from `offset` on of the payload of frame `seq`; of a pattern that
+    /// [has parts](Self::has_parts), else from 0 only.
+    pub fn fill_part(self, seq: u64, offset: usize, part: &mut [u8]) {
+        debug_assert!(self.has_parts() || offset == 0);
+        match self {
+            Self::Interop if offset > 0 => fill_interop_from(seq, offset, part),
+            Self::Interop | Self::Seq | Self::Noise => self.fill(seq, part),
+        }
+    }
+
+    /// Checks the payload of frame `seq`, or its beginning; names the first wrong byte.
     pub fn verify(self, seq: u64, payload: &[u8]) -> Result<(), Mismatch> {
         match self {
             Self::Interop => verify_interop(seq, payload),
@@ -96,6 +115,19 @@ fn fill_interop(seq: u64, payload: &mut [u8]) {
     let ramp = interop_ramp(seq);
     for chunk in body.chunks_mut(CHUNK_LEN) {
         chunk.copy_from_slice(&ramp[..chunk.len()]);
+    }
+}
+
+/// From somewhere behind the first byte.
+fn fill_interop_from(seq: u64, offset: usize, part: &mut [u8]) {
+    let head = interop_head(seq);
+    let rest = head.get(offset..).unwrap_or_default();
+    let (in_head, body) = part.split_at_mut(rest.len().min(part.len()));
+    in_head.copy_from_slice(&rest[..in_head.len()]);
+    let start = offset.max(INTEROP_HEAD_LEN);
+    let phase = usize::from((seq as u8).wrapping_add(start as u8));
+    for chunk in body.chunks_mut(CHUNK_LEN) {
+        chunk.copy_from_slice(&RAMP[phase..phase + chunk.len()]);
     }
 }
 
@@ -261,6 +293,22 @@ mod tests {
                     pattern.verify(seq, &payload),
                     Err(Mismatch { offset, expected, found })
                 );
+            }
+        }
+
+        #[test]
+        fn parts_make_up_the_whole_and_each_beginning_verifies(
+            seq: u64, len in 0_usize..20_000, part_len in 1_usize..9_000,
+        ) {
+            for pattern in ALL.into_iter().filter(|pattern| pattern.has_parts()) {
+                let (mut whole, mut parts) = (vec![0; len], vec![0; len]);
+                pattern.fill(seq, &mut whole);
+                for offset in (0..len).step_by(part_len) {
+                    let end = len.min(offset + part_len);
+                    pattern.fill_part(seq, offset, &mut parts[offset..end]);
+                    prop_assert_eq!(pattern.verify(seq, &parts[..end]), Ok(()));
+                }
+                prop_assert_eq!(&whole, &parts);
             }
         }
 

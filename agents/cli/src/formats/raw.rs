@@ -4,7 +4,8 @@ use std::io::BufRead;
 
 use super::input::InputError;
 use super::layout::FrameLayout;
-use super::stream::{at_end, read_full};
+use super::part::FramePart;
+use super::stream::at_end;
 
 /// Reads frames of a known layout from a stream without any framing.
 #[derive(Debug)]
@@ -42,19 +43,15 @@ impl<R: BufRead> RawReader<R> {
     /// Reads the next frame into `frame`, which has [`FrameLayout::frame_len`] bytes; false at the
     /// end. An input that ends within a frame is an error.
     pub fn read_frame(&mut self, frame: &mut [u8]) -> Result<bool, InputError> {
-        let found = read_full(&mut self.reader, frame)?;
-        if found == 0 {
+        self.read_part(FramePart::whole(frame))
+    }
+
+    /// Reads a part of the next frame, see [`FramePart`]; false at the end.
+    pub fn read_part(&mut self, mut part: FramePart<'_>) -> Result<bool, InputError> {
+        if part.is_first() && self.at_end()? {
             return Ok(false);
         }
-        if found < frame.len() {
-            let (frame_index, expected) = (self.frame_index, frame.len());
-            return Err(InputError::ShortFrame {
-                frame_index,
-                expected,
-                found,
-            });
-        }
-        self.frame_index += 1;
+        part.read(&mut self.reader, &mut self.frame_index)?;
         Ok(true)
     }
 }

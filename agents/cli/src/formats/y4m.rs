@@ -18,8 +18,9 @@ use std::io::BufRead;
 use super::dtype::ElementType;
 use super::input::InputError;
 use super::layout::FrameLayout;
+use super::part::FramePart;
 use super::shape::Shape;
-use super::stream::{at_end, read_full, read_line};
+use super::stream::{at_end, read_line};
 
 /// What every file begins with.
 pub const MAGIC: &[u8] = b"YUV4MPEG2";
@@ -276,8 +277,22 @@ impl<R: BufRead> Y4mReader<R> {
     }
 
     /// Reads the next frame into `frame`, which has [`FrameLayout::frame_len`] bytes; false at the
-    /// end.
+    /// end. An input that ends within a frame is an error.
     pub fn read_frame(&mut self, frame: &mut [u8]) -> Result<bool, InputError> {
+        self.read_part(FramePart::whole(frame))
+    }
+
+    /// Reads a part of the next frame, see [`FramePart`]; false at the end.
+    pub fn read_part(&mut self, mut part: FramePart<'_>) -> Result<bool, InputError> {
+        if part.is_first() && !self.read_frame_line()? {
+            return Ok(false);
+        }
+        part.read(&mut self.reader, &mut self.frame_index)?;
+        Ok(true)
+    }
+
+    /// Reads what stands before each frame; false at the end.
+    fn read_frame_line(&mut self) -> Result<bool, InputError> {
         let is_complete = read_line(&mut self.reader, &mut self.line, MAX_LINE_LEN)?;
         if self.line.is_empty() && !is_complete {
             return Ok(false);
@@ -289,15 +304,6 @@ impl<R: BufRead> Y4mReader<R> {
             let found = String::from_utf8_lossy(beginning).into_owned();
             return Err(Y4mError::FrameLine { frame_index, found }.into());
         }
-        let found = read_full(&mut self.reader, frame)?;
-        if found < frame.len() {
-            return Err(InputError::ShortFrame {
-                frame_index,
-                expected: frame.len(),
-                found,
-            });
-        }
-        self.frame_index += 1;
         Ok(true)
     }
 }

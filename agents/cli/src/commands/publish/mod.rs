@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use tensorpool::client::{Client, FrameMeta, Producer};
+use tensorpool::client::{Client, FrameMeta, Producer, ProgressFloors};
 use tensorpool::codecs::types::{ClientId, StreamId};
 use tensorpool::codecs::wire::{Dtype, MajorOrder};
 
@@ -34,7 +34,12 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
         Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
         opened => opened?,
     };
-    let meta = frame_meta(source.layout())?;
+    let mut meta = frame_meta(source.layout())?;
+    if args.progress.is_some() {
+        // Rows or columns of which the first are whole first; a tensor that has none counts bytes.
+        let unit = meta.layout().outermost_unit();
+        meta = meta.with_progress(unit).unwrap_or(meta);
+    }
     if args.pace == Pace::Source && source.frame_rate_hz().is_none() {
         bail!("--pace source: the input declares no rate; give frames per second, or max");
     }
@@ -44,13 +49,15 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     let config = settings::client_config(&settings, &args.stream, "publish")?;
     let client = Client::connect(config)?;
     let stream_id = StreamId::new(args.stream.stream);
-    let pending = client
+    let mut builder = client
         .producer(stream_id)
         .client_id(Some(ClientId::new(args.stream.client_id)))
         .publish_mode(settings::publish_mode(&args.stream))
-        .lossless(args.lossless)
-        .open();
-    let Some(producer) = session::open(pending, &stop, &args.stream)? else {
+        .lossless(args.lossless);
+    if args.progress.is_some() {
+        builder = builder.progress(ProgressFloors::default());
+    }
+    let Some(producer) = session::open(builder.open(), &stop, &args.stream)? else {
         return Ok(ExitCode::SUCCESS);
     };
     tell_attached(&report, &producer, source.layout());

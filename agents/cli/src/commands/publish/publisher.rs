@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use tensorpool::client::{FrameMeta, OfferError, Producer, ProducerStats};
+use tensorpool::client::{
+    Claim, FrameMeta, OfferError, Producer, ProducerStats, ProgressSent, ReportError,
+};
 use tensorpool::runtime::Idler;
 
 use crate::args::PublishArgs;
+use crate::formats::size::ByteSize;
 use crate::report::Reporter;
 use crate::report::figures::{Figures, bandwidth_text, latency_text};
 use crate::signals::StopFlag;
@@ -204,8 +207,7 @@ impl<'a> Publisher<'a> {
             }
             None => match self.producer.claim(&self.meta, self.frame_len) {
                 Ok(mut claim) => {
-                    let seq = claim.seq().get();
-                    self.source.fill(seq, claim.payload_mut())?;
+                    self.fill(&mut claim)?;
                     self.producer.commit(claim)
                 }
                 Err(error) => Err(error),
@@ -233,6 +235,30 @@ impl<'a> Publisher<'a> {
             // Events tell why; the conductor is getting it back.
             Err(OfferError::NotAttached | OfferError::Poisoned) => Ok(Attempt::Wait),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the next frame, in one go or in parts that consumers are told of.
+    fn fill(&mut self, claim: &mut Claim) -> anyhow::Result<()> {
+        let seq = claim.seq().get();
+        let Some(ByteSize(part_len)) = self.args.progress else {
+            return self.source.fill(seq, claim.payload_mut());
+        };
+        let part_len = usize::try_from(part_len).unwrap_or(usize::MAX).max(1);
+        let (mut filled, len) = (0, claim.len());
+        loop {
+            match self.producer.progress(claim, filled) {
+                // The commit finds that out as well.
+                Ok(_) | Err(ReportError::Stale { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let end = filled.saturating_add(part_len).min(len);
+            let part = &mut claim.payload_mut()[filled..end];
+            self.source.fill_part(seq, filled, part, len)?;
+            filled = end;
+            if filled == len {
+                return Ok(());
+            }
         }
     }
 
@@ -272,6 +298,7 @@ impl<'a> Publisher<'a> {
         self.tell_events(report);
         let elapsed = self.figures.elapsed();
         let stats = self.producer.stats();
+        let progress = self.args.progress.map(|_| self.producer.progress_stats());
         let (linger, consumers) = (self.args.linger, self.producer.consumers());
         let closed = self.producer.close(linger).wait(linger + CLOSE_MARGIN);
         let seconds = elapsed.as_secs_f64();
@@ -290,9 +317,10 @@ impl<'a> Publisher<'a> {
         let latency = self.figures.latency_summary();
         report.summary(
             &format!(
-                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}){}{}; {seen}",
+                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}){}{}{}; {seen}",
                 bandwidth_text(rate),
                 latency_text(&latency),
+                progress.map_or_else(String::new, |told| progress_text(&told)),
                 trouble_text(&stats, self.aborted),
             ),
             json!({
@@ -307,10 +335,20 @@ impl<'a> Publisher<'a> {
                 "own_streams": own_streams_json(&stats),
                 "paced": self.paced,
                 "latency_ns": latency.json(),
+                "progress": progress.map(|told| progress_json(&told)),
                 "all_seen": closed.is_ok_and(|report| report.all_seen),
             }),
         );
     }
+}
+
+/// `, 17 messages of progress`.
+fn progress_text(told: &ProgressSent) -> String {
+    format!(", {} messages of progress", told.sent)
+}
+
+fn progress_json(told: &ProgressSent) -> Value {
+    json!({ "sent": told.sent, "dropped": told.dropped, "lost": told.lost })
 }
 
 /// `1 consumer`, `2 consumers`.

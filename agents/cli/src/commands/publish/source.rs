@@ -10,6 +10,7 @@ use crate::args::{InputFormat, PublishArgs};
 use crate::formats::dtype::ElementType;
 use crate::formats::input::{Format, FrameInput, InputOptions};
 use crate::formats::layout::FrameLayout;
+use crate::formats::part::FramePart;
 use crate::formats::pattern::Pattern;
 use crate::formats::shape::Shape;
 use crate::signals::StopFlag;
@@ -42,6 +43,11 @@ impl Source {
     /// signal ends the wait for its header.
     pub(super) fn open(args: &PublishArgs, stop: &StopFlag) -> anyhow::Result<Self> {
         if let Some(pattern) = args.pattern {
+            if args.progress.is_some() && !pattern.has_parts() {
+                bail!(
+                    "--progress writes frames in parts, which this pattern does not have: use interop or seq"
+                );
+            }
             return Ok(Self::Pattern {
                 pattern,
                 layout: pattern_layout(args)?,
@@ -119,13 +125,28 @@ impl Source {
     /// # Errors
     /// When the input breaks off.
     pub(super) fn fill(&mut self, seq: u64, payload: &mut [u8]) -> anyhow::Result<()> {
+        let frame_len = payload.len();
+        self.fill_part(seq, 0, payload, frame_len)
+    }
+
+    /// Writes the bytes of the next frame from `offset` on into `part`. Parts come in order, without gaps.
+    ///
+    /// # Errors
+    /// When the input breaks off.
+    pub(super) fn fill_part(
+        &mut self,
+        seq: u64,
+        offset: usize,
+        part: &mut [u8],
+        frame_len: usize,
+    ) -> anyhow::Result<()> {
         match self {
             Self::Input(input) => {
-                if !input.read_frame(payload)? {
+                if !input.read_part(FramePart::new(part, offset, frame_len))? {
                     bail!("the input ended where a frame was expected");
                 }
             }
-            Self::Pattern { pattern, .. } => pattern.fill(seq, payload),
+            Self::Pattern { pattern, .. } => pattern.fill_part(seq, offset, part),
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! `agent-runner subscribe`: frames of a stream to a file, a check, or just figures.
 
+mod prefixes;
 mod sink;
 mod subscriber;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use tensorpool::client::{Client, OwnStreams};
+use tensorpool::client::{Client, OwnStreams, ProgressHints};
 use tensorpool::codecs::types::{ClientId, StreamId};
 
 use crate::args::{Availability, SubscribeArgs};
@@ -41,10 +42,19 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
         .max_rate_hz(args.max_rate.unwrap_or(0))
         .availability(args.availability.into());
     if args.own_stream {
-        builder = builder.own_streams(OwnStreams::descriptors());
+        let own = OwnStreams::descriptors();
+        builder = builder.own_streams(if args.progress {
+            own.and_progress()
+        } else {
+            own
+        });
     }
-    let pending = builder.open();
-    let Some(consumer) = session::open(pending, &stop, &args.stream)? else {
+    if args.progress {
+        builder = builder
+            .progress(ProgressHints::default())
+            .read_prefixes(true);
+    }
+    let Some(consumer) = session::open(builder.open(), &stop, &args.stream)? else {
         return Ok(ExitCode::SUCCESS);
     };
     let mut subscriber = Subscriber::new(args, consumer, sink);

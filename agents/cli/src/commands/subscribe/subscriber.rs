@@ -20,6 +20,7 @@ use crate::report::Reporter;
 use crate::report::figures::{Figures, bandwidth_text, latency_text, percentiles_text};
 use crate::signals::StopFlag;
 
+use super::prefixes::Prefixes;
 use super::sink::Sink;
 
 /// Frames delivered in one go before signals and events are looked at.
@@ -30,6 +31,7 @@ pub(super) struct Subscriber<'a> {
     args: &'a SubscribeArgs,
     consumer: Consumer,
     intake: Intake<'a>,
+    prefixes: Option<Prefixes>,
     progress: ProgressTimer,
     pacer: Option<Pacer>,
     idler: Idler,
@@ -60,6 +62,7 @@ impl<'a> Subscriber<'a> {
                 checksums: Vec::new(),
                 error: None,
             },
+            prefixes: args.progress.then(|| Prefixes::new(args.verify)),
             progress: ProgressTimer::new(),
             pacer: args.slow.map(|rate| Pacer::new(Some(rate))),
             idler: args.stream.idle.idler(),
@@ -144,6 +147,22 @@ impl<'a> Subscriber<'a> {
     }
 
     fn receive(&mut self, now: Instant) -> anyhow::Result<usize> {
+        let heard = self.hear()?;
+        Ok(self.receive_frames(now)? + heard)
+    }
+
+    /// Takes news of frames that are being written; gives how many.
+    fn hear(&mut self) -> anyhow::Result<usize> {
+        let Some(prefixes) = &mut self.prefixes else {
+            return Ok(0);
+        };
+        let news = self
+            .consumer
+            .poll_progress(|progress| prefixes.take(progress), POLL_LIMIT)?;
+        Ok(news)
+    }
+
+    fn receive_frames(&mut self, now: Instant) -> anyhow::Result<usize> {
         let limit = match &mut self.pacer {
             // A slow reader looks at one frame when its time has come, and sleeps in between.
             Some(pacer) => {
@@ -197,6 +216,7 @@ impl<'a> Subscriber<'a> {
                 "frames_per_s": interval.frames_per_s,
                 "bytes_per_s": interval.bytes_per_s,
                 "drops": drops_json(&stats),
+                "progress_messages": self.prefixes.as_ref().map(Prefixes::messages),
                 "latency_ns": interval.latency.json(),
             }),
         );
@@ -208,6 +228,8 @@ impl<'a> Subscriber<'a> {
     /// When the output cannot be completed.
     pub(super) fn finish(mut self, report: &Reporter) -> anyhow::Result<bool> {
         let completed = self.intake.sink.finish();
+        // News of the last frames; a client that has closed has no more.
+        let _heard = self.hear();
         let figures = &self.intake.figures;
         let stats = self.consumer.stats();
         let (wrong, first_wrong) = self.intake.sink.wrong();
@@ -243,9 +265,15 @@ impl<'a> Subscriber<'a> {
                 Some(first) => format!("; {wrong} WRONG FRAMES, the first: {first}"),
             });
         }
+        let heard = self.consumer.progress_stats();
+        let wrong_prefixes = self.prefixes.as_ref().map_or(0, Prefixes::wrong);
+        if let Some(prefixes) = &self.prefixes {
+            text.push_str(&prefixes.text());
+        }
         report.summary(
             &text,
             json!({
+                "progress": self.prefixes.as_ref().map(|prefixes| prefixes.json(&heard)),
                 "frames": figures.frames(),
                 "bytes": figures.bytes(),
                 "seconds": seconds,
@@ -265,7 +293,7 @@ impl<'a> Subscriber<'a> {
         );
         match completed {
             Err(error) if !is_closed_pipe(&error) => Err(error),
-            _ => Ok(wrong == 0),
+            _ => Ok(wrong == 0 && wrong_prefixes == 0),
         }
     }
 }

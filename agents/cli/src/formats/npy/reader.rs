@@ -4,8 +4,9 @@ use std::io::BufRead;
 
 use super::super::input::InputError;
 use super::super::layout::{FrameLayout, MajorOrder};
+use super::super::part::FramePart;
 use super::super::shape::Shape;
-use super::super::stream::{at_end, read_full};
+use super::super::stream::at_end;
 use super::header::{NpyError, NpyHeader};
 
 /// What is a frame of an array.
@@ -85,21 +86,17 @@ impl<R: BufRead> NpyReader<R> {
     }
 
     /// Reads the next frame into `frame`, which has [`FrameLayout::frame_len`] bytes; false at the
-    /// end.
+    /// end. An input that ends within a frame is an error.
     pub fn read_frame(&mut self, frame: &mut [u8]) -> Result<bool, InputError> {
-        if self.at_end()? {
+        self.read_part(FramePart::whole(frame))
+    }
+
+    /// Reads a part of the next frame, see [`FramePart`]; false at the end.
+    pub fn read_part(&mut self, mut part: FramePart<'_>) -> Result<bool, InputError> {
+        if part.is_first() && self.at_end()? {
             return Ok(false);
         }
-        let found = read_full(&mut self.reader, frame)?;
-        if found < frame.len() {
-            let (frame_index, expected) = (self.frame_index, frame.len());
-            return Err(InputError::ShortFrame {
-                frame_index,
-                expected,
-                found,
-            });
-        }
-        self.frame_index += 1;
+        part.read(&mut self.reader, &mut self.frame_index)?;
         Ok(true)
     }
 }
