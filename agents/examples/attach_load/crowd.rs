@@ -29,10 +29,12 @@ pub(crate) fn run(
         member.hear("attach", |took| latencies.record(Step::CrowdAttach, took))?;
     }
     let leases = leases_before + 1 + i64::try_from(options.clients)?;
-    let held = Traces::read_until(options, |traces| traces.leases == leases)?.leases;
+    let there = Traces::read_until(options, |traces| traces.leases == leases)?;
+    let (held, counters) = (there.leases, there.counters);
     if held != leases {
         return Err(format!("the driver holds {held} leases, expected {leases}").into());
     }
+    println!("{held} leases are held, and {counters} of the media driver's counters in use");
     producer.wait_consumers(options.clients.min(FOLLOWED), options.patience)?;
     for member in &mut members {
         member.say("read")?;

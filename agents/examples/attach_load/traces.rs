@@ -21,7 +21,7 @@ pub(crate) struct Traces {
     /// Leases the driver holds.
     pub(crate) leases: i64,
     /// Counters in use, the media driver's own included.
-    counters: usize,
+    pub(crate) counters: usize,
     /// Logs of publications.
     logs: usize,
     /// Epochs below the base directory, of the stream that has most.

@@ -304,6 +304,13 @@ impl Link {
         let Some(file) = self.watcher.file() else {
             return;
         };
+        // Aeron would wait for seconds, and then say that there is no driver. [TP-SEC-0130]
+        if let Some(reason) = self.watcher.denied_use() {
+            self.reports.stats.connect_failure_count += 1;
+            self.reports.error(reason.clone());
+            self.core.on_connect_failed(now, WaitReason::Denied(reason));
+            return;
+        }
         match ClientDriver::connect(&self.settings) {
             Ok(driver) => {
                 self.driver = Some(driver);
@@ -316,11 +323,7 @@ impl Link {
             Err(error) => {
                 self.reports.stats.connect_failure_count += 1;
                 self.reports.error(error.to_string());
-                // Whoever may only look at the CnC file is refused here, in words that say otherwise.
-                let reason = match self.watcher.denied_use() {
-                    Some(reason) => WaitReason::Denied(reason),
-                    None => WaitReason::ConnectFailed(error.to_string()),
-                };
+                let reason = WaitReason::ConnectFailed(error.to_string());
                 self.core.on_connect_failed(now, reason);
             }
         }
