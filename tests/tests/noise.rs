@@ -239,7 +239,10 @@ fn wait_for_frames(process: &mut Process) -> u64 {
 fn noise_on_all_streams_ends_no_process_and_no_lease_and_spoils_no_frame() {
     let sandbox = Sandbox::new();
     let mut media_driver = sandbox.media_driver();
-    let mut driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(16, 4096)]));
+    // With a supervisor beside it, which hears the same.
+    let config = sandbox.config(&[StreamConfig::one_pool(16, 4096)]);
+    let text = std::fs::read_to_string(&config).expect("configuration") + "\n[supervisor]\n";
+    let mut driver = sandbox.driver(&sandbox.write("supervised.toml", text));
     let subscribe = ["subscribe", "--json", "--verify", "interop"];
     let mut subscriber = sandbox.spawn("subscriber", subscribe);
     let publish = [

@@ -21,13 +21,14 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_hundred_cycles_and_a_crowd_of_consumers_leave_nothing_behind() {
+fn a_thousand_cycles_and_a_crowd_of_consumers_leave_nothing_behind() {
     let sandbox = Sandbox::new();
     let mut media_driver = sandbox.media_driver();
     let mut driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(16, 4096)]));
     let mut command = Command::new(example("attach_load"));
+    // So many that the media driver has to use counters again.
     command
-        .args(["--cycles", "100", "--clients", "40", "--processes", "8"])
+        .args(["--cycles", "1000", "--clients", "40", "--processes", "8"])
         .args(["--frames", "64"])
         .arg("--aeron-dir")
         .arg(sandbox.aeron_dir())
@@ -38,10 +39,10 @@ fn a_hundred_cycles_and_a_crowd_of_consumers_leave_nothing_behind() {
     assert!(status.success(), "{}", load.transcript());
     let said = load.transcript();
     for (step, count) in [
-        ("consumer attach", "100"),
-        ("consumer detach", "100"),
-        ("producer attach", "100"),
-        ("producer detach", "100"),
+        ("consumer attach", "1000"),
+        ("consumer detach", "1000"),
+        ("producer attach", "1000"),
+        ("producer detach", "1000"),
         ("crowd attach", "80"),
         ("crowd detach", "80"),
     ] {

@@ -8,6 +8,10 @@ use tensorpool::client::Client;
 use crate::latency::{Latencies, Step};
 use crate::options::Options;
 
+/// The driver has 1,023 node ids, one goes with each lease, and each stays its last holder's for a second: no more
+/// leases than that can be granted in one, so a cycle takes at least so long.
+const SHORTEST_CYCLE: Duration = Duration::from_micros(2_500);
+
 pub(crate) fn consumers(
     client: &Client,
     options: &Options,
@@ -18,9 +22,10 @@ pub(crate) fn consumers(
         let started = Instant::now();
         let consumer = client.consumer(options.stream).wait(options.patience)?;
         latencies.record(Step::ConsumerAttach, started.elapsed());
-        let started = Instant::now();
+        let closed = Instant::now();
         consumer.close().wait(options.patience)?;
-        latencies.record(Step::ConsumerDetach, started.elapsed());
+        latencies.record(Step::ConsumerDetach, closed.elapsed());
+        std::thread::sleep(SHORTEST_CYCLE.saturating_sub(started.elapsed()));
     }
     Ok(())
 }
@@ -35,9 +40,10 @@ pub(crate) fn producers(
         let started = Instant::now();
         let producer = client.producer(options.stream).wait(options.patience)?;
         latencies.record(Step::ProducerAttach, started.elapsed());
-        let started = Instant::now();
+        let closed = Instant::now();
         producer.close(Duration::ZERO).wait(options.patience)?;
-        latencies.record(Step::ProducerDetach, started.elapsed());
+        latencies.record(Step::ProducerDetach, closed.elapsed());
+        std::thread::sleep(SHORTEST_CYCLE.saturating_sub(started.elapsed()));
     }
     Ok(())
 }

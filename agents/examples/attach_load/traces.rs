@@ -28,11 +28,14 @@ pub(crate) struct Traces {
     epochs: usize,
     /// Keepalives and detaches the driver could not place: of leases it does not know.
     unplaced: i64,
+    /// Errors of the media driver: what it could not make, for lack of counters or memory.
+    errors: i64,
 }
 
 impl Traces {
     pub(crate) fn read(options: &Options) -> Result<Self, Box<dyn Error>> {
-        let counters = CncReader::open(&options.aeron_dir)?.counters();
+        let cnc = CncReader::open(&options.aeron_dir)?;
+        let counters = cnc.counters();
         let of_driver = |kind: CounterKind| {
             let type_id = kind.type_id(AgentKind::Driver);
             let of_kind = move |counter: &&CounterReading| counter.type_id == type_id;
@@ -45,6 +48,11 @@ impl Traces {
         Ok(Self {
             leases: of_driver(kinds::LEASES).sum(),
             unplaced: of_driver(driver::LEASE_HSM_UNHANDLED).sum(),
+            errors: cnc
+                .errors()
+                .iter()
+                .map(|error| i64::from(error.count))
+                .sum(),
             counters: counters.len(),
             logs: files(&options.aeron_dir, &|path| {
                 path.extension().is_some_and(|end| end == "logbuffer")
@@ -79,11 +87,13 @@ impl Traces {
     /// The difference, for people.
     pub(crate) fn beyond(&self, before: &Self) -> impl fmt::Display {
         format!(
-            "{} leases, {} counters, {} logs, {} messages for unknown leases; {} epochs on disk",
+            "{} leases, {} counters, {} logs, {} messages for unknown leases, {} media driver errors; \
+             {} epochs on disk",
             self.leases - before.leases,
             self.counters as i64 - before.counters as i64,
             self.logs as i64 - before.logs as i64,
             self.unplaced - before.unplaced,
+            self.errors - before.errors,
             self.epochs
         )
     }
@@ -94,6 +104,7 @@ impl Traces {
             && self.counters <= before.counters
             && self.logs <= before.logs
             && self.unplaced == before.unplaced
+            && self.errors == before.errors
             && self.epochs <= options.kept_epochs.max(before.epochs);
         is_clean
             .then_some(())

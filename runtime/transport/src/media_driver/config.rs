@@ -57,6 +57,8 @@ pub struct MediaDriverConfig {
     pub sparse_terms: bool,
     /// Space for counter values, in bytes: 128 per counter; the CnC file takes five times this.
     pub counter_values_len: usize,
+    /// How long a counter that was freed is not used again, so that nobody takes the next one for it.
+    pub counter_reuse_timeout_ns: u64,
     /// How often the driver beats, and checks the timeouts below.
     pub timer_interval_ns: u64,
     /// A client that has not been heard of for this long is dead, with all it had.
@@ -93,6 +95,7 @@ impl Default for MediaDriverConfig {
             ipc_term_buffer_len: 4 << 20,
             sparse_terms: true,
             counter_values_len: 1 << 20,
+            counter_reuse_timeout_ns: 100_000_000,
             timer_interval_ns: 50_000_000,
             client_liveness_timeout_ns: 3_000_000_000,
             publication_unblock_timeout_ns: 4_000_000_000,
@@ -129,6 +132,7 @@ impl MediaDriverConfig {
             ipc_term_buffer_len: self.ipc_term_buffer_len,
             sparse_terms: self.sparse_terms,
             counter_values_len: self.counter_values_len,
+            counter_reuse_timeout_ns: self.counter_reuse_timeout_ns,
             timer_interval_ns: self.timer_interval_ns,
             client_liveness_timeout_ns: self.client_liveness_timeout_ns,
             publication_unblock_timeout_ns: self.publication_unblock_timeout_ns,

@@ -23,6 +23,7 @@ pub(crate) struct DriverSettings {
     pub(crate) publication_unblock_timeout_ns: u64,
     pub(crate) publication_linger_timeout_ns: u64,
     pub(crate) image_liveness_timeout_ns: u64,
+    pub(crate) counter_reuse_timeout_ns: u64,
     pub(crate) untethered_window_limit_timeout_ns: u64,
     pub(crate) untethered_linger_timeout_ns: u64,
     pub(crate) untethered_resting_timeout_ns: u64,
@@ -162,6 +163,10 @@ fn configure(
             aeron::aeron_driver_context_set_image_liveness_timeout_ns(
                 context,
                 settings.image_liveness_timeout_ns,
+            ),
+            aeron::aeron_driver_context_set_counters_free_to_reuse_timeout_ns(
+                context,
+                settings.counter_reuse_timeout_ns,
             ),
             aeron::aeron_driver_context_set_untethered_window_limit_timeout_ns(
                 context,
