@@ -221,6 +221,7 @@ Examples:
   agent-runner publish clip.y4m --pace source
   agent-runner publish --dtype u16 --shape 480x640 camera.raw
   camera | agent-runner publish --progress=16KiB --dtype u16 --shape 480x640 -
+  agent-runner publish --name 'camera 1' --meta exposure='10 ms' clip.y4m
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
     agent-runner publish --lossless --wait-consumers 2 -
 
@@ -304,6 +305,38 @@ pub struct PublishArgs {
     /// How long to wait at the end until every consumer has seen the last frame.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     pub linger: Duration,
+    /// What describes the stream.
+    #[command(flatten)]
+    pub describe: DescribeArgs,
+}
+
+/// What describes a stream, for consumers that ask.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DescribeArgs {
+    /// Name of the stream; like --meta it has element type, shape and frame rate told along.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// An attribute of the stream; as many as are needed.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_attribute)]
+    pub meta: Vec<(String, String)>,
+    /// An attribute whose value is what a file contains; as many as are needed.
+    #[arg(long, value_name = "KEY=PATH", value_parser = parse_attribute_file)]
+    pub meta_file: Vec<(String, PathBuf)>,
+    /// A file too large for an attribute, sent once to the consumers that are there, with a number
+    /// that tells them what it is.
+    #[arg(long, value_name = "TYPE=PATH", value_parser = parse_blob)]
+    pub blob: Vec<(u32, PathBuf)>,
+}
+
+impl DescribeArgs {
+    /// Whether anything was said.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.name.is_some()
+            || !self.meta.is_empty()
+            || !self.meta_file.is_empty()
+            || !self.blob.is_empty()
+    }
 }
 
 /// Formats `publish` reads.
@@ -328,6 +361,7 @@ Examples:
   agent-runner subscribe --max-rate 30 --own-stream    enough to look at
   agent-runner subscribe --availability header-ring --idle yield   lowest latency
   agent-runner subscribe --progress --verify interop
+  agent-runner subscribe --meta              what the producer says about its stream
 
 Ends with the stream (its producer detached), after --count frames, or on SIGINT.
 Exits with 1 when a frame was torn or wrong, or nothing could be attached.";
@@ -361,6 +395,9 @@ pub struct SubscribeArgs {
     /// bytes came. With --verify these are checked as well.
     #[arg(long)]
     pub progress: bool,
+    /// Show what describes the stream, at the start and on each change, and its blobs.
+    #[arg(long)]
+    pub meta: bool,
     /// Touch only headers: do not read payloads.
     #[arg(long, conflicts_with_all = ["output", "checksum", "verify", "progress"])]
     pub headers_only: bool,
@@ -425,6 +462,39 @@ pub enum OutputFormat {
     Raw,
 }
 
+/// Parses `exposure=10 ms`; the value may be empty and may have further equals signs.
+fn parse_attribute(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!(
+            "expected a key and a value such as exposure=10ms, found {text:?}"
+        )),
+    }
+}
+
+/// Parses `mask=mask.json`.
+fn parse_attribute_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((key, path)) if !key.is_empty() && !path.is_empty() => {
+            Ok((key.to_owned(), path.into()))
+        }
+        _ => Err(format!(
+            "expected a key and a file such as lens=lens.json, found {text:?}"
+        )),
+    }
+}
+
+/// Parses `7=offsets.bin`.
+fn parse_blob(text: &str) -> Result<(u32, PathBuf), String> {
+    let parsed = text.split_once('=').and_then(|(blob_type, path)| {
+        let blob_type = blob_type.parse().ok()?;
+        (!path.is_empty()).then(|| (blob_type, path.into()))
+    });
+    parsed.ok_or_else(|| {
+        format!("expected a number and a file such as 7=offsets.bin, found {text:?}")
+    })
+}
+
 /// Parses frames per second, written as a pace is.
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
@@ -470,6 +540,25 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn attributes_and_blobs_are_split_at_the_first_equals_sign() {
+        let parsed = parse_attribute("a=b=c");
+        assert_eq!(parsed, Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(parse_attribute("a="), Ok(("a".to_owned(), String::new())));
+        for text in ["a", "=b", ""] {
+            assert!(
+                parse_attribute(text)
+                    .unwrap_err()
+                    .contains("such as exposure")
+            );
+        }
+        assert_eq!(parse_blob("7=a=b"), Ok((7, "a=b".into())));
+        for text in ["7=", "x=a", "-1=a", "7"] {
+            assert!(parse_blob(text).unwrap_err().contains("such as 7="));
+        }
+        assert!(parse_attribute_file("k=").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
-use tensorpool::client::{AttachError, Event, FinalCounts, OpenError, Pending};
+use tensorpool::client::{AttachError, BlobOutcome, Event, FinalCounts, OpenError, Pending};
 
 use crate::args::StreamArgs;
 use crate::report::Reporter;
@@ -193,6 +193,29 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
             format!("descriptors flow again on stream {stream_id}"),
             json!({ "channel": channel.as_ref(), "stream_id": stream_id }),
         ),
+        Event::BlobDone { id, outcome } => (
+            "blob_done",
+            format!("blob {}: {}", id.0, outcome_text(*outcome)),
+            json!({ "blob": id.0, "outcome": outcome_name(*outcome) }),
+        ),
+        Event::BlobFailed {
+            version,
+            blob_type,
+            defect,
+        } => (
+            "blob_failed",
+            format!("a blob of type {blob_type} for metadata {version} did not arrive: {defect}"),
+            json!({ "type": blob_type, "version": version.get(), "defect": defect.to_string() }),
+        ),
+        Event::MetadataRefused {
+            version,
+            found,
+            max,
+        } => (
+            "metadata_refused",
+            format!("metadata {version} takes {found} bytes, the metadata stream {max}"),
+            json!({ "version": version.get(), "bytes": found, "max_bytes": max }),
+        ),
         Event::LinkLost { reason } => (
             "link_lost",
             format!("link lost: {reason}; waiting for a media driver"),
@@ -241,6 +264,26 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
             format!("{other:?}"),
             json!({ "notice": format!("{other:?}") }),
         ),
+    }
+}
+
+fn outcome_name(outcome: BlobOutcome) -> &'static str {
+    match outcome {
+        BlobOutcome::Sent => "sent",
+        BlobOutcome::TimedOut => "timed_out",
+        BlobOutcome::Refused => "refused",
+        _ => "unknown",
+    }
+}
+
+fn outcome_text(outcome: BlobOutcome) -> &'static str {
+    match outcome {
+        BlobOutcome::Sent => "sent",
+        BlobOutcome::TimedOut => {
+            "given up, nobody listens; start consumers that ask for metadata first"
+        }
+        BlobOutcome::Refused => "refused, the messages of the metadata stream are too short",
+        _ => "of unknown outcome",
     }
 }
 

@@ -1,5 +1,6 @@
 //! `agent-runner publish`: frames from a file, standard input or a pattern to a stream.
 
+mod describe;
 mod feed;
 mod publisher;
 mod source;
@@ -40,6 +41,7 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
         let unit = meta.layout().outermost_unit();
         meta = meta.with_progress(unit).unwrap_or(meta);
     }
+    let metadata = describe::metadata(args, &source)?;
     if args.pace == Pace::Source && source.frame_rate_hz().is_none() {
         bail!("--pace source: the input declares no rate; give frames per second, or max");
     }
@@ -47,6 +49,7 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     let report = Reporter::new(args.aeron.json, false);
     let settings = settings::load(&args.aeron)?;
     let config = settings::client_config(&settings, &args.stream, "publish")?;
+    let blobs = describe::blobs(args, config.max_blob_len)?;
     let client = Client::connect(config)?;
     let stream_id = StreamId::new(args.stream.stream);
     let mut builder = client
@@ -57,14 +60,26 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     if args.progress.is_some() {
         builder = builder.progress(ProgressFloors::default());
     }
-    let Some(producer) = session::open(builder.open(), &stop, &args.stream)? else {
+    let Some(mut producer) = session::open(builder.open(), &stop, &args.stream)? else {
         return Ok(ExitCode::SUCCESS);
     };
     tell_attached(&report, &producer, source.layout());
+    if let Some(metadata) = metadata {
+        let version = producer
+            .set_metadata(metadata)
+            .context("cannot describe the stream")?;
+        report.event(
+            "described",
+            &format!("described as metadata {version}"),
+            json!({ "version": version.get() }),
+        );
+    }
 
     let mut publisher = Publisher::new(args, producer, source, meta);
     let outcome = publisher.wait_consumers(&stop, &report).and_then(|came| {
         if came {
+            // Once consumers are there: blobs are not repeated.
+            publisher.publish_blobs(blobs)?;
             publisher.run(&stop, &report)
         } else {
             Ok(())

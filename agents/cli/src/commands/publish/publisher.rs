@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tensorpool::client::{
-    Claim, FrameMeta, OfferError, Producer, ProducerStats, ProgressSent, ReportError,
+    Claim, Event, FrameMeta, OfferError, Producer, ProducerStats, ProgressSent, ReportError,
 };
 use tensorpool::runtime::Idler;
 
@@ -43,6 +43,8 @@ pub(super) struct Publisher<'a> {
     aborted: u64,
     /// Times a frame had to wait for a consumer.
     paced: u64,
+    /// Blobs that are under way.
+    blobs: usize,
 }
 
 /// What became of one attempt to publish.
@@ -75,6 +77,7 @@ impl<'a> Publisher<'a> {
             progress: ProgressTimer::new(),
             aborted: 0,
             paced: 0,
+            blobs: 0,
         }
     }
 
@@ -121,6 +124,20 @@ impl<'a> Publisher<'a> {
             );
         }
         Ok(true)
+    }
+
+    /// Sends blobs; what became of them is told as it is known.
+    ///
+    /// # Errors
+    /// When one is too long, or there are too many.
+    pub(super) fn publish_blobs(&mut self, blobs: Vec<(u32, Vec<u8>)>) -> anyhow::Result<()> {
+        for (blob_type, bytes) in blobs {
+            self.producer
+                .publish_blob(blob_type, bytes)
+                .with_context(|| format!("--blob {blob_type}"))?;
+            self.blobs += 1;
+        }
+        Ok(())
     }
 
     /// Publishes until something ends it.
@@ -264,7 +281,18 @@ impl<'a> Publisher<'a> {
 
     fn tell_events(&mut self, report: &Reporter) {
         for event in self.producer.events() {
+            self.blobs -= usize::from(matches!(event, Event::BlobDone { .. }));
             tell(report, &event);
+        }
+    }
+
+    /// What became of the blobs is told before the end, within the linger.
+    fn settle_blobs(&mut self, report: &Reporter) {
+        let started = Instant::now();
+        while self.blobs > 0 && started.elapsed() < self.args.linger {
+            self.producer.poll();
+            self.tell_events(report);
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -296,6 +324,7 @@ impl<'a> Publisher<'a> {
     /// Lingers until consumers have seen the end, detaches, and says how it went.
     pub(super) fn finish(mut self, report: &Reporter) {
         self.tell_events(report);
+        self.settle_blobs(report);
         let elapsed = self.figures.elapsed();
         let stats = self.producer.stats();
         let progress = self.args.progress.map(|_| self.producer.progress_stats());

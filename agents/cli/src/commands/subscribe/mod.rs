@@ -1,5 +1,6 @@
 //! `agent-runner subscribe`: frames of a stream to a file, a check, or just figures.
 
+mod described;
 mod prefixes;
 mod sink;
 mod subscriber;
@@ -38,6 +39,7 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
     let mut builder = client
         .consumer(StreamId::new(args.stream.stream))
         .client_id(Some(ClientId::new(args.stream.client_id)))
+        .metadata(args.meta)
         .publish_mode(settings::publish_mode(&args.stream))
         .max_rate_hz(args.max_rate.unwrap_or(0))
         .availability(args.availability.into());

@@ -20,6 +20,7 @@ use crate::report::Reporter;
 use crate::report::figures::{Figures, bandwidth_text, latency_text, percentiles_text};
 use crate::signals::StopFlag;
 
+use super::described::{tell_blob, tell_metadata};
 use super::prefixes::Prefixes;
 use super::sink::Sink;
 
@@ -190,10 +191,17 @@ impl<'a> Subscriber<'a> {
 
     /// Tells what happened; true at the end of the stream.
     fn take_events(&mut self, report: &Reporter) -> bool {
-        let mut ended = false;
+        let (mut ended, mut is_described) = (false, false);
         for event in self.consumer.events() {
             ended |= matches!(event, Event::EndOfStream { .. }) && !self.args.follow;
-            tell(report, &event);
+            match &event {
+                Event::MetadataChanged { .. } => is_described = true,
+                Event::Blob(blob) => tell_blob(report, blob),
+                other => tell(report, other),
+            }
+        }
+        if let Some(source) = self.consumer.metadata().filter(|_| is_described) {
+            tell_metadata(report, &source);
         }
         ended
     }
