@@ -1,3 +1,5 @@
+//! What is shown of a configuration, and that it reads back.
+
 use serde_json::json;
 
 use super::*;
