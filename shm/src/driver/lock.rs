@@ -66,6 +66,9 @@ impl Lock {
     }
 }
 
+/// How often the kernel's list of locks is read before the holder is unknown.
+const LOOKS: usize = 5;
+
 /// Leaves our pid in the lock file. A hugetlbfs has no `write`: there the kernel's list of locks
 /// must do.
 fn write_holder(fd: &OwnedFd) -> rustix::io::Result<()> {
@@ -86,8 +89,11 @@ fn read_holder(fd: &OwnedFd) -> Option<u32> {
         .and_then(|text| text.trim().parse().ok());
     written.or_else(|| {
         let stat = rustix::fs::fstat(fd).ok()?;
-        let locks = std::fs::read_to_string("/proc/locks").ok()?;
-        flock_holder(&locks, stat.st_dev, stat.st_ino)
+        // The list comes in pieces, and locks that others release meanwhile shift it.
+        (0..LOOKS).find_map(|_| {
+            let locks = std::fs::read_to_string("/proc/locks").ok()?;
+            flock_holder(&locks, stat.st_dev, stat.st_ino)
+        })
     })
 }
 
