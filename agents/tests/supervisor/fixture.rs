@@ -28,6 +28,8 @@ use tensorpool_transport::{
 pub(crate) const STREAM: u32 = 10_000;
 /// How long anything may take.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(30);
+/// How often what was not answered is said again.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(crate) fn endpoint(stream_id: i32) -> Endpoint {
     Endpoint {
@@ -274,8 +276,12 @@ impl Peer {
         let addressed = (hello.stream_id, hello.consumer_id);
         self.told.clear();
         self.send(message);
-        let mut answer = None;
+        let (mut answer, mut sent) = (None, Instant::now());
+        // Again, as consumers do: who answers may not have heard the first.
         self.wait_until("an answer", |peer| {
+            if sent.elapsed() > RETRY && peer.control.offer(message).is_sent() {
+                sent = Instant::now();
+            }
             let mut told = peer.told.iter();
             answer = told
                 .find(|told| (told.stream, told.consumer) == addressed)
@@ -322,8 +328,12 @@ impl Peer {
         }
         .encode_into(&mut message);
         self.send(&message);
-        let mut lease = None;
+        let (mut lease, mut sent) = (None, Instant::now());
+        // Again, as clients do: the driver may not have been there yet.
         self.wait_until("a lease", |peer| {
+            if sent.elapsed() > RETRY && peer.control.offer(&message).is_sent() {
+                sent = Instant::now();
+            }
             let mut leases = peer.leases.iter();
             lease = leases.find(|(id, _)| *id == correlation_id).copied();
             lease.is_some()
