@@ -115,6 +115,9 @@ fn the_next_producer_is_told_of_and_video_describes_itself() {
                 "--wait-consumers",
                 "1",
                 "--lossless",
+                // Long enough to be described more than once.
+                "--pace",
+                "1",
                 &clip,
             ],
         );

@@ -148,13 +148,11 @@ impl Authority {
         });
     }
 
-    /// Says something on a stream of [`Authority::tell_on`].
-    pub(crate) fn say_on(&mut self, stream_id: u32, bytes: &[u8]) {
-        self.wait(|authority| {
-            let mut own = authority.own.iter_mut();
-            let own = own.find(|own| own.stream_id == stream_id).unwrap();
-            own.publication.offer(bytes).is_sent().then_some(())
-        });
+    /// Says something on a stream of [`Authority::tell_on`], once: there may be nobody who listens.
+    pub(crate) fn offer_on(&mut self, stream_id: u32, bytes: &[u8]) {
+        self.work();
+        let own = self.own.iter_mut().find(|own| own.stream_id == stream_id);
+        let _sent = own.unwrap().publication.offer(bytes);
     }
 
     pub(crate) fn close(&mut self, stream_id: u32) {

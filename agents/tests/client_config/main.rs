@@ -328,16 +328,15 @@ fn a_control_stream_of_its_own_is_for_progress_and_nothing_else() {
     };
     let started = Instant::now();
     while heard(&mut consumer) == 0 {
-        authority.say_on(OWN, &progress);
+        authority.offer_on(OWN, &progress);
         assert!(started.elapsed() < WAIT);
     }
-    authority.say_on(OWN, &progress);
     // The shared one is not heard for progress now, but for everything else.
     authority.say_bytes(&progress);
     authority.say(&config(&consumer));
     assert_eq!(wait_event(&mut consumer, own_control), None);
     let on_own = heard(&mut consumer);
-    authority.say_on(OWN, &progress);
+    authority.offer_on(OWN, &progress);
     authority.say_bytes(&progress);
     let started = Instant::now();
     while heard(&mut consumer) == on_own {
