@@ -97,7 +97,7 @@ impl Feed {
     }
 
     /// Begins to change over. What is read already goes on, and what was to come is replaced.
-    /// [TP-CLI-2163], [TP-CLI-2165], [TP-CLI-2167]
+    /// [TP-CLI-2193], [TP-CLI-2195], [TP-CLI-2196]
     pub(super) fn change(&mut self, change: Change) {
         self.assigned = change.assigned;
         if self.current.own != change.source.own {

@@ -83,7 +83,7 @@ impl Listener {
     /// Takes in what has come. Called by every poll of the consumer, so that nobody who publishes
     /// on the same stream ever waits for it. [TP-CLI-2685]
     pub(super) fn listen(&mut self, stream_id: StreamId) {
-        // [TP-CLI-2175], [TP-CLI-2177]
+        // [TP-CLI-2197], [TP-CLI-2198]
         let has_own = self.own.as_mut().is_some_and(Subscription::is_connected);
         let (heard, stats) = (&mut self.heard, &mut self.stats);
         if let Some(own) = &mut self.own {

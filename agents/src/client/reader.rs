@@ -64,7 +64,7 @@ impl Reader<'_> {
     }
 
     /// The first descriptor of another source: what neither told of is read from the ring, then the
-    /// frame itself. Delivers up to `limit`; gives whether that is done. [TP-CLI-2165]
+    /// frame itself. Delivers up to `limit`; gives whether that is done. [TP-CLI-2195]
     #[cold]
     pub(super) fn settle(
         &mut self,

@@ -105,7 +105,7 @@ fn hellos_say_what_was_asked_for_and_reports_the_mode() {
     assert_eq!(again.descriptor.0, id, "what is asked for does not change");
 }
 
-/// Proves [TP-CLI-2163], [TP-CLI-2165], [TP-CLI-2167].
+/// Proves [TP-CLI-2193], [TP-CLI-2195], [TP-CLI-2196].
 #[test]
 fn changing_over_and_back_delivers_every_frame_once_and_in_order() {
     let world = World::new();
@@ -140,7 +140,7 @@ fn changing_over_and_back_delivers_every_frame_once_and_in_order() {
     }
 }
 
-/// Proves [TP-CLI-2163], [TP-CLI-2165].
+/// Proves [TP-CLI-2193], [TP-CLI-2195].
 #[test]
 fn a_producer_and_a_consumer_of_this_library_meet_on_the_stream_that_is_assigned() {
     let world = World::new();
@@ -163,7 +163,7 @@ fn a_producer_and_a_consumer_of_this_library_meet_on_the_stream_that_is_assigned
     }
 }
 
-/// Proves [TP-CLI-2165].
+/// Proves [TP-CLI-2195].
 #[test]
 fn what_neither_stream_told_of_is_read_from_the_ring() {
     let world = World::new();
@@ -195,7 +195,7 @@ fn what_neither_stream_told_of_is_read_from_the_ring() {
     assert_eq!((stats.lost(), stats.seq_regressions()), (0, 0), "{stats:?}");
 }
 
-/// Proves [TP-CLI-2180].
+/// Proves [TP-CLI-2199].
 #[test]
 fn a_consumer_returns_to_the_shared_stream_when_its_own_falls_silent_and_goes_back() {
     let world = World::new();
@@ -293,7 +293,7 @@ fn foreign_half_and_truncated_configs_do_no_harm() {
     });
 }
 
-/// Proves [TP-CLI-2175], [TP-CLI-2177].
+/// Proves [TP-CLI-2197], [TP-CLI-2198].
 #[test]
 fn a_control_stream_of_its_own_is_for_progress_and_nothing_else() {
     let world = World::new();
@@ -362,7 +362,7 @@ fn progress(epoch: Epoch) -> Vec<u8> {
     bytes[..len].to_vec()
 }
 
-/// Proves [TP-CLI-2240], [TP-CLI-2250].
+/// Proves [TP-CLI-2295], [TP-CLI-2296].
 #[test]
 fn without_shared_memory_a_consumer_falls_back_until_it_may_use_it_again() {
     let world = World::new();
@@ -427,7 +427,7 @@ fn without_shared_memory_a_consumer_falls_back_until_it_may_use_it_again() {
     }
 }
 
-/// Proves [TP-CLI-2270], [TP-CLI-2280].
+/// Proves [TP-CLI-2298], [TP-CLI-2299].
 #[test]
 fn memory_that_cannot_be_mapped_is_no_failure_with_somewhere_else_to_get_payloads() {
     let world = World::new();

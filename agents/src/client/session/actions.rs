@@ -164,7 +164,7 @@ impl Session {
     }
 
     /// What a config said about shared memory. Without it nothing is mapped and announces are not
-    /// followed, until a config says otherwise. [TP-CLI-2240]
+    /// followed, until a config says otherwise. [TP-CLI-2295]
     pub(super) fn obey(&mut self, ctx: &mut Context<'_>) {
         let Side::Consumer(side) = &mut self.side else {
             return;
@@ -212,7 +212,7 @@ impl Session {
     pub(super) fn on_map_retry(&mut self, ctx: &mut Context<'_>, epoch: Epoch, delay_ns: u64) {
         let is_first = self.opening.is_some();
         if self.has_fallback() && (!is_first || self.map_failures >= MAX_FIRST_MAP_TRIES) {
-            // [TP-CLI-2270]
+            // [TP-CLI-2298]
             self.fall_back(ctx);
         } else if is_first && self.map_failures >= MAX_FIRST_MAP_TRIES {
             if let Some(error) = self.map_error.take() {

@@ -150,7 +150,7 @@ impl ConsumerSide {
     }
 
     /// Payloads do not come from shared memory for now. Hellos go on, so that somebody can say
-    /// otherwise [TP-CLI-2280]. Gives what is to be told; `None` when it was.
+    /// otherwise [TP-CLI-2299]. Gives what is to be told; `None` when it was.
     pub(super) fn begin_fallback(&mut self, now: NanoTime) -> Option<Event> {
         if std::mem::replace(&mut self.is_fallback, true) {
             return None;
@@ -163,7 +163,7 @@ impl ConsumerSide {
         })
     }
 
-    /// What comes next is not owed from where the account was. [TP-CLI-2250]
+    /// What comes next is not owed from where the account was. [TP-CLI-2296]
     pub(super) fn forget_positions(&mut self) {
         self.shared.joined_at.begin(Epoch::new(0), 0);
         self.shared.overdue.begin(Epoch::new(0), 0);

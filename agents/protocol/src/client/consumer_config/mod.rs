@@ -243,7 +243,7 @@ impl ConfigFollower {
     }
 
     /// Carries out what time alone decides: a stream that stays silent is not relied on any more.
-    /// [TP-CLI-2180]
+    /// [TP-CLI-2199]
     pub fn on_timeout(&mut self, now: NanoTime) {
         let silent = self
             .silent_since
@@ -358,7 +358,7 @@ impl ConfigFollower {
         own.stream_id == self.shared.stream_id && place(&own.channel) == place(&self.shared.channel)
     }
 
-    /// [TP-CLI-2260]
+    /// [TP-CLI-2297]
     fn fallback_uri(&mut self, told: &str) -> Option<String> {
         if told.is_empty() {
             return self.local_uri.clone();

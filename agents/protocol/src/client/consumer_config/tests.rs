@@ -256,7 +256,7 @@ fn a_decline_is_obeyed_at_once_and_so_is_anybody_when_the_stream_is_silent() {
     );
 }
 
-/// Proves [TP-CLI-2180].
+/// Proves [TP-CLI-2199].
 #[test]
 fn a_stream_without_a_publication_for_three_periods_is_not_relied_on() {
     let mut follower = follower(ConsumerWishes::default());
@@ -280,7 +280,7 @@ fn a_stream_without_a_publication_for_three_periods_is_not_relied_on() {
     assert!(!follower.needs_shared());
 }
 
-/// Proves [TP-CLI-2180].
+/// Proves [TP-CLI-2199].
 #[test]
 fn a_stream_that_never_had_a_publication_counts_from_its_assignment() {
     let mut follower = follower(ConsumerWishes::default());
@@ -353,7 +353,7 @@ fn the_rate_is_kept_when_it_was_asked_for_or_told() {
     assert_eq!(unlimited.max_rate_hz(), 0, "no rate was asked for");
 }
 
-/// Proves [TP-CLI-2260].
+/// Proves [TP-CLI-2297].
 #[test]
 fn an_unknown_scheme_is_no_fallback_but_the_rest_of_the_config_holds() {
     let mut follower = follower(ConsumerWishes::default());

@@ -152,7 +152,7 @@ impl MappingCore {
 
     /// Whether shared memory may be used, as a config said. Without it what is mapped is void, and
     /// neither grants nor announces are mapped; with it again, the next one is. What is mapped then
-    /// is a first mapping: what came in between came from elsewhere, and is not owed. [TP-CLI-2240]
+    /// is a first mapping: what came in between came from elsewhere, and is not owed. [TP-CLI-2295]
     pub fn on_shm_allowed(&mut self, now: NanoTime, allowed: bool) {
         self.advance(now);
         if self.shm_allowed && !allowed {

@@ -76,7 +76,7 @@ impl Model {
 }
 
 proptest! {
-    /// Proves [TP-CLI-2170], [TP-CLI-2180].
+    /// Proves [TP-CLI-2170], [TP-CLI-2199].
     #[test]
     fn what_is_in_force_is_what_the_whole_history_says(steps in steps()) {
         let mut follower = follower(ConsumerWishes::default());
