@@ -63,7 +63,8 @@ impl Publication {
         }
     }
 
-    /// Whether the link is up and somebody subscribes.
+    /// Whether the link is up and somebody subscribes. The first offers after that may still be
+    /// [`Offer::BackPressured`]: the media driver makes room one duty cycle later.
     #[inline]
     pub fn is_connected(&mut self) -> bool {
         self.held.native().is_ok_and(|native| native.is_connected())
