@@ -15,6 +15,7 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// `CLOCK_MONOTONIC`, the clock of every lease, announce and freshness rule. Comparable between the
 /// processes of one host. Never fails, never allocates.
+/// [TP-RT-0510]
 #[must_use]
 pub fn monotonic_ns() -> NanoTime {
     read(ClockId::Monotonic)
@@ -22,6 +23,7 @@ pub fn monotonic_ns() -> NanoTime {
 
 /// `CLOCK_REALTIME` since 1970. May step in either direction; for trace ids, file names and reports
 /// only.
+/// [TP-RT-0520]
 #[must_use]
 pub fn realtime_ns() -> NanoTime {
     read(ClockId::Realtime)
@@ -33,6 +35,7 @@ pub fn realtime_ms() -> u64 {
     realtime_ns().get() / NANOS_PER_MILLI
 }
 
+// [TP-RT-0510] [TP-RT-0520]
 fn read(clock: ClockId) -> NanoTime {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -119,12 +122,14 @@ impl CachedNanoClock {
     }
 
     /// Reads the clock and returns the new time.
+    /// [TP-RT-0530]
     pub fn update(&mut self) -> NanoTime {
         self.now = self.source.read();
         self.now
     }
 
     /// The time of the last [`update`](Self::update).
+    /// [TP-RT-0530]
     #[must_use]
     pub fn now(&self) -> NanoTime {
         self.now

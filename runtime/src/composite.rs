@@ -40,6 +40,7 @@ impl CompositeAgent {
 
     /// Tells `progress` which child is being called, so that a runner can name the one that is
     /// stuck.
+    /// [TP-RT-0370]
     #[must_use]
     pub fn reporting_to(mut self, progress: &Progress) -> Self {
         self.progress = progress.clone();
@@ -54,6 +55,7 @@ impl CompositeAgent {
         self.children.len()
     }
 
+    // [TP-RT-0230]
     fn for_each_child(
         &mut self,
         stage: &'static str,
@@ -96,6 +98,7 @@ impl Agent for CompositeAgent {
         self.for_each_child("start", |child| child.on_start())
     }
 
+    // [TP-RT-0210]
     fn do_work(&mut self) -> Result<usize, AgentError> {
         let mut work = 0;
         let first_index = self.next_index;
@@ -105,8 +108,10 @@ impl Agent for CompositeAgent {
             match child.do_work() {
                 Ok(done) => work += done,
                 Err(error) => {
+                    // [TP-RT-0220]
                     self.next_index = (index + 1) % self.children.len();
                     self.progress.leave_parts();
+                    // [TP-RT-0240]
                     return Err(error);
                 }
             }

@@ -47,9 +47,11 @@ impl DutyCycleTracker {
     /// a timeout shorter than that must be taken for dead.
     #[inline]
     pub fn on_cycle(&mut self, now: NanoTime) -> Option<u64> {
+        // [TP-RT-0820]
         let gap_ns = self.last_cycle.map_or(0, |last| now.since_ns(last));
         self.last_cycle = Some(now);
         self.max_cycle_time_ns.propose_max(gap_ns);
+        // [TP-RT-0810]
         if gap_ns < self.stall_threshold_ns {
             return None;
         }

@@ -124,6 +124,7 @@ impl DistinctErrorLog {
         inner.scratch.clear();
         // A full buffer answers with an error to stop the formatting: the text is cut there on
         // purpose.
+        // [TP-RT-0130]
         let _cut = write!(
             Bounded {
                 text: &mut inner.scratch,
@@ -131,6 +132,7 @@ impl DistinctErrorLog {
             },
             "{error}"
         );
+        // [TP-RT-0110]
         let known = inner
             .observations
             .iter_mut()
@@ -140,6 +142,7 @@ impl DistinctErrorLog {
             known.last_seen = at;
             return false;
         }
+        // [TP-RT-0120]
         if inner.observations.len() == inner.capacity {
             inner.overflow_count += 1;
             return false;
@@ -185,6 +188,7 @@ struct Bounded<'a> {
 }
 
 impl fmt::Write for Bounded<'_> {
+    // [TP-RT-0130]
     fn write_str(&mut self, part: &str) -> fmt::Result {
         let room = self.limit - self.text.len();
         let fitting = part.floor_char_boundary(room);

@@ -90,6 +90,7 @@ impl Idler {
     /// To be called after each duty cycle with the work it did: idles on 0, starts over otherwise.
     #[inline]
     pub fn idle(&mut self, work: usize) {
+        // [TP-RT-0410]
         if work > 0 {
             self.reset();
             return;
@@ -103,6 +104,7 @@ impl Idler {
     }
 
     /// Forgets how long it has been idle.
+    /// [TP-RT-0410]
     #[inline]
     pub fn reset(&mut self) {
         self.spins = 0;
@@ -122,6 +124,7 @@ impl Idler {
                 min_park,
                 max_park,
             } => {
+                // [TP-RT-0410]
                 if self.spins < max_spins {
                     self.spins += 1;
                     Step::Spin
@@ -160,6 +163,7 @@ pub enum ParseIdleError {
 impl FromStr for IdleStrategy {
     type Err = ParseIdleError;
 
+    // [TP-RT-0420] [TP-RT-0430]
     fn from_str(text: &str) -> Result<Self, ParseIdleError> {
         let (name, parameters) = match text.split_once(':') {
             Some((name, parameters)) => (name.trim(), Some(parameters)),
@@ -199,6 +203,7 @@ impl FromStr for IdleStrategy {
     }
 }
 
+// [TP-RT-0430]
 fn parse_backoff(parameters: &str) -> Option<IdleStrategy> {
     let mut parts = parameters.split(',').map(str::trim);
     let max_spins = parts.next()?.parse().ok()?;
@@ -216,6 +221,7 @@ fn parse_backoff(parameters: &str) -> Option<IdleStrategy> {
     })
 }
 
+// [TP-RT-0430]
 fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits_len = text.find(|c: char| !c.is_ascii_digit())?;
@@ -232,6 +238,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
 struct Short(Duration);
 
 impl fmt::Display for Short {
+    // [TP-RT-0420]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = self.0.as_nanos();
         for (unit_ns, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
@@ -244,6 +251,7 @@ impl fmt::Display for Short {
 }
 
 impl fmt::Display for IdleStrategy {
+    // [TP-RT-0420]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Noop => f.write_str("noop"),

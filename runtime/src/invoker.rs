@@ -52,6 +52,7 @@ impl InvokerContext {
     #[must_use]
     pub fn counted(errors: DistinctErrorLog, counters: &mut CounterSet) -> Self {
         Self {
+            // [TP-RT-0080]
             duty_cycles: counters.add(common::TOTAL_DUTY_CYCLES),
             work_done: counters.add(common::TOTAL_WORK_DONE),
             error_count: counters.add(common::ERRORS),
@@ -91,6 +92,7 @@ impl<A: Agent> AgentInvoker<A> {
     /// Starts the agent. On an error it is closed and the error returned. Starting a running agent
     /// again does nothing; a closed one cannot be started.
     pub fn start(&mut self) -> Result<(), AgentError> {
+        // [TP-RT-0010]
         match self.state {
             AgentState::New => {}
             AgentState::Running => return Ok(()),
@@ -105,6 +107,7 @@ impl<A: Agent> AgentInvoker<A> {
                 Ok(())
             }
             Err(error) => {
+                // [TP-RT-0020]
                 self.note(&error);
                 // The start's error is what the caller needs; the close's is in the error log.
                 let _noted = self.close();
@@ -120,13 +123,16 @@ impl<A: Agent> AgentInvoker<A> {
         if self.state != AgentState::Running {
             return 0;
         }
+        // [TP-RT-0080]
         self.context.duty_cycles.increment();
         match self.agent.do_work() {
             Ok(work) => {
+                // [TP-RT-0080]
                 self.context.work_done.add(work as u64);
                 work
             }
             Err(error) => {
+                // [TP-RT-0040]
                 self.on_error(error);
                 0
             }
@@ -137,6 +143,7 @@ impl<A: Agent> AgentInvoker<A> {
     fn on_error(&mut self, error: AgentError) {
         self.note(&error);
         if error.is_terminate() {
+            // [TP-RT-0060]
             self.termination = Some(error);
             // An error on closing is in the error log; the reason to terminate is the one to
             // report.
@@ -147,9 +154,11 @@ impl<A: Agent> AgentInvoker<A> {
     /// Closes the agent unless it is closed. An error is noted and returned; the agent is closed
     /// all the same.
     pub fn close(&mut self) -> Result<(), AgentError> {
+        // [TP-RT-0010]
         if self.state == AgentState::Closed {
             return Ok(());
         }
+        // [TP-RT-0030] [TP-RT-0070]
         self.state = AgentState::Closed;
         let result = self.agent.on_close();
         if let Err(error) = &result {
@@ -193,6 +202,7 @@ impl<A: Agent> AgentInvoker<A> {
         &mut self.agent
     }
 
+    // [TP-RT-0050]
     fn note(&self, error: &AgentError) {
         self.context.error_count.increment();
         let name = self.agent.name();

@@ -78,6 +78,7 @@ impl Progress {
     }
 
     /// The child of a composite agent that was entered last, while it has not returned.
+    /// [TP-RT-0370]
     #[must_use]
     pub fn current_part(&self) -> Option<String> {
         let part = self.shared.part.load(Ordering::Relaxed);

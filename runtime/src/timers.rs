@@ -82,6 +82,7 @@ impl DeadlineTimers {
 
     /// Schedules a timer that carries `token`.
     pub fn schedule(&mut self, deadline: NanoTime, token: u64) -> Result<TimerId, TimersFull> {
+        // [TP-RT-0630]
         let place = self.free.pop().ok_or(TimersFull {
             capacity: self.places.len(),
         })?;
@@ -99,6 +100,7 @@ impl DeadlineTimers {
     }
 
     /// Moves a timer to another deadline; false when it is not scheduled any more.
+    /// [TP-RT-0640]
     pub fn reschedule(&mut self, id: TimerId, deadline: NanoTime) -> bool {
         let Some(heap_index) = self.scheduled_index(id) else {
             return false;
@@ -167,6 +169,7 @@ impl DeadlineTimers {
         self.next_order
     }
 
+    // [TP-RT-0620]
     fn scheduled_index(&self, id: TimerId) -> Option<usize> {
         let entry = self.places.get(id.place as usize)?;
         let is_scheduled = entry.generation == id.generation && entry.heap_index != NOT_SCHEDULED;
@@ -177,6 +180,7 @@ impl DeadlineTimers {
         let place = self.heap.swap_remove(heap_index);
         let entry = &mut self.places[place as usize];
         entry.heap_index = NOT_SCHEDULED;
+        // [TP-RT-0620]
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(place);
         if heap_index < self.heap.len() {
@@ -191,6 +195,7 @@ impl DeadlineTimers {
         self.places[place as usize].heap_index = heap_index as u32;
     }
 
+    // [TP-RT-0610]
     fn rank(&self, heap_index: usize) -> (NanoTime, u64) {
         let entry = &self.places[self.heap[heap_index] as usize];
         (entry.deadline, entry.order)
@@ -202,6 +207,7 @@ impl DeadlineTimers {
         self.put(right, left_place);
     }
 
+    // [TP-RT-0610]
     fn sift_up(&mut self, mut index: usize) -> usize {
         while index > 0 && self.rank(index) < self.rank((index - 1) / 2) {
             self.swap(index, (index - 1) / 2);
@@ -210,6 +216,7 @@ impl DeadlineTimers {
         index
     }
 
+    // [TP-RT-0610]
     fn sift_down(&mut self, mut index: usize) {
         loop {
             let mut earliest = index;

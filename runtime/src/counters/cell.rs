@@ -45,6 +45,7 @@ impl CounterCell {
     }
 
     /// Adds `amount`, wrapping at 2^64.
+    /// [TP-RT-0750]
     pub fn add(&self, amount: u64) {
         self.set(self.get().wrapping_add(amount));
     }
@@ -57,6 +58,7 @@ impl CounterCell {
     }
 
     /// A reading end; valid for as long as it is held, also after the writer is gone.
+    /// [TP-RT-0760]
     #[must_use]
     pub fn reader(&self) -> CounterReader {
         CounterReader {

@@ -30,6 +30,7 @@ pub enum AgentKind {
 
 impl AgentKind {
     /// The number of this kind within a type id.
+    /// [TP-RT-0730]
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -66,6 +67,7 @@ impl CounterKind {
     ///
     /// The high half keeps it out of the range of Aeron's own counters. It names a class of
     /// counters, as Aeron means it; which agent counted is in the key.
+    /// [TP-RT-0720]
     #[must_use]
     pub const fn type_id(self, agent: AgentKind) -> i32 {
         0x5450_0000 | (agent.number() as i32) << 8 | self.number as i32

@@ -57,13 +57,17 @@ impl CounterSet {
     pub fn add_detailed(&mut self, kind: CounterKind, detail: &str) -> CounterCell {
         let cell = CounterCell::new();
         let separator = if detail.is_empty() { "" } else { " " };
+        // [TP-RT-0710]
         let mut label = format!(
             "{}: NodeId={} Name={}{separator}{detail}",
             kind.label, self.agent_id, self.agent_name
         );
+        // [TP-RT-0740]
         label.truncate(label.floor_char_boundary(MAX_LABEL_LEN));
+        // [TP-RT-0710]
         let mut key = self.agent_id.to_le_bytes().to_vec();
         key.extend_from_slice(self.agent_name.as_bytes());
+        // [TP-RT-0740]
         key.truncate(MAX_KEY_LEN);
         let type_id = kind.type_id(self.agent);
         self.entries.push(CounterEntry {

@@ -95,6 +95,7 @@ impl AgentRunner {
             idler: idle.idler(),
             core,
         };
+        // [TP-RT-0310]
         let thread = Builder::new().name(name.clone()).spawn(move || {
             let exit = life.run(context, factory);
             // The runner may be gone already: then nobody asks how it ended.
@@ -137,6 +138,7 @@ impl AgentRunner {
     /// Asks the agent to close after its current cycle and wakes it. Does not wait.
     pub fn request_close(&self) {
         self.stop.store(true, Ordering::Release);
+        // [TP-RT-0320]
         if let Some(thread) = &self.thread {
             thread.thread().unpark();
         }
@@ -181,6 +183,7 @@ impl AgentRunner {
         self.exit = Some(exit);
     }
 
+    // [TP-RT-0360] [TP-RT-0370]
     fn stuck(&self, waited: Duration) -> StuckAgent {
         let (phase, part) = (self.progress.phase(), self.progress.current_part());
         StuckAgent {
@@ -205,6 +208,7 @@ fn lost_exit() -> AgentExit {
     AgentExit::Panicked("the thread ended without saying how".to_owned())
 }
 
+// [TP-RT-0380]
 fn check_core(config: &RunnerConfig) -> Result<(), SpawnError> {
     let Some(core) = config.core else {
         return Ok(());
@@ -241,6 +245,7 @@ impl Life {
     {
         let (errors, clock) = (context.errors.clone(), context.clock.clone());
         // Nothing of the agent is looked at after a panic: it is dropped while unwinding.
+        // [TP-RT-0350]
         let exit = catch_unwind(AssertUnwindSafe(|| self.live(context, factory)));
         let exit = exit.unwrap_or_else(|panic| AgentExit::Panicked(panic_message(&*panic)));
         if matches!(exit, AgentExit::Panicked(_) | AgentExit::BuildFailed(_)) {
@@ -258,24 +263,28 @@ impl Life {
         if let Err(error) = self.pin() {
             return AgentExit::BuildFailed(error);
         }
+        // [TP-RT-0340]
         let agent = match factory(&self.progress) {
             Ok(agent) => agent,
             Err(error) => return AgentExit::BuildFailed(error),
         };
         let mut invoker = AgentInvoker::new(agent, context);
         self.progress.enter_phase(Phase::Starting);
+        // [TP-RT-0340]
         if let Err(error) = invoker.start() {
             return AgentExit::StartFailed(error);
         }
         self.progress.enter_phase(Phase::Working);
         while invoker.is_running() && !self.stop.load(Ordering::Relaxed) {
             let work = invoker.invoke();
+            // [TP-RT-0330]
             self.idler.idle(work);
         }
         self.progress.enter_phase(Phase::Closing);
         let closed = invoker.close();
         let (agent, termination) = invoker.into_parts();
         drop(agent);
+        // [TP-RT-0340]
         match (termination, closed) {
             (Some(reason), _) => AgentExit::Terminated(reason),
             (None, Err(error)) => AgentExit::CloseFailed(error),
@@ -294,6 +303,7 @@ impl Life {
     }
 }
 
+// [TP-RT-0350]
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())

@@ -47,6 +47,7 @@ impl Assembler {
     }
 
     #[cold]
+    // [TP-RT-0970]
     fn on_part<F: FnMut(&[u8], FragmentInfo)>(
         &mut self,
         payload: &[u8],
@@ -83,6 +84,7 @@ impl Assembler {
         }
         let info = info_of(&header, buffer.reserved_value);
         // The handler may panic: the buffer is free again before it runs, its bytes are put back after.
+        // [TP-RT-1000]
         let bytes = std::mem::take(&mut buffer.bytes);
         self.release(index);
         handler(&bytes, info);
@@ -91,6 +93,7 @@ impl Assembler {
         }
     }
 
+    // [TP-RT-0970]
     fn begin(&mut self, payload: &[u8], header: &FragmentHeader) {
         let same = self
             .buffers

@@ -184,6 +184,7 @@ impl Channel {
     /// images that come over the network). Subscriptions of any URI match on the stream id alone, a plain
     /// `aeron:ipc` of a peer included. The media driver applies them at its timer interval: 50 ms with ours,
     /// 1 s with a default `aeronmd`.
+    /// [TP-RT-1010]
     #[must_use]
     pub fn with_untethered_timeouts(mut self) -> Self {
         for (key, value) in Self::UNTETHERED_TIMEOUTS {
@@ -195,6 +196,7 @@ impl Channel {
     }
 
     /// With `tether=false`, for a subscription that publishers shall not wait for.
+    /// [TP-RT-1010]
     #[must_use]
     pub fn untethered(mut self) -> Self {
         self.params.retain(|(k, _)| k != "tether");

@@ -47,6 +47,7 @@ impl Offer {
     }
 
     /// From Aeron's return value.
+    /// [TP-RT-0910]
     #[inline]
     pub(crate) fn of(result: i64) -> Self {
         if result > 0 {
@@ -56,6 +57,7 @@ impl Offer {
     }
 
     #[cold]
+    // [TP-RT-0910]
     fn of_status(result: i64) -> Self {
         match i32::try_from(result) {
             Ok(aeron::AERON_PUBLICATION_NOT_CONNECTED) => Self::NotConnected,

@@ -38,6 +38,7 @@ impl Publication {
     pub fn offer(&mut self, message: &[u8]) -> Offer {
         match self.held.native() {
             Ok(native) if message.len() > native.max_message_len => Offer::TooLong,
+            // [TP-RT-1040]
             Ok(native) => Offer::of(native.offer(message)),
             Err(status) => outcome_of(status),
         }
@@ -54,6 +55,7 @@ impl Publication {
         if len > native.max_payload_len {
             return Err(Offer::TooLong);
         }
+        // [TP-RT-1040]
         match Offer::of(native.try_claim(len)) {
             Offer::Sent { position } => Ok(PublicationClaim {
                 held: &mut self.held,
@@ -140,6 +142,7 @@ impl PublicationClaim<'_> {
             .held
             .current_mut()
             .is_some_and(NativePublication::commit_open_claim);
+        // [TP-RT-0910]
         if !committed || self.held.is_outdated() {
             return Offer::LinkDown;
         }
@@ -155,6 +158,7 @@ impl PublicationClaim<'_> {
 
 impl Drop for PublicationClaim<'_> {
     #[inline]
+    // [TP-RT-0980]
     fn drop(&mut self) {
         if let Some(native) = self.held.current_mut() {
             native.abort_open_claim();
@@ -172,6 +176,7 @@ impl fmt::Debug for PublicationClaim<'_> {
 }
 
 #[cold]
+// [TP-RT-0910]
 fn outcome_of(status: SlotStatus) -> Offer {
     match status {
         SlotStatus::LinkDown => Offer::LinkDown,

@@ -96,6 +96,7 @@ impl Subscription {
             return 0;
         };
         let assembler = &mut self.assembler;
+        // [TP-RT-1040]
         let fragments = native.poll(limit, &mut |payload: &[u8], header| {
             assembler.on_fragment(payload, header, &mut handler);
         });

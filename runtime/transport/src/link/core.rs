@@ -230,6 +230,7 @@ impl LinkCore {
     pub(crate) fn on_observation(&mut self, now: NanoTime, observation: &Observation) {
         self.note_beat(now, observation);
         match self.state {
+            // [TP-RT-0960]
             LinkState::Closed => {}
             LinkState::Up => {
                 if let Some(reason) = self.reason_to_leave(now, observation) {
@@ -259,6 +260,7 @@ impl LinkCore {
     }
 
     /// The client has closed itself.
+    /// [TP-RT-0950]
     pub(crate) fn on_client_closed(&mut self, now: NanoTime, reason: String) {
         if self.state == LinkState::Up {
             self.lose(now, LostReason::ClientClosed(reason));
@@ -266,6 +268,7 @@ impl LinkCore {
     }
 
     /// The owner closes the link.
+    /// [TP-RT-0960]
     pub(crate) fn on_close(&mut self) {
         self.state = LinkState::Closed;
         self.action = None;
@@ -288,6 +291,7 @@ impl LinkCore {
         };
         match &mut self.beat {
             Some(beat) if beat.file == file => {
+                // [TP-RT-0930] [TP-RT-0940]
                 if beat.heartbeat_ms != heartbeat_ms {
                     beat.heartbeat_ms = heartbeat_ms;
                     beat.since = now;
@@ -306,6 +310,7 @@ impl LinkCore {
     }
 
     fn reason_to_leave(&self, now: NanoTime, observation: &Observation) -> Option<LostReason> {
+        // [TP-RT-0920]
         match *observation {
             Observation::Missing | Observation::Denied(_) | Observation::Unusable(_) => {
                 Some(LostReason::DirectoryRemoved)
@@ -322,6 +327,7 @@ impl LinkCore {
                 Some(LostReason::DriverClosed)
             }
             Observation::Present { .. } => {
+                // [TP-RT-0930] [TP-RT-0940]
                 let silent_ns = self.beat.map_or(0, |beat| now.since_ns(beat.since));
                 (silent_ns > self.config.heartbeat_timeout_ns)
                     .then_some(LostReason::DriverSilent { silent_ns })
@@ -344,6 +350,7 @@ impl LinkCore {
             (Some(wait), LinkState::Connecting(reason)) => *reason = wait,
             (Some(_), _) => {}
             (None, state) => {
+                // [TP-RT-0950]
                 if matches!(state, LinkState::Lost(_)) {
                     *state = LinkState::Rebuilding;
                 }
@@ -368,6 +375,7 @@ impl LinkCore {
         if process == ProcessState::Gone || heartbeat_ms <= 0 {
             return false;
         }
+        // [TP-RT-0930] [TP-RT-0940]
         if beat.has_changed && now.since_ns(beat.since) <= self.config.heartbeat_timeout_ns {
             return true;
         }

@@ -316,6 +316,7 @@ impl Link {
                 self.driver = Some(driver);
                 self.core.on_connected(file);
                 self.reports.stats.generation += 1;
+                // [TP-RT-1020]
                 self.reports.event(LinkEvent::Up {
                     generation: self.reports.stats.generation,
                 });

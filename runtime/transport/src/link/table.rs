@@ -136,6 +136,7 @@ impl<R: Resource> Table<R> {
     }
 
     /// The client is given up: everything is to be asked for again from the next one.
+    /// [TP-RT-1020]
     pub(crate) fn on_link_down(&mut self) {
         for entry in &mut self.entries {
             entry.phase = Phase::Waiting(NanoTime::new(0));

@@ -122,6 +122,7 @@ pub(crate) fn prepare(dir: &Path, delete_stale: bool) -> Result<(), MediaDriverE
             entry: PathBuf::from(name),
         });
     }
+    // [TP-RT-1030]
     if let Some(pid) = live_driver(dir) {
         return Err(MediaDriverError::DriverIsRunning {
             dir: dir.into(),
@@ -138,6 +139,7 @@ pub(crate) fn prepare(dir: &Path, delete_stale: bool) -> Result<(), MediaDriverE
 }
 
 /// The process of the driver that lives in a directory.
+/// [TP-RT-1030]
 fn live_driver(dir: &Path) -> Option<i64> {
     let mut watcher = Watcher::new(dir);
     let observation = watcher.observe();

@@ -37,6 +37,7 @@ impl PendingPublication {
 
 impl ClientDriver {
     /// Asks for an exclusive publication.
+    /// [TP-RT-0990]
     pub(crate) fn add_publication(
         &mut self,
         uri: &CStr,
@@ -235,6 +236,7 @@ impl NativePublication {
 
     /// Turns the open claim into padding, if there is one. Without this a forgotten claim would stop every
     /// subscriber at its position.
+    /// [TP-RT-0980]
     #[inline]
     pub(crate) fn abort_open_claim(&mut self) {
         if let Some(mut claim) = self.open_claim.take() {

@@ -221,6 +221,7 @@ unsafe extern "C-unwind" fn on_fragment<F: FnMut(&[u8], FragmentHeader)>(
 ) -> aeron::aeron_controlled_fragment_handler_action_t {
     // SAFETY: the caller's promise.
     let context = unsafe { &mut *clientd.cast::<PollContext<'_, F>>() };
+    // [TP-RT-1000]
     if context.panic.is_some() {
         // A handler that panicked breaks off its image only; the other images are told here.
         return ABORT;
@@ -237,6 +238,7 @@ unsafe extern "C-unwind" fn on_fragment<F: FnMut(&[u8], FragmentHeader)>(
     // client of Aeron: nothing may be read twice there and be relied upon to be the same.
     let payload = unsafe { std::slice::from_raw_parts(buffer, length) };
     let fragment = FragmentHeader::of(&values);
+    // [TP-RT-1000]
     match catch_unwind(AssertUnwindSafe(|| {
         (context.on_fragment)(payload, fragment)
     })) {
