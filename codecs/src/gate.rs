@@ -35,6 +35,7 @@ impl Message {
     /// # Errors
     /// [`GateError::UnknownSchema`] or [`GateError::UnknownTemplate`].
     pub fn from_ids(schema_id: u16, template_id: u16) -> Result<Self, GateError> {
+        // [TP-WIRE-0210]
         let message = match schema_id {
             wire::SCHEMA_ID => wire::Template::from_id(template_id).map(Self::Wire),
             driver::SCHEMA_ID => driver::Template::from_id(template_id).map(Self::Driver),
@@ -44,12 +45,14 @@ impl Message {
             discovery::SCHEMA_ID => discovery::Template::from_id(template_id).map(Self::Discovery),
             event::SCHEMA_ID => event::Template::from_id(template_id).map(Self::Event),
             _ => {
+                // [TP-WIRE-0230]
                 return Err(GateError::UnknownSchema {
                     schema_id,
                     template_id,
                 });
             }
         };
+        // [TP-WIRE-0230] [TP-WIRE-0240]
         message.ok_or(GateError::UnknownTemplate {
             schema_id,
             template_id,

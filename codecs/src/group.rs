@@ -15,6 +15,7 @@ pub trait Element<'a>: Sized {
     const MIN_LEN: usize;
 
     /// Whether a group may state this block length.
+    /// [TP-WIRE-0170]
     #[must_use]
     fn accepts_block_len(block_len: u16) -> bool {
         block_len >= Self::BLOCK_LEN

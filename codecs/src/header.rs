@@ -37,6 +37,7 @@ impl MessageHeader {
     }
 
     /// The header in `bytes`.
+    /// [TP-WIRE-0010]
     #[inline]
     #[must_use]
     pub const fn from_bytes(bytes: &[u8; 8]) -> Self {
@@ -49,6 +50,7 @@ impl MessageHeader {
     }
 
     /// The header as it goes on the wire.
+    /// [TP-WIRE-0010]
     #[inline]
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 8] {

@@ -31,6 +31,7 @@ pub(crate) const fn put<const OFFSET: usize, const N: usize, const B: usize>(
 }
 
 /// `None` when `value` is one of the `nulls` of an optional field.
+/// [TP-WIRE-0310] [TP-WIRE-0320] [TP-WIRE-0330] [TP-WIRE-0340] [TP-WIRE-0350]
 #[inline]
 pub(crate) fn non_null<T: Copy + PartialEq, const N: usize>(value: T, nulls: [T; N]) -> Option<T> {
     if nulls.contains(&value) {
@@ -41,6 +42,7 @@ pub(crate) fn non_null<T: Copy + PartialEq, const N: usize>(value: T, nulls: [T;
 }
 
 /// What an optional field writes: the first of `nulls` when absent, or when the value means absent.
+/// [TP-WIRE-0360]
 #[inline]
 pub(crate) fn or_null<T: Copy + PartialEq, const N: usize>(
     value: Option<T>,
@@ -54,6 +56,7 @@ pub(crate) fn or_null<T: Copy + PartialEq, const N: usize>(
 }
 
 /// A truth value; anything but 0 and 1 is an error.
+/// [TP-WIRE-0480]
 #[inline]
 pub(crate) fn bool_from_wire(value: u8, what: &'static str) -> Result<bool, DecodeError> {
     match value {
@@ -89,19 +92,23 @@ impl<'a> Reader<'a> {
         what: &'static str,
         expected: MessageHeader,
     ) -> Result<(&'a [u8; B], Self), DecodeError> {
+        // [TP-WIRE-0100]
         let Some((header, rest)) = buf.split_first_chunk::<{ MessageHeader::ENCODED_LEN }>() else {
             return Err(truncated(what, MessageHeader::ENCODED_LEN, buf.len()));
         };
         let found = MessageHeader::from_bytes(header);
+        // [TP-WIRE-0220]
         if found.schema_id != expected.schema_id || found.template_id != expected.template_id {
             return Err(wrong_message(what, expected, found));
         }
+        // [TP-WIRE-0070] [TP-WIRE-0080]
         if found.version < 1 {
             return Err(DecodeError::UnsupportedVersion {
                 what,
                 found: found.version,
             });
         }
+        // [TP-WIRE-0050]
         if found.block_length < expected.block_length {
             return Err(DecodeError::BlockLength {
                 what,
@@ -110,6 +117,7 @@ impl<'a> Reader<'a> {
             });
         }
         let mut reader = Self::new(rest);
+        // [TP-WIRE-0060] [TP-WIRE-0100]
         let block = reader.block(what, found.block_length)?;
         Ok((block, reader))
     }
@@ -122,6 +130,7 @@ impl<'a> Reader<'a> {
         what: &'static str,
         block_len: u16,
     ) -> Result<&'a [u8; B], DecodeError> {
+        // [TP-WIRE-0060] [TP-WIRE-0160]
         let bytes = self.take(what, usize::from(block_len))?;
         bytes.first_chunk().ok_or(truncated(what, B, bytes.len()))
     }
@@ -129,10 +138,12 @@ impl<'a> Reader<'a> {
     /// The next string or blob: a `u32` length and as many bytes.
     #[inline]
     pub(crate) fn data(&mut self, what: &'static str, max: u32) -> Result<&'a [u8], DecodeError> {
+        // [TP-WIRE-0030]
         let Some((len, rest)) = self.rest.split_first_chunk::<4>() else {
             return Err(truncated(what, 4, self.rest.len()));
         };
         let len = u32::from_le_bytes(*len);
+        // [TP-WIRE-0150]
         if len > max {
             return Err(DecodeError::DataTooLong { what, len, max });
         }
@@ -142,6 +153,7 @@ impl<'a> Reader<'a> {
 
     /// Like [`data`](Self::data), but empty when the message ends exactly here: some peers leave
     /// out empty strings at the end of a message.
+    /// [TP-WIRE-0110]
     #[inline]
     pub(crate) fn trailing_data(
         &mut self,
@@ -160,6 +172,7 @@ impl<'a> Reader<'a> {
         &mut self,
         what: &'static str,
     ) -> Result<Group<'a, E>, DecodeError> {
+        // [TP-WIRE-0020]
         let Some((dimensions, rest)) = self.rest.split_first_chunk::<4>() else {
             return Err(truncated(what, 4, self.rest.len()));
         };
@@ -172,6 +185,7 @@ impl<'a> Reader<'a> {
                 found: block_len,
             });
         }
+        // [TP-WIRE-0140]
         if usize::from(count).saturating_mul(E::MIN_LEN) > rest.len() {
             return Err(DecodeError::GroupTooLarge {
                 what,
@@ -193,6 +207,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn take(&mut self, what: &'static str, len: usize) -> Result<&'a [u8], DecodeError> {
+        // [TP-WIRE-0100] [TP-WIRE-0150]
         match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
                 self.rest = rest;
@@ -253,6 +268,7 @@ impl Measure {
         what: &'static str,
         count: usize,
     ) -> Result<(), EncodeError> {
+        // [TP-WIRE-0130]
         if count > u16::MAX as usize {
             return Err(EncodeError::GroupTooLarge { what, count });
         }
@@ -268,6 +284,7 @@ impl Measure {
         data: &[u8],
         max: u32,
     ) -> Result<(), EncodeError> {
+        // [TP-WIRE-0130]
         if data.len() as u64 > max as u64 {
             return Err(EncodeError::DataTooLong {
                 what,
@@ -297,6 +314,7 @@ impl<'b> Writer<'b> {
     #[inline]
     pub(crate) fn new(buf: &'b mut [u8], len: usize) -> Result<Self, EncodeError> {
         let available = buf.len();
+        // [TP-WIRE-0120]
         match buf.get_mut(..len) {
             Some(rest) => Ok(Self { rest }),
             None => Err(EncodeError::BufferTooSmall {
@@ -309,6 +327,7 @@ impl<'b> Writer<'b> {
     /// Writes the message header.
     #[inline]
     pub(crate) fn header(&mut self, header: MessageHeader) -> Result<(), EncodeError> {
+        // [TP-WIRE-0125]
         *self.block()? = header.to_bytes();
         Ok(())
     }
@@ -341,6 +360,7 @@ impl<'b> Writer<'b> {
             return Err(EncodeError::GroupTooLarge { what, count });
         };
         let dimensions = self.block::<4>()?;
+        // [TP-WIRE-0020]
         put::<0, _, _>(dimensions, block_len.to_le_bytes());
         put::<2, _, _>(dimensions, short_count.to_le_bytes());
         Ok(())
@@ -356,6 +376,7 @@ impl<'b> Writer<'b> {
                 max: u32::MAX,
             });
         };
+        // [TP-WIRE-0030] [TP-WIRE-0380]
         *self.block()? = len.to_le_bytes();
         let available = self.rest.len();
         match core::mem::take(&mut self.rest).split_at_mut_checked(data.len()) {
