@@ -41,13 +41,16 @@ pub(super) enum Heard {
 
 /// Tells the lease table what a message says.
 pub(super) fn deliver(table: &mut LeaseTable, now: NanoTime, message: &[u8]) -> Heard {
+    // [TP-DRV-0070]
     let Ok(gated) = gate(message) else {
         return Heard::Ignored;
     };
+    // [TP-DRV-0070]
     let Message::Driver(template) = gated.message else {
         return Heard::Ignored;
     };
     let told = match template {
+        // [TP-DRV-0110]
         Template::ShmAttachRequest if gated.header.version > VERSION => {
             correlation_id(message).map(|id| table.on_unsupported_attach(now, id))
         }
@@ -59,11 +62,13 @@ pub(super) fn deliver(table: &mut LeaseTable, now: NanoTime, message: &[u8]) -> 
         Template::ShmDriverShutdownRequest => {
             shutdown(message).map(|request| table.on_shutdown_request(now, &request))
         }
+        // [TP-DRV-0070]
         Template::ShmAttachResponse
         | Template::ShmDetachResponse
         | Template::ShmDriverShutdown
         | Template::ShmLeaseRevoked => return Heard::Ignored,
     };
+    // [TP-DRV-0080]
     told.map_or(Heard::Malformed, |()| Heard::Request)
 }
 
@@ -76,6 +81,7 @@ fn correlation_id(message: &[u8]) -> Option<CorrelationId> {
 /// A copy of the fixed part of a message as we know it with `byte` at `offset`, and what was there:
 /// an enum value the decoder would reject becomes a refusal the client understands. A longer block
 /// is cut to what we know of it.
+/// [TP-DRV-0080] [TP-DRV-0120]
 fn set_aside<const LEN: usize, const N: usize>(
     message: &[u8],
     replacements: [(usize, u8); N],

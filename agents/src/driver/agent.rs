@@ -140,6 +140,7 @@ impl DriverAgent {
     }
 
     /// A gap in the duty cycle means that keepalives of that time are still unread.
+    /// [TP-DRV-0590]
     fn note_stall(&mut self, now: NanoTime) {
         if let Some(gap_ns) = self.hands.counters.cycles.on_cycle(now) {
             self.table.on_stall(now, gap_ns);
@@ -306,6 +307,7 @@ impl DriverAgent {
         match (self.faults.pop_front(), self.table.phase()) {
             (Some(fault), _) => Err(fault),
             // Whatever is left to be said is said on closing.
+            // [TP-DRV-1450] [TP-DRV-1455]
             (None, Phase::Closed { reason }) => {
                 let text = format!("a shutdown request was accepted ({reason:?})");
                 Err(AgentError::terminate("driver-shutdown", text))
@@ -320,6 +322,7 @@ impl DriverAgent {
         self.table.on_close(start, ShutdownReason::Normal);
         while self.table.peek_action(Destination::Control).is_some() {
             let now = monotonic_ns();
+            // [TP-DRV-1455]
             if now.since_ns(start) > LAST_WORDS_NS {
                 return;
             }
@@ -358,6 +361,7 @@ impl Agent for DriverAgent {
                 self.hands.regions.insert(owned);
             }
         }
+        // [TP-DRV-1490]
         if !self.cleanup_on_exit {
             return Ok(());
         }

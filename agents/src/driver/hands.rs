@@ -40,6 +40,7 @@ impl Hands {
     /// Carries an action out, or as much of it as is possible.
     pub(super) fn carry_out(&mut self, now: NanoTime, action: &LeaseAction) -> Carried {
         match action {
+            // [TP-DRV-1050]
             LeaseAction::Provision(order) => {
                 Carried::out_if(self.worker.submit(Job::Create(order.clone())).is_ok())
             }
@@ -56,6 +57,7 @@ impl Hands {
                 }
             }
             LeaseAction::Abandon { stream_id, epoch } => {
+                // [TP-DRV-1018]
                 self.regions.abandon(*stream_id, *epoch);
                 Carried::Out
             }
@@ -68,6 +70,7 @@ impl Hands {
                 let (stream_id, epoch) = (announcement.stream_id, announcement.epoch);
                 let carried = self.say(now, action);
                 if carried == Carried::Out {
+                    // [TP-DRV-1030]
                     self.lost.extend(self.regions.check(stream_id, epoch).err());
                 }
                 carried
@@ -85,10 +88,12 @@ impl Hands {
                 return Carried::NotYet;
             }
             (Said::NotYet, _) => return Carried::NotYet,
+            // [TP-DRV-0095]
             (Said::Refused, LeaseAction::AttachOk(grant)) => {
                 counters.attach_responses.increment();
                 return Carried::Unsaid(grant.lease_id);
             }
+            // [TP-DRV-0095]
             (Said::Lost, LeaseAction::AttachOk(grant)) => {
                 counters.answers_lost += 1;
                 return Carried::Unsaid(grant.lease_id);

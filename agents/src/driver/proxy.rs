@@ -94,6 +94,7 @@ impl DriverProxy {
             stride_bytes: pool.stride_bytes,
             region_uri: pool.uri.as_bytes(),
         });
+        // [TP-DRV-0020] [TP-DRV-0030]
         let response = ShmAttachResponse {
             correlation_id: grant.correlation_id.get(),
             code: WireCode::Ok,
@@ -137,10 +138,12 @@ impl DriverProxy {
     }
 
     fn attach_refused(&mut self, refusal: &AttachRefusal) -> Said {
+        // [TP-DRV-0060]
         let text = &refusal.text[..refusal.text.floor_char_boundary(MAX_TEXT_LEN)];
         let response = ShmAttachResponse {
             correlation_id: refusal.correlation_id.get(),
             code: wire_code(refusal.code),
+            // [TP-DRV-0050] [TP-WIRE-0370]
             lease_id: None,
             lease_expiry_timestamp_ns: None,
             stream_id: None,
@@ -171,6 +174,7 @@ impl DriverProxy {
             LeaseRevokeReason::Expired => (WireRevokeReason::Expired, "lease expired"),
             LeaseRevokeReason::Revoked => (WireRevokeReason::Revoked, "lease revoked"),
         };
+        // [TP-DRV-0710]
         let notice = ShmLeaseRevoked {
             timestamp_ns: revocation.timestamp.get(),
             lease_id: revocation.lease_id.get(),
@@ -214,6 +218,7 @@ impl DriverProxy {
             stream_id: announcement.stream_id.get(),
             producer_id: announcement.producer.map_or(0, |client_id| client_id.get()),
             epoch: announcement.epoch.get(),
+            // [TP-DRV-1140]
             announce_timestamp_ns: now.get(),
             announce_clock_domain: ClockDomain::Monotonic,
             layout_version: LAYOUT_VERSION,
@@ -247,6 +252,7 @@ impl DriverProxy {
     }
 }
 
+// [TP-DRV-0093]
 fn encoded(
     buffer: &mut Vec<u8>,
     len: Result<usize, EncodeError>,

@@ -182,6 +182,7 @@ impl Maker {
     fn try_create(&self, order: &ProvisionOrder) -> Result<OwnedEpoch, RegionFailure> {
         let geometry = shm_geometry(&order.geometry)
             .map_err(|error| RegionFailure::Other(error.to_string()))?;
+        // [TP-DRV-0990]
         let fill = match order.backing {
             Backing::Allocated => Fill::Allocated,
             Backing::Sparse => Fill::Sparse,
@@ -194,6 +195,7 @@ impl Maker {
             created: monotonic_ns(),
             fill,
             prefault: self.prefault && fill == Fill::Allocated,
+            // [TP-DRV-0255]
             mlock: self.mlock && fill == Fill::Allocated,
             require_hugepages: self.require_hugepages,
         };

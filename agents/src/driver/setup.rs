@@ -125,11 +125,13 @@ impl DriverSetup {
             file_mode: config.permissions_mode,
         })?;
         let (hugepages_available, found_bytes) = pages_of(&root)?;
+        // [TP-DRV-1330]
         if config.require_hugepages && !hugepages_available {
             return Err(DriverSetupError::NoHugepages {
                 path: root.path().to_owned(),
             });
         }
+        // [TP-DRV-1335]
         if let Some(expected_bytes) = config.page_size_bytes
             && u64::from(expected_bytes) != found_bytes
         {
@@ -141,6 +143,7 @@ impl DriverSetup {
         }
         // Before anything is removed: new epochs are higher than everything that was ever seen
         // here.
+        // [TP-DRV-0940]
         let highest_existing_epoch = root.highest_epoch()?;
         let leftovers = clear_leftovers(&root, &config)?;
         let leases = lease_config(&config, hugepages_available, highest_existing_epoch);
@@ -187,6 +190,7 @@ impl DriverSetup {
     }
 }
 
+// [TP-DRV-1320]
 fn check_strides(config: &DriverConfig) -> Result<(), DriverSetupError> {
     if config.allow_any_stride {
         return Ok(());
@@ -205,6 +209,7 @@ fn check_strides(config: &DriverConfig) -> Result<(), DriverSetupError> {
 }
 
 /// Whether the base directory has huge pages, and the size of its pages in bytes.
+/// [TP-DRV-0190] [TP-DRV-1330] [TP-DRV-1335]
 fn pages_of(root: &NamespaceRoot) -> Result<(bool, u64), DriverSetupError> {
     let stat = rustix::fs::statfs(root.path()).map_err(|errno| file_system(root, errno.into()))?;
     // The types' widths differ between platforms; the magic has 32 bits, a size is positive.
@@ -228,6 +233,7 @@ fn clear_leftovers(
     for stream_id in root.streams()? {
         for existing in root.epochs(stream_id)? {
             let key = (stream_id, existing.epoch);
+            // [TP-DRV-1360] [TP-DRV-1365]
             let removable = config.remove_leftovers && !is_inhabited(&existing, config);
             if removable && root.remove_epoch(stream_id, existing.epoch).is_ok() {
                 leftovers.removed.push(key);
@@ -241,6 +247,7 @@ fn clear_leftovers(
 
 /// Whether a driver that takes no lock seems to live in an epoch: its process exists, is not this
 /// one, and somebody refreshed the epoch lately.
+/// [TP-DRV-1370]
 fn is_inhabited(existing: &ExistingEpoch, config: &DriverConfig) -> bool {
     let fresh_ns = config.announce_period_ns.saturating_mul(3);
     let now = monotonic_ns();
@@ -273,12 +280,14 @@ fn lease_config(
         max_leases: config.max_leases,
         shutdown_timeout_ns: config.shutdown_timeout_ns,
         shutdown_token: config.shutdown_token.clone().into_bytes(),
+        // [TP-DRV-0520]
         lease_id_seed: random(),
         highest_existing_epoch,
         ..LeaseConfig::default()
     }
 }
 
+// [TP-DRV-1310]
 fn check_space(root: &NamespaceRoot, leases: &LeaseConfig) -> Result<(), DriverSetupError> {
     let available = root
         .available_bytes()
@@ -292,6 +301,7 @@ fn check_space(root: &NamespaceRoot, leases: &LeaseConfig) -> Result<(), DriverS
 }
 
 /// A number nobody can guess from an earlier run; the standard library seeds its hashers with one.
+/// [TP-DRV-0520]
 fn random() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }

@@ -65,6 +65,7 @@ impl StreamGeometry {
         if !slot_count.is_power_of_two() {
             return Err(GeometryError::SlotCount(slot_count));
         }
+        // [TP-DRV-1350]
         if pools.is_empty() || pools.len() > MAX_POOLS {
             return Err(GeometryError::PoolCount(pools.len()));
         }

@@ -29,6 +29,7 @@ impl AnnounceQueue {
     }
 
     /// Queues an announce, or renews the one already queued in its place.
+    /// [TP-DRV-1190]
     pub(super) fn put(&mut self, after_control: u64, announcement: Announcement) {
         let stream_id = announcement.stream_id;
         let action = LeaseAction::Announce(announcement);
@@ -57,6 +58,7 @@ impl AnnounceQueue {
     }
 
     /// The oldest announce whose control message has left.
+    /// [TP-DRV-0770] [TP-DRV-1160]
     pub(super) fn peek(&self, control_popped: u64) -> Option<&LeaseAction> {
         self.queue
             .iter()

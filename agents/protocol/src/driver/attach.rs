@@ -61,6 +61,7 @@ impl LeaseTable {
     pub fn on_unsupported_attach(&mut self, now: NanoTime, correlation_id: CorrelationId) {
         self.advance(now);
         self.stats.attach_requests += 1;
+        // [TP-DRV-0010] [TP-DRV-0110]
         self.refuse(
             correlation_id,
             (
@@ -72,31 +73,38 @@ impl LeaseTable {
     }
 
     fn judge(&self, request: &AttachRequest) -> Result<Verdict, Refusal> {
+        // [TP-DRV-1430]
         if self.phase != Phase::Serving {
             return rejected(DRAINING);
         }
+        // [TP-DRV-0130]
         if request.client_id.get() == 0 {
             return invalid("client_id must be non-zero");
         }
+        // [TP-DRV-0120]
         let Some(role) = request.role.known() else {
             return invalid("unknown role");
         };
+        // [TP-DRV-0120] [TP-DRV-0160]
         if let EnumField::Unknown(_) = request.publish_mode {
             return invalid("unknown publish mode");
         }
         if let Some(verdict) = self.judge_client(role, request)? {
             return Ok(verdict);
         }
+        // [TP-DRV-0140] [TP-DRV-0150]
         if ![0, LAYOUT_VERSION].contains(&request.expected_layout_version) {
             return rejected("layout_version mismatch");
         }
         self.judge_hugepages(request.hugepages)?;
         let place = self.judge_stream(request)?;
+        // [TP-DRV-0210]
         if let (Role::Producer, Place::Known(stream)) = (role, &place)
             && self.streams[*stream].claimed_by_producer()
         {
             return rejected("producer already attached");
         }
+        // [TP-DRV-0240]
         if self.leases.client_count() >= self.config.max_leases {
             return rejected("lease limit reached");
         }
@@ -110,13 +118,16 @@ impl LeaseTable {
         request: &AttachRequest,
     ) -> Result<Option<Verdict>, Refusal> {
         match self.leases.client(request.client_id) {
+            // [TP-DRV-0220] [TP-DRV-0230]
             None => Ok(None),
+            // [TP-DRV-0220] [TP-DRV-0340]
             Some(ClientSlot::Waits(stream_id)) => match self.stream_index(stream_id) {
                 Some(stream) if self.waits_as(stream, role, request) => {
                     Ok(Some(Verdict::Join { stream }))
                 }
                 _ => rejected(CLIENT_ID_ALREADY_ATTACHED),
             },
+            // [TP-DRV-0220] [TP-DRV-0310] [TP-DRV-0320] [TP-DRV-0330]
             Some(ClientSlot::Holds(lease_id)) => match self.leases.get(lease_id) {
                 Some(lease) if self.is_retry(lease, role, request) => {
                     Ok(Some(Verdict::Resend(lease_id)))
@@ -126,6 +137,7 @@ impl LeaseTable {
         }
     }
 
+    // [TP-DRV-0340]
     fn waits_as(&self, stream: usize, role: Role, request: &AttachRequest) -> bool {
         let mut waiters = self.streams[stream].attaches.iter();
         waiters.any(|waiter| {
@@ -136,8 +148,10 @@ impl LeaseTable {
     }
 
     fn is_retry(&self, lease: &Lease, role: Role, request: &AttachRequest) -> bool {
+        // [TP-DRV-0320] [TP-DRV-0330]
         let window_ns = self.config.keepalive_interval_ns.saturating_mul(2);
         let fresh = !lease.keepalive_seen && self.now.since_ns(lease.granted_at) <= window_ns;
+        // [TP-DRV-0310] [TP-DRV-1555]
         lease.requested == request.stream_id
             && lease.key.role == role
             && (lease.correlation_ids.contains(&request.correlation_id) || fresh)
@@ -145,8 +159,11 @@ impl LeaseTable {
 
     fn judge_hugepages(&self, policy: EnumField<HugepagesPolicy>) -> Result<(), Refusal> {
         match policy {
+            // [TP-DRV-0120]
             EnumField::Unknown(_) => invalid("unknown hugepages policy"),
+            // [TP-DRV-0160]
             EnumField::Null | EnumField::Known(HugepagesPolicy::Unspecified) => Ok(()),
+            // [TP-DRV-0200]
             EnumField::Known(HugepagesPolicy::Standard) if self.config.require_hugepages => {
                 rejected("hugepages required by driver policy")
             }
@@ -155,6 +172,7 @@ impl LeaseTable {
                 rejected("standard pages required but unavailable")
             }
             EnumField::Known(HugepagesPolicy::Standard) => Ok(()),
+            // [TP-DRV-0190]
             EnumField::Known(HugepagesPolicy::Hugepages) if !self.config.hugepages_available => {
                 rejected("hugepages required but unavailable")
             }
@@ -174,6 +192,7 @@ impl LeaseTable {
         }
     }
 
+    // [TP-DRV-0310] [TP-DRV-0320]
     fn resend(&mut self, lease_id: LeaseId, correlation_id: CorrelationId) {
         let Some(grant) = self.grant_of(lease_id, correlation_id) else {
             self.stats.attach_dropped += 1;
@@ -191,6 +210,7 @@ impl LeaseTable {
 
     /// The newest correlation id is answered: a client that changes it accepts the new one in any
     /// case.
+    /// [TP-DRV-0340]
     fn join(&mut self, stream: usize, request: &AttachRequest) {
         let mut waiters = self.streams[stream].attaches.iter_mut();
         if let Some(waiter) = waiters.find(|waiter| waiter.client_id == request.client_id) {
@@ -202,11 +222,13 @@ impl LeaseTable {
     fn admit(&mut self, place: Place, role: Role, request: &AttachRequest) {
         let client_id = request.client_id;
         let creates = matches!(place, Place::New(..));
+        // [TP-DRV-0270]
         if self.control.free() < 2 || (creates && self.region.free() == 0) {
             self.stats.attach_dropped += 1;
             return;
         }
         let desired = request.desired_node_id;
+        // [TP-DRV-0430]
         let Some(node_id) = self.node_ids.acquire(self.now, client_id, desired) else {
             return self.refuse(
                 request.correlation_id,
@@ -226,12 +248,15 @@ impl LeaseTable {
             correlation_id: request.correlation_id,
             requested: request.stream_id,
         };
+        // [TP-DRV-0920]
         if role == Role::Consumer && self.streams[index].live.is_some() {
             return self.grant(index, waiter);
         }
+        // [TP-DRV-0220]
         self.leases.wait(client_id, self.streams[index].id);
         self.streams[index].attaches.push(waiter);
         self.note_idle(index);
+        // [TP-DRV-0180] [TP-DRV-0910]
         if self.streams[index].work.is_none() {
             self.provision(index, backing_for(role));
         }
@@ -248,7 +273,9 @@ impl LeaseTable {
             requested,
         } = waiter;
         let lease_id = self.leases.next_id();
+        // [TP-DRV-1545]
         let stream_id = self.streams[index].id;
+        // [TP-DRV-0040]
         let expiry = self.now.after_ns(self.config.lease_expiry_ns());
         self.leases.insert(Lease {
             key: LeaseKey {
@@ -272,17 +299,21 @@ impl LeaseTable {
                 live.written = true;
             }
         }
+        // [TP-DRV-1170]
         stream.follow_up = true;
+        // [TP-DRV-0010]
         if let Some(grant) = self.grant_of(lease_id, correlation_id) {
             self.control.push_reserved(LeaseAction::AttachOk(grant));
         }
         self.stats.attach_granted += 1;
+        // [TP-DRV-1150] [TP-DRV-1160]
         self.announce(index, true);
         self.note_idle(index);
         self.wake_at(expiry);
     }
 
     /// Refuses a waiter and gives everything it held back.
+    /// [TP-DRV-0260]
     pub(super) fn turn_away(
         &mut self,
         waiter: AttachWaiter,
@@ -304,6 +335,7 @@ impl LeaseTable {
     fn grant_of(&self, lease_id: LeaseId, correlation_id: CorrelationId) -> Option<AttachGrant> {
         let lease = self.leases.get(lease_id)?;
         let stream = &self.streams[self.stream_index(lease.key.stream_id)?];
+        // [TP-DRV-0010] [TP-DRV-0020]
         Some(AttachGrant {
             correlation_id,
             lease_id,
@@ -319,6 +351,7 @@ impl LeaseTable {
 }
 
 /// Consumers only read: what they bring into being may stay sparse.
+/// [TP-DRV-0990]
 pub(super) fn backing_for(role: Role) -> Backing {
     match role {
         Role::Producer => Backing::Allocated,

@@ -118,6 +118,7 @@ pub struct NotEnoughSpace {
 
 impl LeaseConfig {
     /// Nanoseconds from the last sign of life of a client to the end of its lease.
+    /// [TP-DRV-0040]
     #[must_use]
     pub fn lease_expiry_ns(&self) -> u64 {
         self.keepalive_interval_ns
@@ -151,6 +152,7 @@ impl LeaseConfig {
     ///
     /// # Errors
     /// [`NotEnoughSpace`], with the sum.
+    /// [TP-DRV-1310]
     pub fn check_space(&self, available_bytes: u64) -> Result<(), NotEnoughSpace> {
         let streams_bytes = self.streams_bytes();
         let kept_epochs = self.kept_epochs.max(1);
@@ -181,11 +183,13 @@ impl LeaseConfig {
             return Err(LeaseConfigError::Zero(name));
         }
         for (index, spec) in self.streams.iter().enumerate() {
+            // [TP-DRV-1340]
             if spec.stream_id == StreamId::new(0) {
                 return Err(LeaseConfigError::StreamZero);
             }
             if self.streams[..index]
                 .iter()
+                // [TP-DRV-1340]
                 .any(|other| other.stream_id == spec.stream_id)
             {
                 return Err(LeaseConfigError::DuplicateStream(spec.stream_id));

@@ -38,6 +38,7 @@ impl LeaseTable {
             code,
             text,
         };
+        // [TP-DRV-0800]
         let Some(role) = request.role.known() else {
             return self.answer_detach(answer(ResponseCode::InvalidParams, "unknown role"));
         };
@@ -47,6 +48,7 @@ impl LeaseTable {
             client_id,
             role,
         });
+        // [TP-DRV-0780] [TP-DRV-0790]
         if self
             .leases
             .get(lease_id)
@@ -54,6 +56,7 @@ impl LeaseTable {
         {
             return self.end_by_holder(key, request);
         }
+        // [TP-DRV-0850]
         if self.join_detach(key, request) {
             self.stats.detach_joined += 1;
         } else if self.leases.was_released(self.now, key) {
@@ -73,6 +76,7 @@ impl LeaseTable {
         let index = self.stream_index(key.stream_id);
         // A driver that closes makes no epoch any more, so there is no announce to wait for.
         let closed = matches!(self.phase, Phase::Closed { .. });
+        // [TP-DRV-0810] [TP-DRV-0820] [TP-DRV-1475]
         if let (Some(_), Some(index), Role::Producer, false) = (ended, index, key.role, closed) {
             let deadline = self.now.after_ns(DETACH_PATIENCE_NS);
             let correlation_id = request.correlation_id;
@@ -83,6 +87,7 @@ impl LeaseTable {
             });
             self.wake_at(deadline);
         } else {
+            // [TP-DRV-0010] [TP-DRV-0780]
             self.stats.detach_ok += 1;
             self.control
                 .push_reserved(detached_ok(request.correlation_id));
@@ -92,6 +97,7 @@ impl LeaseTable {
         }
     }
 
+    // [TP-DRV-0850]
     fn join_detach(&mut self, key: LeaseKey, request: &DetachRequest) -> bool {
         let Some(index) = self.stream_index(key.stream_id) else {
             return false;
@@ -115,6 +121,7 @@ impl LeaseTable {
 
     /// Revokes a lease and, if it was the producer's, begins the next epoch of its stream.
     pub(super) fn end_lease(&mut self, id: LeaseId, reason: LeaseRevokeReason) -> Option<Lease> {
+        // [TP-DRV-0720]
         let lease = self.leases.remove(self.now, id)?;
         self.node_ids.release(self.now, lease.node_id);
         let LeaseKey {
@@ -123,6 +130,7 @@ impl LeaseTable {
             client_id,
             role,
         } = lease.key;
+        // [TP-DRV-0710]
         let timestamp = self.now;
         self.control.push_reserved(LeaseAction::Revoke(Revocation {
             timestamp,
@@ -134,6 +142,7 @@ impl LeaseTable {
         }));
         if let Some(index) = self.stream_index(stream_id) {
             self.streams[index].lease_count -= 1;
+            // [TP-DRV-0750] [TP-DRV-0760]
             if role == Role::Producer {
                 self.end_epoch(index);
             }
@@ -147,11 +156,14 @@ impl LeaseTable {
     pub(super) fn end_epoch(&mut self, index: usize) {
         let now = self.now;
         let stream = &mut self.streams[index];
+        // [TP-DRV-0740]
         stream.producer = None;
         stream.supersede_live(now);
+        // [TP-DRV-1180]
         if self.announces.withdraw(self.streams[index].id) {
             self.stats.announces_withdrawn += 1;
         }
+        // [TP-DRV-0750]
         let serving = matches!(self.phase, Phase::Serving | Phase::Draining { .. });
         if serving && self.streams[index].work.is_none() {
             self.provision(index, Backing::Sparse);
@@ -164,9 +176,11 @@ impl LeaseTable {
         let control = &mut self.control;
         let stats = &mut self.stats;
         self.streams[index].detaches.retain(|waiter| {
+            // [TP-DRV-0820]
             if overdue_at.is_some_and(|now| waiter.deadline > now) {
                 return true;
             }
+            // [TP-DRV-0010]
             control.push_reserved(detached_ok(waiter.correlation_id));
             stats.detach_ok += 1;
             false
@@ -175,6 +189,7 @@ impl LeaseTable {
     }
 }
 
+// [TP-DRV-0010]
 fn detached_ok(correlation_id: tensorpool_codecs::types::CorrelationId) -> LeaseAction {
     LeaseAction::Detached(DetachAnswer {
         correlation_id,

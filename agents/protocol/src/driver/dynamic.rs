@@ -130,27 +130,33 @@ impl LeaseTable {
             return Ok(Place::Known(index));
         }
         let creates = request.publish_mode == EnumField::Known(PublishMode::ExistingOrCreate);
+        // [TP-DRV-0170] [TP-DRV-1530]
         let Some(dynamic) = self.config.dynamic.as_ref().filter(|_| creates) else {
             return rejected("stream not provisioned");
         };
+        // [TP-DRV-1535]
         if dynamic.ranges.is_empty() {
             return invalid("stream_id_range not configured");
         }
+        // [TP-DRV-1540]
         let dynamic_count = self.streams.len() - self.config.streams.len();
         if dynamic_count >= dynamic.max_streams {
             return rejected("dynamic stream limit reached");
         }
         let wanted = request.stream_id;
         let new = |id| Ok(Place::New(id, dynamic.geometry.clone()));
+        // [TP-DRV-1520] [TP-DRV-1522]
         if wanted.get() == 0 {
             return match dynamic.lowest(|id| self.stream_index(id).is_none()) {
                 Some(id) => new(id),
                 None => rejected("stream_id_range exhausted"),
             };
         }
+        // [TP-DRV-1510]
         if dynamic.ranges.iter().any(|range| range.contains(wanted)) {
             return new(wanted);
         }
+        // [TP-DRV-1525]
         let text = format!(
             "stream_id {wanted} is outside stream_id_range {}",
             dynamic.named()
@@ -170,6 +176,7 @@ impl LeaseTable {
 
     /// How long a dynamic stream stays without a lease: as long as a client that died would have
     /// held one. What never had memory need not stay at all.
+    /// [TP-DRV-1560] [TP-DRV-1580]
     fn patience_ns(&self, index: usize) -> u64 {
         let stream = &self.streams[index];
         if stream.live.is_none() && stream.superseded.is_empty() {
@@ -180,6 +187,7 @@ impl LeaseTable {
 
     /// When an idle dynamic stream is given up.
     pub(super) fn gives_up_at(&self, index: usize) -> Option<NanoTime> {
+        // [TP-DRV-1585]
         if self.link_lost || self.phase != Phase::Serving {
             return None;
         }
@@ -190,6 +198,7 @@ impl LeaseTable {
     /// Notes whether anybody holds or waits for anything of a dynamic stream.
     pub(super) fn note_idle(&mut self, index: usize) {
         let (now, stream) = (self.now, &mut self.streams[index]);
+        // [TP-DRV-1570] [TP-DRV-1575]
         if !stream.is_dynamic || stream.is_in_use() {
             stream.idle_since = None;
             return;
@@ -201,6 +210,7 @@ impl LeaseTable {
     }
 
     /// A lost link keeps clients from coming back, so time without leases counts from its return.
+    /// [TP-DRV-1585]
     pub(super) fn restart_patience(&mut self) {
         for index in 0..self.streams.len() {
             self.streams[index].idle_since = None;

@@ -17,6 +17,7 @@ pub(super) struct EpochSource {
 }
 
 impl EpochSource {
+    // [TP-DRV-0940] [TP-DRV-0970]
     pub(super) fn new(highest_existing: Option<Epoch>) -> Self {
         let existing = highest_existing.map_or(0, Epoch::get);
         Self {
@@ -24,6 +25,7 @@ impl EpochSource {
         }
     }
 
+    // [TP-DRV-0930] [TP-DRV-0950] [TP-DRV-0960]
     pub(super) fn next(&mut self, now: NanoTime) -> Epoch {
         self.last = now.get().max(self.last + 1);
         Epoch::new(self.last)

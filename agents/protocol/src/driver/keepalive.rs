@@ -28,6 +28,7 @@ impl LeaseTable {
             client_id,
             role,
         } = *keepalive;
+        // [TP-DRV-0550] [TP-DRV-0575]
         let Some(role) = role.known() else {
             self.stats.keepalives_mismatched += 1;
             return;
@@ -38,24 +39,29 @@ impl LeaseTable {
             client_id,
             role,
         });
+        // [TP-DRV-0540]
         let expiry = self.now.after_ns(self.config.lease_expiry_ns());
         match self.leases.get_mut(lease_id) {
+            // [TP-DRV-0540] [TP-DRV-0550]
             Some(lease) if lease.key == key => {
                 lease.expiry = lease.expiry.max(expiry);
                 lease.keepalive_seen = true;
                 self.stats.keepalives += 1;
             }
+            // [TP-DRV-0575]
             Some(_) => self.stats.keepalives_mismatched += 1,
             None => self.answer_unknown(key),
         }
     }
 
     fn answer_unknown(&mut self, key: LeaseKey) {
+        // [TP-DRV-0575]
         self.stats.keepalives_unknown += 1;
         let closed = matches!(self.phase, Phase::Closed { .. });
         if closed || self.control.free() == 0 {
             return;
         }
+        // [TP-DRV-0580]
         if !self.leases.may_answer_unknown(self.now, key.lease_id) {
             return;
         }
@@ -65,6 +71,7 @@ impl LeaseTable {
             client_id,
             role,
         } = key;
+        // [TP-DRV-0570]
         let answer = LeaseAction::Revoke(Revocation {
             timestamp: self.now,
             lease_id,

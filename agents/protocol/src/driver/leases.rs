@@ -72,10 +72,12 @@ impl Leases {
             clients: BTreeMap::new(),
             released: VecDeque::with_capacity(MAX_RELEASED),
             unknown: VecDeque::with_capacity(MAX_UNKNOWN),
+            // [TP-DRV-0520] [TP-DRV-0530]
             next_id: (seed % LEASE_ID_LIMIT).max(1),
         }
     }
 
+    // [TP-DRV-0510] [TP-DRV-0530]
     pub(super) fn next_id(&mut self) -> LeaseId {
         let id = LeaseId::new(self.next_id);
         self.next_id = if self.next_id + 1 < LEASE_ID_LIMIT {
@@ -124,6 +126,7 @@ impl Leases {
     }
 
     pub(super) fn insert(&mut self, lease: Lease) {
+        // [TP-DRV-0220]
         self.clients
             .insert(lease.key.client_id, ClientSlot::Holds(lease.key.lease_id));
         self.by_id.insert(lease.key.lease_id, lease);
@@ -131,7 +134,9 @@ impl Leases {
 
     /// Ends a lease and remembers it for repeated detaches.
     pub(super) fn remove(&mut self, now: NanoTime, id: LeaseId) -> Option<Lease> {
+        // [TP-DRV-0730]
         let lease = self.by_id.remove(&id)?;
+        // [TP-DRV-0740]
         self.clients.remove(&lease.key.client_id);
         if self.released.len() == MAX_RELEASED {
             self.released.pop_front();
@@ -165,6 +170,7 @@ impl Leases {
     }
 
     /// Whether exactly this lease ended less than 5 s ago.
+    /// [TP-DRV-0840]
     pub(super) fn was_released(&self, now: NanoTime, key: LeaseKey) -> bool {
         self.released
             .iter()
@@ -172,6 +178,7 @@ impl Leases {
     }
 
     /// Whether a keepalive of an unknown lease deserves an answer now; remembers that it got one.
+    /// [TP-DRV-0580]
     pub(super) fn may_answer_unknown(&mut self, now: NanoTime, id: LeaseId) -> bool {
         while self
             .unknown
@@ -189,12 +196,14 @@ impl Leases {
     }
 
     /// The first lease that is over at `now`.
+    /// [TP-DRV-0560]
     pub(super) fn expired(&self, now: NanoTime) -> Option<LeaseId> {
         self.iter()
             .find(|lease| lease.expiry <= now)
             .map(|lease| lease.key.lease_id)
     }
 
+    // [TP-DRV-0560]
     pub(super) fn next_expiry(&self) -> Option<NanoTime> {
         self.iter().map(|lease| lease.expiry).min()
     }

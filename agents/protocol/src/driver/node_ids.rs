@@ -40,19 +40,23 @@ impl NodeIds {
         client: ClientId,
         desired: Option<NodeId>,
     ) -> Option<NodeId> {
+        // [TP-DRV-0430] [TP-DRV-0440] [TP-DRV-0450]
         let node_id = match desired.filter(|id| id.get() != 0) {
             Some(id) => Some(id).filter(|id| self.is_open_to(now, client, *id)),
             None => self.last_of(client).or_else(|| self.choose(now, client)),
         }?;
+        // [TP-DRV-0420]
         self.entries.insert(node_id, (client, Hold::Held));
         Some(node_id)
     }
 
     /// Gives an id back; its last holder may take it again at once, others after the cooldown.
     pub(super) fn release(&mut self, now: NanoTime, node_id: NodeId) {
+        // [TP-DRV-0460]
         if let Some((_, hold)) = self.entries.get_mut(&node_id) {
             *hold = Hold::Released { at: now };
         }
+        // [TP-DRV-0470]
         if self.entries.len() > MAX_REMEMBERED {
             self.forget_oldest();
         }
@@ -65,6 +69,7 @@ impl NodeIds {
             .count()
     }
 
+    // [TP-DRV-0420] [TP-DRV-0460]
     fn is_open_to(&self, now: NanoTime, client: ClientId, node_id: NodeId) -> bool {
         match self.entries.get(&node_id) {
             None => true,
@@ -75,12 +80,14 @@ impl NodeIds {
         }
     }
 
+    // [TP-DRV-0450]
     fn last_of(&self, client: ClientId) -> Option<NodeId> {
         self.entries.iter().find_map(|(id, (last, hold))| {
             (*last == client && *hold != Hold::Held && id.get() <= MAX_NODE_ID).then_some(*id)
         })
     }
 
+    // [TP-DRV-0410]
     fn choose(&mut self, now: NanoTime, client: ClientId) -> Option<NodeId> {
         let start = self.last_chosen;
         let chosen = (0..MAX_NODE_ID)
@@ -90,6 +97,7 @@ impl NodeIds {
         Some(chosen)
     }
 
+    // [TP-DRV-0470]
     fn forget_oldest(&mut self) {
         let released = self
             .entries

@@ -18,13 +18,16 @@ impl LeaseTable {
             self.streams[index].refresh_due = self.now.after_ns(self.config.announce_period_ns);
             self.wake_at(self.streams[index].refresh_due);
             // Whatever was queued told the epoch before; what follows is about this one.
+            // [TP-DRV-0750] [TP-DRV-0770]
             self.announce(index, true);
+            // [TP-DRV-0990]
             let granted = |waiter: &AttachWaiter| {
                 waiter.role == Role::Consumer || work.backing == Backing::Allocated
             };
             for waiter in self.take_waiters(index, granted) {
                 self.grant(index, waiter);
             }
+            // [TP-DRV-0910]
             if !self.streams[index].attaches.is_empty() {
                 self.provision(index, backing_for(Role::Producer));
             }
@@ -47,6 +50,7 @@ impl LeaseTable {
     ) {
         self.advance(now);
         if let Some((index, work)) = self.take_work(stream_id, epoch) {
+            // [TP-DRV-1000]
             let no_space = matches!(failure, RegionFailure::NoSpace { .. });
             if no_space && !work.retried && self.retire_everything_superseded() {
                 self.order(
@@ -68,13 +72,16 @@ impl LeaseTable {
     /// ends, its producer's lease is revoked, and the next epoch begins.
     pub fn on_region_lost(&mut self, now: NanoTime, stream_id: StreamId, epoch: Epoch) {
         self.advance(now);
+        // [TP-DRV-1030]
         let live = self.live_epoch(stream_id) == Some(epoch);
         if let Some(index) = self.stream_index(stream_id).filter(|_| live) {
             match self.streams[index].producer {
+                // [TP-DRV-1040]
                 Some((lease_id, _)) => {
                     self.stats.leases_revoked += 1;
                     self.end_lease(lease_id, LeaseRevokeReason::Revoked);
                 }
+                // [TP-DRV-1030]
                 None => self.end_epoch(index),
             }
         }
@@ -83,6 +90,7 @@ impl LeaseTable {
 
     /// A grant could not be said and was refused instead, or lost: its lease ends at once, so that
     /// it blocks neither its client nor the stream until it expires.
+    /// [TP-DRV-0095]
     pub fn on_grant_unsaid(&mut self, now: NanoTime, lease_id: LeaseId) {
         self.advance(now);
         self.stats.grants_unsaid += 1;
@@ -98,14 +106,17 @@ impl LeaseTable {
     fn give_up(&mut self, index: usize, epoch: Epoch, failure: &RegionFailure) {
         self.stats.provision_failures += 1;
         let id = self.streams[index].id;
+        // [TP-DRV-0250]
         let text = format!("failed to provision SHM: stream {id} epoch {epoch}: {failure}");
         for waiter in self.take_waiters(index, |_| true) {
+            // [TP-DRV-0980]
             if waiter.role == Role::Consumer && self.streams[index].live.is_some() {
                 self.grant(index, waiter);
             } else {
                 self.turn_away(waiter, ResponseCode::InternalError, text.clone().into());
             }
         }
+        // [TP-DRV-0830]
         self.answer_detaches(index, None);
     }
 
@@ -189,6 +200,7 @@ impl LeaseTable {
             let action = LeaseAction::Retire { stream_id, epoch };
             (action, &mut self.stats.epochs_retired)
         } else {
+            // [TP-DRV-1018]
             let action = LeaseAction::Abandon { stream_id, epoch };
             (action, &mut self.stats.epochs_abandoned)
         };

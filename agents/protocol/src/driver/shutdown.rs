@@ -17,13 +17,16 @@ impl LeaseTable {
     pub fn on_shutdown_request(&mut self, now: NanoTime, request: &ShutdownRequest<'_>) {
         self.advance(now);
         let configured = &self.config.shutdown_token;
+        // [TP-DRV-1410] [TP-DRV-1420]
         let authorised =
             !configured.is_empty() && equal_in_constant_time(configured, request.token);
         match (self.phase, request.reason.known()) {
             (Phase::Serving, Some(reason)) if authorised => {
+                // [TP-DRV-1450]
                 let notice_at = self.now.after_ns(self.config.shutdown_timeout_ns);
                 self.phase = Phase::Draining { reason, notice_at };
                 for index in 0..self.streams.len() {
+                    // [TP-DRV-1440]
                     self.announce(index, false);
                 }
                 self.wake_at(notice_at);
@@ -41,6 +44,7 @@ impl LeaseTable {
         self.check_invariants();
     }
 
+    // [TP-DRV-1450] [TP-DRV-1455]
     pub(super) fn finish_draining(&mut self) {
         match self.phase {
             Phase::Draining { reason, notice_at } if notice_at <= self.now => self.close(reason),
@@ -54,11 +58,13 @@ impl LeaseTable {
         }
         self.phase = Phase::Closed { reason };
         for index in 0..self.streams.len() {
+            // [TP-DRV-1470]
             self.answer_detaches(index, None);
             for waiter in core::mem::take(&mut self.streams[index].attaches) {
                 self.turn_away(waiter, ResponseCode::Rejected, Cow::Borrowed(DRAINING));
             }
         }
+        // [TP-DRV-1450] [TP-DRV-1460] [TP-DRV-1480]
         for _ in 0..SHUTDOWN_NOTICES {
             self.control
                 .push_reserved(LeaseAction::ShutdownNotice { reason });
@@ -68,6 +74,7 @@ impl LeaseTable {
 }
 
 /// Compares without telling by its duration how much was right.
+/// [TP-DRV-1410]
 fn equal_in_constant_time(left: &[u8], right: &[u8]) -> bool {
     let difference = left.iter().zip(right).fold(0, |sum, (l, r)| sum | (l ^ r));
     std::hint::black_box(difference) == 0 && left.len() == right.len()

@@ -107,12 +107,14 @@ impl Stream {
     }
 
     /// Whether somebody holds a lease, waits for an answer, or memory is being made.
+    /// [TP-DRV-1570]
     pub(super) fn is_in_use(&self) -> bool {
         let waits = !self.attaches.is_empty() || !self.detaches.is_empty();
         self.lease_count > 0 || waits || self.work.is_some()
     }
 
     /// The client that produces, or will as soon as there is memory.
+    /// [TP-DRV-0210]
     pub(super) fn claimed_by_producer(&self) -> bool {
         self.producer.is_some() || self.waiting_producer().is_some()
     }
@@ -135,6 +137,7 @@ impl Stream {
 
     /// Ends the live epoch.
     pub(super) fn supersede_live(&mut self, now: NanoTime) {
+        // [TP-DRV-1020]
         if let Some(old) = self.live.take() {
             self.superseded.push(EpochOnDisk {
                 superseded_at: now,
@@ -145,6 +148,7 @@ impl Stream {
     }
 
     /// The oldest epoch a producer wrote that need not be kept.
+    /// [TP-DRV-1010] [TP-DRV-1013]
     pub(super) fn written_surplus(&self, config: &LeaseConfig) -> Option<Epoch> {
         let kept = (config.kept_epochs.max(1) - 1) as usize;
         let mut written = self.superseded.iter().filter(|old| old.written);
@@ -162,6 +166,7 @@ impl Stream {
             .filter(|old| !old.written || surplus.is_some());
         let unwritten = self.superseded.iter().filter(|old| !old.written).count();
         let oldest = goes.next()?;
+        // [TP-DRV-1012] [TP-DRV-1014]
         let due = if unwritten > MAX_YOUNG {
             oldest.superseded_at
         } else {

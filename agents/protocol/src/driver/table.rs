@@ -83,6 +83,7 @@ impl LeaseTable {
         streams.sort_by_key(|stream| stream.id);
         let count = streams.len();
         let max_count = config.max_streams();
+        // [TP-DRV-0270]
         let answers = config.max_queued_answers + 2 * config.max_leases + max_count;
         let mut control = Outbox::with_capacity(answers + SHUTDOWN_NOTICES);
         let mut region = Outbox::with_capacity(3 * max_count + 16);
@@ -152,6 +153,7 @@ impl LeaseTable {
     pub fn peek_action(&self, destination: Destination) -> Option<&LeaseAction> {
         match destination {
             Destination::Control => self.control.peek(),
+            // [TP-DRV-1200]
             Destination::Announce => self.announces.peek(self.control.popped()),
             Destination::Region => self.region.peek(),
         }
@@ -179,6 +181,7 @@ impl LeaseTable {
         self.check_invariants();
     }
 
+    // [TP-DRV-0610]
     pub(super) fn advance(&mut self, now: NanoTime) {
         self.now = self.now.max(now);
     }
@@ -199,6 +202,7 @@ impl LeaseTable {
         if backing == Backing::Allocated {
             self.make_room(index);
         }
+        // [TP-DRV-0930]
         let epoch = self.epochs.next(self.now);
         self.stats.epochs += 1;
         self.order(
@@ -228,8 +232,10 @@ impl LeaseTable {
     /// `after_control`.
     pub(super) fn announce(&mut self, index: usize, after_control: bool) {
         let stream = &mut self.streams[index];
+        // [TP-DRV-1120]
         let Some(live) = stream.live else { return };
         stream.announce_due = None;
+        // [TP-DRV-0770] [TP-DRV-1160]
         let ticket = if after_control {
             self.control.ticket()
         } else {
@@ -239,6 +245,7 @@ impl LeaseTable {
             ticket,
             Announcement {
                 stream_id: stream.id,
+                // [TP-DRV-1130]
                 producer: stream.producer.map(|(_, client_id)| client_id),
                 epoch: live.epoch,
                 geometry: stream.geometry.clone(),
@@ -252,17 +259,20 @@ impl LeaseTable {
         let Some(index) = self.stream_index(stream_id) else {
             return;
         };
+        // [TP-DRV-1170]
         let soon = core::mem::take(&mut self.streams[index].follow_up);
         let delay_ns = if soon {
             FOLLOW_UP_NS
         } else {
             self.config.announce_period_ns
         };
+        // [TP-DRV-1110]
         let due = self
             .now
             .after_ns(delay_ns.min(self.config.announce_period_ns));
         self.streams[index].announce_due = Some(due);
         self.wake_at(due);
+        // [TP-DRV-0810]
         self.answer_detaches(index, None);
     }
 }

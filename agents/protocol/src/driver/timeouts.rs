@@ -22,6 +22,7 @@ impl LeaseTable {
             self.refresh_activity(index);
             if self.streams[index]
                 .announce_due
+                // [TP-DRV-1110]
                 .is_some_and(|due| due <= self.now)
             {
                 self.announce(index, false);
@@ -39,6 +40,7 @@ impl LeaseTable {
     pub fn on_stall(&mut self, now: NanoTime, gap_ns: u64) {
         self.advance(now);
         self.stats.stalls += 1;
+        // [TP-DRV-0590]
         for lease in self.leases.iter_mut() {
             lease.expiry = lease.expiry.after_ns(gap_ns);
         }
@@ -48,6 +50,7 @@ impl LeaseTable {
     /// The link is gone: no keepalive can arrive, so no lease expires until it is back.
     pub fn on_link_lost(&mut self, now: NanoTime) {
         self.advance(now);
+        // [TP-DRV-0600]
         self.link_lost = true;
         self.check_invariants();
     }
@@ -57,12 +60,14 @@ impl LeaseTable {
     pub fn on_link_up(&mut self, now: NanoTime) {
         self.advance(now);
         if core::mem::take(&mut self.link_lost) {
+            // [TP-DRV-0600]
             let expiry = self.now.after_ns(self.config.lease_expiry_ns());
             for lease in self.leases.iter_mut() {
                 lease.expiry = lease.expiry.max(expiry);
             }
             for index in 0..self.streams.len() {
                 self.streams[index].follow_up = true;
+                // [TP-DRV-1210]
                 self.announce(index, false);
             }
             self.restart_patience();
@@ -72,9 +77,11 @@ impl LeaseTable {
     }
 
     fn expire_leases(&mut self) {
+        // [TP-DRV-0600]
         if self.link_lost {
             return;
         }
+        // [TP-DRV-0560]
         while let Some(lease_id) = self.leases.expired(self.now) {
             self.stats.leases_expired += 1;
             self.end_lease(lease_id, LeaseRevokeReason::Expired);
@@ -84,7 +91,9 @@ impl LeaseTable {
     /// While nobody produces, nobody else shows that the regions are alive (Driver Model v1.0 §3).
     fn refresh_activity(&mut self, index: usize) {
         let stream = &mut self.streams[index];
+        // [TP-DRV-1220]
         let Some(live) = stream.live else { return };
+        // [TP-DRV-1220] [TP-DRV-1230]
         if stream.producer.is_some() || stream.refresh_due > self.now {
             return;
         }
@@ -117,6 +126,7 @@ impl LeaseTable {
 }
 
 /// The earliest thing a stream waits for.
+/// [TP-DRV-1110] [TP-DRV-1220]
 fn due(stream: &Stream) -> Option<NanoTime> {
     let idle = stream.live.is_some() && stream.producer.is_none();
     let refresh = idle.then_some(stream.refresh_due);
