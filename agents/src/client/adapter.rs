@@ -56,6 +56,7 @@ pub(super) struct AdapterStats {
 pub(super) fn decode(bytes: &[u8], stats: &mut AdapterStats) -> Option<Inbound> {
     let message = match gate(bytes) {
         Ok(gated) => gated.message,
+        // [TP-CLI-0387]
         Err(GateError::TooShort { .. }) => {
             stats.malformed += 1;
             return None;
@@ -80,6 +81,7 @@ pub(super) fn decode(bytes: &[u8], stats: &mut AdapterStats) -> Option<Inbound> 
             stats.ignored += 1;
             None
         }
+        // [TP-CLI-0387]
         Err(_) => {
             stats.malformed += 1;
             None
@@ -102,6 +104,7 @@ fn decode_driver(template: driver::Template, bytes: &[u8]) -> Result<Option<Inbo
             })
         }
         Template::ShmLeaseRevoked => {
+            // [TP-CLI-0385]
             let revoked = ShmLeaseRevoked::decode(bytes)?;
             Inbound::LeaseRevoked(LeaseRevoked {
                 lease_id: LeaseId::new(revoked.lease_id),

@@ -88,6 +88,7 @@ impl Telling {
     }
 
     #[inline]
+    // [TP-CLI-1460]
     fn descriptor(&self, seq: Seq, published_ns: u64) -> [u8; DESCRIPTOR_LEN] {
         let said = &self.said[seq.slot_index(self.said.len() as u32) as usize];
         let mut bytes = [0; DESCRIPTOR_LEN];
@@ -178,13 +179,16 @@ impl Announcer {
         released: Released<'_>,
     ) -> Announced {
         let mut announced = Announced::HeldBack;
+        // [TP-CLI-1410] [TP-CLI-1420] [TP-CLI-1430]
         for seq in released {
+            // [TP-CLI-1450]
             let published_ns = monotonic_ns().get();
             // In this order: who sees the sequence number sees a time that is not older.
             shared.published_ns.store(published_ns, Ordering::Release);
             shared.next_seq.set(seq.next().get());
             self.counters.frames_published.increment();
             let descriptor = telling.descriptor(seq, published_ns);
+            // [TP-CLI-1410]
             announced = self.send(shared, &descriptor);
             // Whatever became of the shared one. [TP-CLI-2350]
             if !self.own.is_empty() {
@@ -230,6 +234,7 @@ impl Announcer {
 
     #[inline]
     fn send(&mut self, shared: &ProducerShared, descriptor: &[u8; DESCRIPTOR_LEN]) -> Announced {
+        // [TP-CLI-1410]
         if !self.unsent.is_empty() {
             self.unsent.push_back(*descriptor);
             return Announced::Queued;
@@ -254,6 +259,7 @@ impl Announcer {
             self.unsent.push_back(*descriptor);
             return Announced::Queued;
         }
+        // [TP-CLI-1430]
         match offer {
             Offer::Sent { .. } => Announced::Sent,
             Offer::NotConnected => Announced::NotConnected,

@@ -162,6 +162,7 @@ impl Consumer {
         if let Some(listener) = &mut self.listener {
             listener.listen(self.stream_id);
         }
+        // [TP-CLI-1500]
         let (delivered, idle) = match self.intake {
             Intake::Descriptors(_) => self.hear(limit, &mut on_frame),
             Intake::Ring(_) => self.watch(limit, &mut on_frame),
@@ -170,6 +171,7 @@ impl Consumer {
         if self.ending.is_some() {
             self.go_on_ending(idle);
         }
+        // [TP-CLI-0540]
         if delivered == 0 && self.shared.closed.load(Ordering::Acquire) && self.notices.is_empty() {
             return Err(PollError::ClientClosed);
         }
@@ -227,6 +229,7 @@ impl Consumer {
 
     /// A position whose frames are all published: the producer was there long ago, or said so with
     /// its last words.
+    /// [TP-CLI-1265]
     #[inline]
     fn published_up_to(&self) -> Option<u64> {
         let current = self.current.as_ref()?;
@@ -406,6 +409,7 @@ impl Consumer {
         self.stream_id = stream_id;
         let before = self.accounted.replace(epoch);
         self.client_id = Some(client_id);
+        // [TP-CLI-0860] [TP-CLI-1220] [TP-CLI-1240]
         let presence = match adoption {
             Adoption::First | Adoption::OlderEpoch { .. } => Some(Presence::Joined),
             Adoption::NewEpoch { .. } => Some(Presence::FromStart),
@@ -493,6 +497,7 @@ impl Consumer {
             .filter(|current| current.epoch == ending.epoch);
         let next = self.ledger.last_seq().map_or(0, |last| last.get() + 1);
         let complete = ending.end_seq.is_some_and(|end| next >= end.get());
+        // [TP-CLI-1920]
         if current.is_some() && !idle && !complete {
             return;
         }
@@ -515,6 +520,7 @@ impl Consumer {
             ) {
                 self.ledger.on_producer_position(Seq::new(joined_at));
             }
+            // [TP-CLI-1270]
             tail = ending.end_seq.map_or(0, |end| self.ledger.on_end(end));
         }
         let counts = FinalCounts {
@@ -527,6 +533,7 @@ impl Consumer {
         };
         let epoch = ending.epoch;
         self.events.push(match ending.end {
+            // [TP-CLI-1950]
             SourceEnd::Detached => Event::EndOfStream { epoch, counts },
             SourceEnd::Lost(reason) => Event::SourceLost {
                 epoch,

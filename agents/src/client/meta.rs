@@ -61,6 +61,7 @@ impl FrameMeta {
     /// # Errors
     /// When a stride exceeds the header's field.
     pub fn from_layout(layout: TensorLayout) -> Result<Self, MetaError> {
+        // [TP-CLI-1100] [TP-CLI-1110]
         let header = layout.to_header()?;
         Ok(Self {
             layout,

@@ -144,11 +144,13 @@ impl Producer {
         let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
             return Err(self.closed_or(OfferError::NotAttached));
         };
+        // [TP-CLI-1500]
         let (seq, released) = match current
             .ring
             .publish(&meta.slot_meta(monotonic_ns()), payload)
         {
             Ok(published) => published,
+            // [TP-CLI-1440] [TP-CLI-1470]
             Err(error) => return Err(self.claim_error(error)),
         };
         current.telling.say(seq, Said::of(meta));
@@ -173,6 +175,7 @@ impl Producer {
         let Some(current) = &mut self.current else {
             return Err(self.closed_or(OfferError::NotAttached));
         };
+        // [TP-CLI-1500]
         match current.ring.claim(&meta.slot_meta(monotonic_ns()), len) {
             Ok(claim) => {
                 current.telling.say(claim.seq(), Said::of(meta));
@@ -205,6 +208,7 @@ impl Producer {
                 flush.flush(claim.payload());
             }
         }
+        // [TP-CLI-1500]
         let Ok(released) = current.ring.commit(claim) else {
             return Err(OfferError::Stale { claimed });
         };
@@ -369,6 +373,7 @@ impl Producer {
     }
 
     /// Whether a consumer may still need what the next frame would overwrite.
+    /// [TP-CLI-1830]
     fn is_paced(&self, current: &Current) -> bool {
         if !self.options.lossless {
             return false;
@@ -466,6 +471,7 @@ impl Producer {
         });
     }
 
+    // [TP-CLI-1440] [TP-CLI-1470]
     fn claim_error(&self, error: ClaimError) -> OfferError {
         self.closed_or(match error {
             ClaimError::NoFittingPool { len, largest } => {
@@ -513,6 +519,7 @@ impl Producer {
         else {
             return;
         };
+        // [TP-CLI-1910]
         let close = CloseProducer {
             publication,
             unsent,

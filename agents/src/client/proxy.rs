@@ -92,6 +92,7 @@ impl Proxy {
                 client_id: attach.client_id.get(),
                 role: role_of(attach.role),
                 expected_layout_version: attach.expected_layout_version,
+                // [TP-CLI-0010]
                 publish_mode: PublishMode::from_wire(attach.publish_mode.to_wire()),
                 require_hugepages: HugepagesPolicy::from_wire(attach.hugepages.to_wire()),
                 desired_node_id: attach.desired_node_id.map(|id| id.get()),
@@ -125,10 +126,12 @@ impl Proxy {
             own.map(|own| own.channel.clone().into_bytes())
                 .unwrap_or_default()
         };
+        // [TP-CLI-1630]
         let id = |own: Option<&AeronEndpoint>| own.map_or(0, |own| own.stream_id);
         let message = wire::ConsumerHello {
             stream_id: hello.stream_id.get(),
             consumer_id: hello.consumer_id.get(),
+            // [TP-CLI-1620]
             supports_shm: hello.supports_shm,
             supports_progress: hello.supports_progress,
             mode: mode_of(hello.mode),
@@ -153,6 +156,7 @@ impl Proxy {
         let qos = QosConsumer {
             stream_id: report.stream_id.get(),
             consumer_id: report.client_id.get(),
+            // [TP-CLI-1650]
             epoch: report.epoch.get(),
             last_seq_seen: report.last_seq.get(),
             drops_gap: report.drops_gap,
@@ -169,6 +173,7 @@ impl Proxy {
             stream_id: report.stream_id.get(),
             producer_id: report.client_id.get(),
             epoch: report.epoch.get(),
+            // [TP-CLI-1660]
             current_seq: report.next_seq,
             watermark: report.watermark,
         };

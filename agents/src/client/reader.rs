@@ -33,6 +33,7 @@ impl Reader<'_> {
             return;
         };
         let descriptor = descriptor_of(&message);
+        // [TP-CLI-0910]
         if descriptor.stream_id != self.stream_id {
             return;
         }
@@ -131,6 +132,7 @@ impl Reader<'_> {
         };
         let (stream_id, epoch) = (current.stream_id, current.epoch);
         // Said by somebody; what counts is what the ring says.
+        // [TP-CLI-1265]
         if !overdue
             .checked_sub(1)
             .is_some_and(|last| was_written(current, Seq::new(last)))
@@ -144,6 +146,7 @@ impl Reader<'_> {
                 self.shared.done.set(expected.get());
             }
         }
+        // [TP-CLI-1265]
         while let Some(seq) = self.ledger.expected().filter(|seq| seq.get() < overdue) {
             if self.delivered >= limit {
                 return false;
@@ -182,6 +185,7 @@ impl Reader<'_> {
         };
         match FrameGate::admit(descriptor, &facts) {
             Verdict::Foreign => return,
+            // [TP-CLI-0920] [TP-CLI-0930] [TP-CLI-1290]
             Verdict::Drop(DropCause::EpochMismatch) => {
                 self.ledger.on_dropped(DropCause::EpochMismatch);
                 return;
@@ -224,6 +228,7 @@ impl Reader<'_> {
     }
 
     #[inline]
+    // [TP-CLI-1830]
     fn note_progress(&mut self) {
         if let Some(last) = self.ledger.last_seq() {
             self.shared.done.set(last.get() + 1);
@@ -237,6 +242,7 @@ impl Reader<'_> {
         if self.ledger.last_seq().is_none() {
             self.learn_position();
         }
+        // [TP-CLI-1255]
         if self.ledger.expected() != Some(seq) && !self.is_plausible(seq) {
             return false;
         }
@@ -250,6 +256,7 @@ impl Reader<'_> {
 
     /// Before the first frame: what the producer said about its position tells where our account
     /// begins.
+    /// [TP-CLI-1230]
     #[cold]
     pub(super) fn learn_position(&mut self) {
         let epoch = self.current.map(|current| current.epoch);
@@ -266,6 +273,7 @@ impl Reader<'_> {
         told: impl FnOnce(&SlotHeader) -> Told,
         on_frame: &mut impl FnMut(&Frame<'_>),
     ) -> Result<(), DropCause> {
+        // [TP-CLI-0950]
         let slot = current
             .mapping
             .read_slot(descriptor.seq)
@@ -275,11 +283,13 @@ impl Reader<'_> {
             Verdict::Drop(cause) => return Err(cause),
             Verdict::Foreign => return Err(DropCause::EpochMismatch),
         };
+        // [TP-CLI-0980] [TP-CLI-0990]
         let frame = tensorpool_shm::frame::Frame::new(&current.mapping, &slot)
             .map_err(|_| DropCause::PayloadInvalid)?;
         let told = told(frame.slot());
         let frame = Frame::new(frame, &plan, descriptor.epoch, &told);
         on_frame(&frame);
+        // [TP-CLI-0940] [TP-CLI-0970]
         if frame.is_torn() {
             Err(DropCause::Changed)
         } else {
@@ -289,6 +299,7 @@ impl Reader<'_> {
 }
 
 /// Whether the ring has come as far as this frame, complete or not. Commit words have 63 bits for it.
+/// [TP-CLI-1255]
 #[cold]
 pub(super) fn was_written(current: &Current, seq: Seq) -> bool {
     if seq.get() >> 63 != 0 {
@@ -317,6 +328,7 @@ fn told(message: &FrameDescriptor) -> Told {
 }
 
 /// Which counter a slot without a frame belongs to. Uncommitted goes before the wrong frame.
+/// [TP-CLI-0950] [TP-CLI-0960] [TP-CLI-0970]
 #[cold]
 fn cause_of(error: &SlotError) -> DropCause {
     match error {

@@ -219,6 +219,7 @@ impl Handovers {
         self.0.retain(|waiting| !waiting.is_taken());
         let handover = Handover::new(mapping);
         self.0.push_back(handover.clone());
+        // [TP-CLI-0870]
         if self.0.len() > MAX_HANDOVERS
             && let Some(oldest) = self.0.pop_front()
             && let Some(mapping) = oldest.take()
@@ -275,6 +276,7 @@ pub(super) struct Events(VecDeque<Event>);
 
 impl Events {
     pub(super) fn push(&mut self, event: Event) {
+        // [TP-CLI-0880]
         if self.0.len() == BACKLOG_LEN {
             self.0.pop_front();
         }
@@ -308,6 +310,7 @@ impl Mailbox {
         self.flush();
         self.backlog.push_back(notice);
         self.flush();
+        // [TP-CLI-0880]
         if self.backlog.len() > BACKLOG_LEN {
             let victim = self
                 .backlog

@@ -154,6 +154,7 @@ fn open(
             uri,
         })
         .collect();
+    // [TP-CLI-1470]
     let access = match role {
         Role::Producer => Access::ReadWrite,
         Role::Consumer => Access::ReadOnly,

@@ -21,6 +21,7 @@ impl SplitMix64 {
     }
 
     /// The next 32 bits that are not 0.
+    /// [TP-CLI-0010]
     pub const fn next_nonzero_u32(&mut self) -> u32 {
         loop {
             let value = (self.next_u64() >> 32) as u32;
@@ -52,6 +53,7 @@ impl Backoff {
     }
 
     /// The delay before the next try.
+    /// [TP-CLI-0440] [TP-CLI-0640]
     pub const fn next_delay_ns(&mut self, random: &mut SplitMix64) -> u64 {
         let full = self.next_ns;
         let doubled = full.saturating_mul(2);
@@ -64,6 +66,7 @@ impl Backoff {
     }
 
     /// Back to the minimum, after a success.
+    /// [TP-CLI-0440]
     pub const fn reset(&mut self) {
         self.next_ns = self.min_ns;
     }

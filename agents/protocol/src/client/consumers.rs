@@ -110,6 +110,7 @@ impl ConsumerTracker {
         }
         // Who comes late, or comes back, needs what the ring still holds when the next frame is
         // written; waiting for more would be waiting for ever, as nothing tells it of older frames.
+        // [TP-CLI-1850]
         let owed_from = self.next_seq.saturating_sub(self.slot_count - 1);
         let standing = if epoch == self.epoch {
             Standing::OfEpoch
@@ -119,6 +120,7 @@ impl ConsumerTracker {
         let Some(consumer) = self.entry(now, consumer_id, standing) else {
             return;
         };
+        // [TP-CLI-1820]
         if consumer.epoch != epoch {
             consumer.epoch = epoch;
             consumer.owed_from = owed_from;
@@ -127,7 +129,9 @@ impl ConsumerTracker {
         }
         consumer.mode = mode;
         // Peers restart their numbers now and then; progress within an epoch is not taken back.
+        // [TP-CLI-1860]
         consumer.last_seq_seen = consumer.last_seq_seen.max(last_seq_seen.get());
+        // [TP-CLI-1870]
         if last_seq_seen.get() == 0 {
             consumer.zero_heard = [consumer.zero_heard[1], now];
         }
@@ -135,6 +139,7 @@ impl ConsumerTracker {
 
     /// The driver ended a consumer's lease: nobody has to wait for it. Reports of it that are still
     /// under way do not bring it back.
+    /// [TP-CLI-1840]
     pub fn on_gone(&mut self, now: NanoTime, stream_id: StreamId, consumer_id: ClientId) {
         if stream_id != self.stream_id {
             return;
@@ -152,6 +157,7 @@ impl ConsumerTracker {
     }
 
     /// Consumers of the current epoch that were not heard of since the link is back.
+    /// [TP-CLI-1880]
     #[must_use]
     pub fn unconfirmed(&self) -> usize {
         self.waited_for()
@@ -160,6 +166,7 @@ impl ConsumerTracker {
     }
 
     /// Forgets consumers that have gone silent. Idempotent.
+    /// [TP-CLI-1810]
     pub fn on_timeout(&mut self, now: NanoTime) {
         self.consumers
             .retain(|consumer| now.since_ns(consumer.heard) < CONSUMER_STALE_NS);
@@ -188,14 +195,17 @@ impl ConsumerTracker {
     /// The first sequence number that some consumer of the current epoch may still need: a lossless
     /// producer must not overwrite it. `None` without consumers. A report of 0 is ambiguous and
     /// read as "needs 0", unless 0 is all there is and was reported twice since.
+    /// [TP-CLI-1830]
     #[must_use]
     pub fn floor(&self) -> Option<Seq> {
         let needed = self.waited_for().map(|consumer| {
             let unread = match consumer.last_seq_seen {
+                // [TP-CLI-1870]
                 0 if self.next_seq == 1 && consumer.zero_heard[0] > self.published => 1,
                 0 => 0,
                 seen => seen.saturating_add(1),
             };
+            // [TP-CLI-1850]
             unread.max(consumer.owed_from)
         });
         needed.min().map(Seq::new)
@@ -204,6 +214,7 @@ impl ConsumerTracker {
     /// Whether every consumer of the current epoch is done with `seq`, which was published at
     /// `published`; true without consumers. A report of 0 cannot be told from "nothing yet", so for
     /// frame 0 two reports after it are asked for.
+    /// [TP-CLI-1830] [TP-CLI-1870]
     #[must_use]
     pub fn all_saw(&self, seq: Seq, published: NanoTime) -> bool {
         self.waited_for()
@@ -219,6 +230,7 @@ impl ConsumerTracker {
         self.overflow
     }
 
+    // [TP-CLI-1820]
     fn of_epoch(&self) -> impl Iterator<Item = &Consumer> {
         self.consumers
             .iter()
@@ -239,6 +251,7 @@ impl ConsumerTracker {
         {
             self.gone.pop_front();
         }
+        // [TP-CLI-1840]
         if self.gone.iter().any(|(gone, _)| *gone == id) {
             return None;
         }
@@ -254,11 +267,13 @@ impl ConsumerTracker {
         };
         let index = match found {
             Some(index) => index,
+            // [TP-CLI-1890]
             None if self.consumers.len() < MAX_CONSUMERS => {
                 self.consumers.push(newcomer);
                 self.consumers.len() - 1
             }
             None => {
+                // [TP-CLI-1890]
                 self.overflow += 1;
                 let index = self.replaceable(standing)?;
                 self.consumers[index] = newcomer;
@@ -266,6 +281,7 @@ impl ConsumerTracker {
             }
         };
         let consumer = &mut self.consumers[index];
+        // [TP-CLI-1810]
         consumer.heard = consumer.heard.max(now);
         Some(consumer)
     }

@@ -37,12 +37,14 @@ impl Cadence {
     }
 
     /// Whether it is due; it stays due until [`Cadence::on_sent`].
+    /// [TP-CLI-1610] [TP-CLI-1640]
     #[must_use]
     pub fn is_due(&self, now: NanoTime) -> bool {
         self.due_at.is_some_and(|at| now >= at)
     }
 
     /// It went out.
+    /// [TP-CLI-1610] [TP-CLI-1640]
     pub const fn on_sent(&mut self, now: NanoTime) {
         if self.due_at.is_some() {
             self.due_at = Some(now.after_ns(self.period_ns));
@@ -91,7 +93,9 @@ impl ConsumerReporter {
 
     /// An epoch with `slot_count` slots was mapped: report at once.
     pub fn on_mapped(&mut self, now: NanoTime, slot_count: u32) {
+        // [TP-CLI-1640]
         self.cadence.start(now);
+        // [TP-CLI-1670]
         self.quarter_ring = u64::from(slot_count / 4).max(1);
         self.reported = None;
         self.repeats_zero = false;
@@ -99,11 +103,13 @@ impl ConsumerReporter {
 
     /// The mapping is gone; reports with epoch 0 go on, so that the consumer is not forgotten.
     pub fn on_unmapped(&mut self, now: NanoTime) {
+        // [TP-CLI-1700]
         self.cadence.start(now);
         self.reported = None;
     }
 
     /// The link is back after a loss: whoever waits for us hears it at once.
+    /// [TP-CLI-1700]
     pub const fn on_link_up(&mut self, now: NanoTime) {
         if self.cadence.next_deadline().is_some() {
             self.cadence.start(now);
@@ -123,10 +129,12 @@ impl ConsumerReporter {
         else {
             return false;
         };
+        // [TP-CLI-1670]
         let advanced = match self.reported {
             Some(reported) => last.get().saturating_sub(reported.get()),
             None => last.get() + 1,
         };
+        // [TP-CLI-1680]
         let caught_up = progress.idle && now.since_ns(self.sent_at) >= CAUGHT_UP_PERIOD_NS;
         advanced >= self.quarter_ring || ((advanced > 0 || self.repeats_zero) && caught_up)
     }
@@ -135,6 +143,7 @@ impl ConsumerReporter {
     pub fn on_sent(&mut self, now: NanoTime, progress: ConsumerProgress) {
         self.cadence.on_sent(now);
         self.sent_at = now;
+        // [TP-CLI-1690]
         let zero = Some(Seq::new(0));
         self.repeats_zero = progress.last_seq == zero && self.reported != zero;
         self.reported = progress.last_seq;

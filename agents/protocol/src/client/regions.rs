@@ -90,21 +90,26 @@ impl RegionSet {
         layout_version: u32,
         raw: &RawRegions,
     ) -> Result<Self, RegionsError> {
+        // [TP-CLI-0120] [TP-CLI-0740]
         if layout_version != LAYOUT_VERSION {
             return Err(RegionsError::LayoutVersion(layout_version));
         }
+        // [TP-CLI-0090]
         let slot_count = raw
             .header_slot_count
             .ok_or(RegionsError::Missing("header slot count"))?;
         let slot_bytes = raw
             .header_slot_bytes
             .ok_or(RegionsError::Missing("header slot bytes"))?;
+        // [TP-CLI-0100]
         if slot_bytes != HEADER_SLOT_BYTES {
             return Err(RegionsError::HeaderSlotBytes(slot_bytes));
         }
+        // [TP-CLI-0090]
         if raw.header_uri.is_empty() {
             return Err(RegionsError::Missing("header region URI"));
         }
+        // [TP-CLI-0090]
         if raw.pools.is_empty() {
             return Err(RegionsError::Missing("payload pools"));
         }
@@ -131,9 +136,11 @@ impl RegionSet {
 }
 
 fn check_pool(pool: &RawPool, expected: u32) -> Result<(), RegionsError> {
+    // [TP-CLI-0090]
     if pool.uri.is_empty() {
         return Err(RegionsError::Missing("payload region URI"));
     }
+    // [TP-CLI-0110]
     if pool.slot_count != expected {
         let RawPool {
             pool_id,

@@ -97,6 +97,7 @@ impl DropCause {
     }
 
     /// Whether the frame was simply overtaken: what `dropsLate` of QosConsumer adds up.
+    /// [TP-CLI-0970]
     #[must_use]
     pub const fn is_late(self) -> bool {
         match self {
@@ -147,12 +148,15 @@ impl FrameGate {
     #[inline]
     #[must_use]
     pub fn admit(descriptor: &Descriptor, mapping: &MappingFacts<'_>) -> Verdict<u32> {
+        // [TP-CLI-0910]
         if descriptor.stream_id != mapping.stream_id {
             return Verdict::Foreign;
         }
+        // [TP-CLI-0920]
         if descriptor.epoch != mapping.epoch {
             return Verdict::Drop(DropCause::EpochMismatch);
         }
+        // [TP-CLI-0940]
         if mapping.revoked {
             return Verdict::Drop(DropCause::Revoked);
         }
@@ -164,6 +168,7 @@ impl FrameGate {
     /// # Errors
     /// [`DropCause::Odd`] while the slot is being written, [`DropCause::FrameIdMismatch`] when it
     /// holds another one.
+    /// [TP-CLI-0950]
     #[inline]
     pub const fn check_commit(seq: Seq, seq_commit: u64) -> Result<(), DropCause> {
         if seq_commit & 1 == 0 {
@@ -204,6 +209,7 @@ impl FrameGate {
         if first != second {
             return Err(DropCause::Changed);
         }
+        // [TP-CLI-0940]
         if revoked {
             return Err(DropCause::Revoked);
         }
@@ -233,9 +239,11 @@ impl FrameGate {
     ) -> Result<FramePlan, DropCause> {
         let slot_index = seq.slot_index(geometry.slot_count());
         let HeaderSlot { slot, tensor } = slot;
+        // [TP-CLI-0950]
         let tensor = TensorLayout::check(tensor).map_err(|_| DropCause::HeaderInvalid)?;
         let pool = pool_by_id(geometry, PoolId::new(slot.pool_id));
         let pool = pool.ok_or(DropCause::PayloadInvalid)?;
+        // [TP-CLI-0980]
         let fits = slot.payload_slot == slot_index
             && slot.payload_offset == 0
             && slot.values_len_bytes <= pool.stride_bytes;

@@ -19,6 +19,7 @@ impl DropCounts {
 
     /// Counts `count` frames. A ring full of nonsense makes huge numbers, and must not make an
     /// overflow.
+    /// [TP-CLI-0960]
     #[inline]
     pub fn add(&mut self, cause: DropCause, count: u64) {
         let counter = &mut self.0[cause as usize];
@@ -26,6 +27,7 @@ impl DropCounts {
     }
 
     /// Frames that were overtaken: `dropsLate` of QosConsumer.
+    /// [TP-CLI-0970]
     #[must_use]
     pub fn late(&self) -> u64 {
         DropCause::ALL
@@ -36,6 +38,7 @@ impl DropCounts {
 
     /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are
     /// accounted for in their own epoch, and [`DropCause::RateLimited`], which it asked for.
+    /// [TP-CLI-1280] [TP-CLI-1290]
     #[must_use]
     pub fn lost(&self) -> u64 {
         DropCause::ALL
@@ -60,6 +63,7 @@ pub struct FrameLedger {
 
 impl FrameLedger {
     /// A new epoch was mapped. The account of the last one is closed as it stands.
+    /// [TP-CLI-1300]
     pub fn begin_epoch(&mut self, presence: Presence, max_outstanding_gap: u64, slot_count: u32) {
         if let Some(tracker) = &self.tracker {
             self.closed_seen = self.closed_seen.saturating_add(tracker.seen());
@@ -104,25 +108,30 @@ impl FrameLedger {
             return false;
         };
         match tracker.on_descriptor(seq) {
+            // [TP-CLI-1210]
             SeqEvent::InOrder { missed } => {
                 self.drops.add(DropCause::Gap, missed);
                 true
             }
+            // [TP-CLI-1250]
             SeqEvent::Resync { missed } => {
                 self.drops.add(DropCause::Gap, missed);
                 false
             }
+            // [TP-CLI-1260]
             SeqEvent::Regression => false,
         }
     }
 
     /// The frame reached the application intact.
+    /// [TP-CLI-1280]
     #[inline]
     pub fn on_delivered(&mut self) {
         self.delivered += 1;
     }
 
     /// The frame was dropped.
+    /// [TP-CLI-0960] [TP-CLI-1280]
     #[inline]
     pub fn on_dropped(&mut self, cause: DropCause) {
         self.drops.add(cause, 1);
@@ -156,6 +165,7 @@ impl FrameLedger {
 
     /// The mapped epoch ended at `next_seq`: the missing tail is a gap, unless the last descriptors
     /// were a selection. Gives what was lost of it. Idempotent.
+    /// [TP-CLI-1270]
     pub fn on_end(&mut self, next_seq: Seq) -> u64 {
         if self.rate_capped {
             self.on_skipped(next_seq);
@@ -182,6 +192,7 @@ impl FrameLedger {
     }
 
     /// Frames of all epochs that are accounted for.
+    /// [TP-CLI-1300]
     #[must_use]
     pub fn seen(&self) -> u64 {
         let seen = self.tracker.as_ref().map_or(0, SeqTracker::seen);

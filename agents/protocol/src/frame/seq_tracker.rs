@@ -49,10 +49,12 @@ impl SeqTracker {
     /// count (more than a ring cannot be caught up with); 0 turns resynchronising off.
     #[must_use]
     pub fn new(presence: Presence, max_outstanding_gap: u64, slot_count: u32) -> Self {
+        // [TP-CLI-1250]
         let max_gap = match max_outstanding_gap {
             0 => u64::MAX,
             limit => limit.min(u64::from(slot_count)),
         };
+        // [TP-CLI-1220] [TP-CLI-1240]
         let baseline = match presence {
             Presence::FromStart => Some(0),
             Presence::Joined => None,
@@ -74,21 +76,25 @@ impl SeqTracker {
         let expected = match self.next {
             Some(next) => next,
             None => {
+                // [TP-CLI-1220] [TP-CLI-1230]
                 let start = self.baseline.map_or(seq, |baseline| baseline.min(seq));
                 self.first = Some(start);
                 start
             }
         };
+        // [TP-CLI-1260]
         if seq < expected {
             self.regressions += 1;
             return SeqEvent::Regression;
         }
         self.next = Some(seq.saturating_add(1));
+        // [TP-CLI-1210] [TP-CLI-1250]
         let missed = seq - expected;
         if missed > self.max_gap {
             self.missed += missed + 1;
             return SeqEvent::Resync { missed: missed + 1 };
         }
+        // [TP-CLI-1210]
         self.missed += missed;
         SeqEvent::InOrder { missed }
     }
@@ -105,6 +111,7 @@ impl SeqTracker {
     /// The producer's next sequence number was heard (QosProducer) after this epoch was mapped.
     /// Before the first frame it tells where the account begins; afterwards it means nothing until
     /// the end.
+    /// [TP-CLI-1230]
     pub fn on_producer_position(&mut self, next_seq: Seq) {
         if self.next.is_none() && self.baseline.is_none() {
             self.baseline = Some(next_seq.get());
@@ -113,12 +120,14 @@ impl SeqTracker {
 
     /// The epoch ended at `next_seq` (the producer's last position) and nothing more will come:
     /// what is missing behind the last frame is lost. Gives that number. Idempotent.
+    /// [TP-CLI-1270]
     pub fn on_end(&mut self, next_seq: Seq) -> u64 {
         self.skip_to(next_seq)
     }
 
     /// Nothing before `next_seq` that did not come will. Gives how many frames that are; 0 while
     /// nothing says where the account begins. Idempotent.
+    /// [TP-CLI-1270]
     pub fn skip_to(&mut self, next_seq: Seq) -> u64 {
         let Some(expected) = self.next.or(self.baseline) else {
             return 0;

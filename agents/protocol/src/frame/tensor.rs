@@ -117,6 +117,7 @@ impl TensorLayout {
     /// The first rule that is broken, in the order dims, types, strides, progress.
     pub fn check(raw: &TensorHeader) -> Result<Self, TensorError> {
         let ndims = usize::from(raw.ndims);
+        // [TP-CLI-1010]
         if ndims == 0 || ndims > MAX_DIMS {
             return Err(TensorError::Ndims(ndims));
         }
@@ -126,9 +127,11 @@ impl TensorLayout {
             progress_unit,
             ..
         } = *raw;
+        // [TP-CLI-1020]
         if dtype == Dtype::Unknown {
             return Err(TensorError::Dtype);
         }
+        // [TP-CLI-1020]
         if major_order == MajorOrder::Unknown {
             return Err(TensorError::MajorOrder);
         }
@@ -212,6 +215,7 @@ impl TensorLayout {
             dims: self.dims,
             ..EMPTY
         };
+        // [TP-CLI-1100] [TP-CLI-1110]
         for (axis, &stride) in self.strides().iter().enumerate() {
             raw.strides[axis] =
                 i32::try_from(stride).map_err(|_| TensorError::StrideNotEncodable {
@@ -303,10 +307,12 @@ fn infer_strides(
     let mut out = [0u64; MAX_DIMS];
     let mut needed = element_len(dtype);
     for step in 0..ndims {
+        // [TP-CLI-1040]
         let axis = match order {
             MajorOrder::Row | MajorOrder::Unknown => ndims - 1 - step,
             MajorOrder::Column => step,
         };
+        // [TP-CLI-1030]
         let dim = u64::try_from(dims[axis]).map_err(|_| TensorError::NegativeDim {
             axis,
             found: dims[axis],
@@ -315,7 +321,9 @@ fn infer_strides(
             axis,
             found: strides[axis],
         })?;
+        // [TP-CLI-1040]
         let stride = if given == 0 { needed } else { given };
+        // [TP-CLI-1050]
         if stride < needed {
             return Err(TensorError::Overlapping {
                 axis,
@@ -324,6 +332,7 @@ fn infer_strides(
             });
         }
         out[axis] = stride;
+        // [TP-CLI-1060] [TP-CLI-1090]
         needed = stride
             .checked_mul(dim.max(1))
             .ok_or(TensorError::TooLarge { axis })?;
@@ -331,6 +340,7 @@ fn infer_strides(
     Ok(out)
 }
 
+// [TP-CLI-1070]
 fn progress_axis_stride(unit: ProgressUnit, strides: &[u64]) -> u64 {
     match unit {
         ProgressUnit::None => 0,
@@ -341,6 +351,7 @@ fn progress_axis_stride(unit: ProgressUnit, strides: &[u64]) -> u64 {
 
 /// Rows count axis 0 and columns axis 1 whatever the major order; without a unit the stride field
 /// is not looked at.
+/// [TP-CLI-1070] [TP-CLI-1080]
 fn check_progress(unit: ProgressUnit, found: u32, strides: &[u64]) -> Result<(), TensorError> {
     let expected = progress_axis_stride(unit, strides);
     let fits = unit == ProgressUnit::None || (expected != 0 && expected == u64::from(found));

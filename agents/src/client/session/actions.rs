@@ -46,6 +46,7 @@ impl Session {
                 if let Side::Consumer(side) = &mut self.side {
                     side.on_lost();
                 }
+                // [TP-CLI-0770]
                 self.mapping.on_lost(ctx.now);
                 // Void first, told then: who knows of the loss cannot use the mapping any more.
                 self.settle_mapping(ctx);
@@ -92,6 +93,7 @@ impl Session {
                 Event::LeaseBack { lost_at }
             });
         }
+        // [TP-CLI-0610]
         self.mapping.on_granted(ctx.now, &grant.regions);
     }
 
@@ -110,6 +112,7 @@ impl Session {
                     self.adopt(ctx, mapping, geometry, adoption);
                 }
             }
+            // [TP-CLI-0650]
             MappingAction::Discard { ticket } => {
                 if let Some((_, mapping)) = self.arrived.take_if(|(of, _)| *of == ticket) {
                     ctx.retired.push(mapping);
@@ -117,6 +120,7 @@ impl Session {
             }
             MappingAction::Revoke { .. } => self.revoke(ctx),
             MappingAction::SourceEnded { epoch, end, .. } => {
+                // [TP-CLI-0800]
                 if let (Side::Consumer(side), SourceEnd::Detached) = (&mut self.side, end) {
                     side.begin_drain(epoch);
                 }
@@ -138,6 +142,7 @@ impl Session {
         adoption: Adoption,
     ) {
         self.map_failures = 0;
+        // [TP-CLI-0800]
         if let Some(old) = self.current.replace(Arc::clone(&mapping)) {
             let drains = matches!(&self.side, Side::Consumer(side) if side.drains(old.epoch()));
             if !drains {
@@ -227,6 +232,7 @@ impl Session {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default();
+        // [TP-CLI-0635]
         self.tell(Event::MapFailed {
             epoch,
             error,

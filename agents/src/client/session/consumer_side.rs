@@ -232,6 +232,7 @@ impl ConsumerSide {
 
     pub(super) fn on_mapped(&mut self, now: NanoTime, slot_count: u32) {
         self.is_fallback = false;
+        // [TP-CLI-1610]
         self.hello.start(now);
         self.reporter.on_mapped(now, slot_count);
     }
@@ -288,6 +289,7 @@ impl ConsumerSide {
         else {
             return;
         };
+        // [TP-CLI-1265]
         if Some(stream_id) != ours || epoch.get() == 0 {
             return;
         }
@@ -306,8 +308,10 @@ impl ConsumerSide {
         // Before that the handle may not have been there to hear of frames.
         if self.parts.is_none() && mapped == Some(epoch) {
             match self.shared.joined_at.of(epoch) {
+                // [TP-CLI-1230]
                 None => self.shared.joined_at.begin(epoch, next_seq.get()),
                 Some(_) => {
+                    // [TP-CLI-1265]
                     let overdue = before.unwrap_or(next_seq).min(next_seq);
                     self.shared.overdue.begin(epoch, overdue.get());
                 }
@@ -329,6 +333,7 @@ impl ConsumerSide {
         let mut work = 0;
         self.watch_own_stream(ctx.now);
         let wishes = self.follower.wishes();
+        // [TP-CLI-1610]
         if self.hello.is_due(ctx.now)
             && ctx
                 .proxy
@@ -343,6 +348,7 @@ impl ConsumerSide {
         // A producer that waits for its consumers learns at once that the handle has taken up an
         // epoch.
         if self.reporter.is_due(ctx.now, progress) || epoch != self.reported_epoch {
+            // [TP-CLI-1650]
             let report = ConsumerReport {
                 stream_id,
                 client_id: facts.client_id,
@@ -363,6 +369,7 @@ impl ConsumerSide {
     }
 
     /// What the handle has in use, if that is still what is mapped; epoch 0 otherwise.
+    /// [TP-CLI-1650]
     fn progress(&self, facts: &Facts) -> (Epoch, ConsumerProgress) {
         const NOTHING: ConsumerProgress = ConsumerProgress {
             last_seq: None,

@@ -175,6 +175,7 @@ impl Session {
         match message {
             Inbound::AttachResponse(response) => self.attach.on_attach_response(now, response),
             Inbound::DetachResponse(response) => self.attach.on_detach_response(now, response),
+            // [TP-CLI-0370]
             Inbound::LeaseRevoked(revoked) => {
                 self.attach.on_lease_revoked(now, revoked);
                 self.settle(ctx);
@@ -273,6 +274,7 @@ impl Session {
     }
 
     /// The QoS stream was read to its end: tell of the sources that ended, with where they ended.
+    /// [TP-CLI-1920]
     pub(super) fn on_reports_drained(&mut self) {
         for (epoch, end) in self.ended.drain(..) {
             let end_seq = match &self.side {
@@ -306,6 +308,7 @@ impl Session {
 
     /// The client is being closed: no lingering.
     pub(super) fn close_now(&mut self, now: NanoTime) {
+        // [TP-CLI-0540]
         match &mut self.side {
             Side::Producer(side) => side.hurry(now),
             Side::Consumer(side) => side.is_closing = true,
@@ -333,6 +336,7 @@ impl Session {
         let Some(request) = self.attach.peek_request() else {
             return 0;
         };
+        // [TP-CLI-0320]
         if !ctx.proxy.send_request(ctx.now, &request).is_sent() {
             return 0;
         }
@@ -343,6 +347,7 @@ impl Session {
     /// Once per announce period: a producer shows that it lives, a consumer looks whether its
     /// mapping still is what it was.
     fn check_up(&mut self, ctx: &mut Context<'_>) -> usize {
+        // [TP-CLI-0820] [TP-CLI-1480]
         if !self.checkup.is_due(ctx.now) {
             return 0;
         }
@@ -352,8 +357,10 @@ impl Session {
         };
         let epoch = mapping.epoch();
         let sound = match self.role {
+            // [TP-CLI-1480]
             Role::Producer => mapping.refresh_activity(ctx.now),
             Role::Consumer => {
+                // [TP-CLI-0820]
                 let (activity, pid) = (mapping.activity(), mapping.current_pid());
                 let sound = mapping.revalidate().is_ok() || pid != mapping.pid();
                 self.mapping.on_superblock(ctx.now, epoch, activity, pid);
@@ -363,7 +370,9 @@ impl Session {
         match self.role {
             _ if sound => {}
             // Sequence numbers cannot start over within an epoch.
+            // [TP-CLI-0420]
             Role::Producer => self.attach.on_memory_damaged(ctx.now),
+            // [TP-CLI-0830]
             Role::Consumer => self.mapping.on_unusable(ctx.now, epoch),
         }
         self.settle(ctx);
@@ -407,6 +416,7 @@ impl Session {
             self.attach.close(ctx.now);
             self.settle(ctx);
         }
+        // [TP-CLI-1960]
         if self.done {
             self.settle(ctx);
             self.revoke(ctx);

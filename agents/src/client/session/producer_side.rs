@@ -112,6 +112,7 @@ impl ProducerSide {
 
     /// A consumer whose lease ended holds nobody up.
     pub(super) fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
+        // [TP-CLI-1840]
         if revoked.role.known() == Some(Role::Consumer) {
             self.tracker
                 .on_gone(now, revoked.stream_id, revoked.client_id);
@@ -212,9 +213,11 @@ impl ProducerSide {
             .listening_consumers
             .store(listening as u64, Ordering::Relaxed);
         if let Some((epoch, since)) = self.epoch {
+            // [TP-CLI-1820] [TP-CLI-1880]
             let hold = !ctx.link.is_up()
                 || (mapped < listening && ctx.now.since_ns(since) < HOLD_NS)
                 || (self.tracker.unconfirmed() > 0 && ctx.now.since_ns(self.link_up_at) < HOLD_NS);
+            // [TP-CLI-1830]
             self.shared.limit.set(match self.tracker.floor() {
                 _ if hold => 0,
                 Some(floor) => floor.get().saturating_add(u64::from(self.slot_count)),
@@ -237,6 +240,7 @@ impl ProducerSide {
             return 0;
         };
         // Before the handle has taken the epoch up nothing was written in it.
+        // [TP-CLI-1660]
         let next_seq = self.shared.next_seq.of(epoch).unwrap_or(0);
         // [TP-CLI-2590]
         let watermark = self.shared.watermark.load(Ordering::Relaxed);
@@ -310,10 +314,12 @@ impl ProducerSide {
                 if (self.all_seen && told) || now >= until || !attached {
                     self.closing = Some(Closing::FinalReport(now.after_ns(FINAL_REPORT_NS)));
                     // Due now: consumers compute the tail of the stream from it.
+                    // [TP-CLI-1910]
                     self.reports.start(now);
                 }
             }
             Some(Closing::FinalReport(until)) => {
+                // [TP-CLI-1910]
                 if now >= until || !attached || !self.reports.is_due(now) {
                     self.closing = Some(Closing::Detach);
                 }

@@ -107,6 +107,7 @@ impl AttachClient {
     #[must_use]
     pub fn new(config: AttachConfig) -> Self {
         let mut random = SplitMix64::new(config.seed);
+        // [TP-CLI-0010]
         let client_id = config
             .client_id
             .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()));
@@ -135,6 +136,7 @@ impl AttachClient {
     pub fn open(&mut self, now: NanoTime) {
         self.advance(now);
         if self.state == State::Detached {
+            // [TP-CLI-0180]
             self.give_up_at = Some(self.now.after_ns(self.config.attach_timeout_ns));
             self.begin_attempt();
         }
@@ -145,6 +147,7 @@ impl AttachClient {
     pub fn close(&mut self, now: NanoTime) {
         self.advance(now);
         match &self.state {
+            // [TP-CLI-0510]
             State::Attached(lease) => {
                 let (lease_id, stream_id) = (lease.lease_id, lease.stream_id);
                 let request = self.detach_request(lease_id, stream_id);
@@ -155,6 +158,7 @@ impl AttachClient {
                     expires,
                 });
             }
+            // [TP-CLI-0535] [TP-CLI-0537]
             State::Attaching(attempt) if attempt.is_sent && self.link_up => {
                 self.give_up_at = None;
                 self.state = State::Leaving(Leaving {
@@ -162,6 +166,7 @@ impl AttachClient {
                     expires: self.now.after_ns(self.config.detach_timeout_ns),
                 });
             }
+            // [TP-CLI-0530]
             State::Detached | State::Attaching(_) | State::Backoff(_) => self.finish(),
             State::Leaving(_) | State::Detaching(_) | State::Closed => {}
         }
@@ -173,6 +178,7 @@ impl AttachClient {
         self.link_up = true;
         match &mut self.state {
             State::Attaching(attempt) => attempt.send_at = self.now,
+            // [TP-CLI-0340]
             State::Attached(lease) => {
                 lease.keepalive_at = self.now;
                 lease.driver_heard = self.now;
@@ -193,6 +199,7 @@ impl AttachClient {
     /// comes after an OK or belongs to an older attempt is ignored.
     pub fn on_attach_response(&mut self, now: NanoTime, response: &AttachResponse) {
         self.advance(now);
+        // [TP-CLI-0050] [TP-CLI-0060]
         match &self.state {
             State::Attaching(attempt) if attempt.correlation_id == response.correlation_id => {}
             State::Leaving(leaving) if leaving.correlation_id == response.correlation_id => {
@@ -204,18 +211,22 @@ impl AttachClient {
                 return;
             }
         }
+        // [TP-CLI-0070]
         match response.code {
             Some(ResponseCode::Ok) => match grant_of(self.client_id, response) {
                 Ok(grant) => self.on_granted(grant),
                 Err(error) => self.on_refused(AttachError::InvalidResponse(error)),
             },
+            // [TP-CLI-0150]
             Some(ResponseCode::Rejected) if response.error_message.contains(CLIENT_ID_TAKEN) => {
                 self.on_client_id_taken();
             }
+            // [TP-CLI-0170]
             Some(ResponseCode::Rejected) if response.error_message.contains(PRODUCER_HELD) => {
                 let error = self.held_error();
                 self.wait(self.config.held_retry_ns, error);
             }
+            // [TP-CLI-0070] [TP-CLI-0190]
             code => self.on_refused(AttachError::Rejected {
                 code,
                 message: response.error_message.clone(),
@@ -233,6 +244,7 @@ impl AttachClient {
             return;
         }
         let requested = self.asked;
+        // [TP-CLI-0520]
         if response.code == Some(ResponseCode::Rejected) && detach.request.stream_id != requested {
             // Some drivers file a dynamic stream's lease under the id that was asked for.
             let (lease_id, expires) = (detach.request.lease_id, detach.expires);
@@ -251,10 +263,12 @@ impl AttachClient {
     /// once.
     pub fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
         self.advance(now);
+        // [TP-CLI-0380]
         if revoked.client_id != self.client_id {
             return;
         }
         match &self.state {
+            // [TP-CLI-0370] [TP-CLI-0380]
             State::Attached(lease) if lease.lease_id == revoked.lease_id => {
                 self.lose(LossReason::Revoked(revoked.reason.known()));
             }
@@ -268,6 +282,7 @@ impl AttachClient {
     /// The driver announced a stream. Of our stream that is the driver's sign of life.
     pub fn on_announce(&mut self, now: NanoTime, announce: &Announce) {
         self.advance(now);
+        // [TP-CLI-0360]
         if Some(announce.stream_id) != self.stream_id() {
             return;
         }
@@ -278,11 +293,14 @@ impl AttachClient {
         };
         match &mut self.state {
             State::Attached(lease) => {
+                // [TP-CLI-0350]
                 lease.driver_heard = lease.driver_heard.max(heard);
+                // [TP-CLI-0410]
                 if self.config.role == Role::Producer && announce.epoch > lease.epoch {
                     self.lose(LossReason::Superseded(announce.epoch));
                 }
             }
+            // [TP-CLI-0450]
             State::Backoff(wait) if wait.why.is_silence() => wait.until = self.now,
             _ => {}
         }
@@ -290,6 +308,7 @@ impl AttachClient {
 
     /// The mapped memory turned out to be damaged, as by a truncation. A producer needs another
     /// epoch, so the lease is left to expire and a new one asked for.
+    /// [TP-CLI-0420]
     pub fn on_memory_damaged(&mut self, now: NanoTime) {
         self.advance(now);
         if let State::Attached(_) = self.state {
@@ -300,10 +319,12 @@ impl AttachClient {
     /// The driver says it goes away. The same notice counts once, however often it is repeated.
     pub fn on_driver_shutdown(&mut self, now: NanoTime, notice: DriverShutdown) {
         self.advance(now);
+        // [TP-CLI-0400]
         if self.last_shutdown == Some(notice) {
             return;
         }
         self.last_shutdown = Some(notice);
+        // [TP-CLI-0390]
         if let State::Attached(_) = self.state {
             self.lose(LossReason::DriverShutdown(notice.reason.known()));
         }
@@ -315,18 +336,25 @@ impl AttachClient {
         let now = self.now;
         let gave_up = self.give_up_at.is_some_and(|at| now >= at);
         match &self.state {
+            // [TP-CLI-0180] [TP-CLI-0185]
             State::Attaching(attempt) if gave_up => self.fail(self.give_up_error(attempt)),
+            // [TP-CLI-0537]
             State::Leaving(leaving) if now >= leaving.expires => self.finish(),
             State::Attaching(attempt) if now >= attempt.expires => {
                 let delay = self.backoff.next_delay_ns(&mut self.random);
                 self.wait(delay, self.timeout_error());
             }
+            // [TP-CLI-0160] [TP-CLI-0170] [TP-CLI-0185]
             State::Backoff(wait) if gave_up => self.fail(wait.why.clone()),
+            // [TP-CLI-0430]
             State::Backoff(wait) if now >= wait.until && self.link_up => self.begin_attempt(),
+            // [TP-CLI-0330]
             State::Attached(lease) if now >= lease.expires => self.lose(LossReason::Expired),
+            // [TP-CLI-0350]
             State::Attached(lease) if self.link_up && now >= self.silence_ends(lease) => {
                 self.lose(LossReason::DriverLost);
             }
+            // [TP-CLI-0510]
             State::Detaching(detach) if now >= detach.expires => self.finish(),
             _ => {}
         }
@@ -365,9 +393,11 @@ impl AttachClient {
             return None;
         }
         match &self.state {
+            // [TP-CLI-0030]
             State::Attaching(attempt) if self.now >= attempt.send_at => Some(
                 ControlRequest::Attach(self.attach_request(attempt.correlation_id)),
             ),
+            // [TP-CLI-0310] [TP-CLI-0320]
             State::Attached(lease) if self.now >= lease.keepalive_at => {
                 Some(ControlRequest::Keepalive(Keepalive {
                     lease_id: lease.lease_id,
@@ -376,6 +406,7 @@ impl AttachClient {
                     role: self.config.role,
                 }))
             }
+            // [TP-CLI-0510]
             State::Detaching(detach) if self.now >= detach.send_at => {
                 Some(ControlRequest::Detach(detach.request))
             }
@@ -391,16 +422,20 @@ impl AttachClient {
         match &mut self.state {
             State::Attaching(attempt) => {
                 attempt.is_sent = true;
+                // [TP-CLI-0030]
                 attempt.send_at = now.after_ns(attempt.resend_ns);
                 attempt.resend_ns = (attempt.resend_ns * 2).min(self.config.resend_max_ns);
                 self.stats.attach_requests += 1;
             }
             State::Attached(lease) => {
+                // [TP-CLI-0310]
                 lease.keepalive_at = now.after_ns(self.config.keepalive_interval_ns);
+                // [TP-CLI-0330]
                 lease.expires = now.after_ns(self.config.lease_duration_ns());
                 self.stats.keepalives += 1;
             }
             State::Detaching(detach) => {
+                // [TP-CLI-0510]
                 detach.send_at = now.after_ns(self.config.resend_min_ns);
             }
             State::Detached | State::Leaving(_) | State::Backoff(_) | State::Closed => {}
@@ -423,6 +458,7 @@ impl AttachClient {
     #[must_use]
     pub fn stream_id(&self) -> Option<StreamId> {
         match &self.state {
+            // [TP-CLI-0140]
             State::Attached(lease) => Some(lease.stream_id),
             _ => Some(self.wanted).filter(|id| id.get() != 0),
         }

@@ -12,6 +12,7 @@ use crate::common::{LAYOUT_VERSION, ResponseCode};
 
 impl AttachClient {
     pub(super) fn begin_attempt(&mut self) {
+        // [TP-CLI-0040]
         self.correlation_low = self.correlation_low.wrapping_add(1);
         self.state = State::Attaching(Attempt {
             correlation_id: self.correlation_id(),
@@ -23,11 +24,13 @@ impl AttachClient {
         });
     }
 
+    // [TP-CLI-0020]
     pub(super) fn correlation_id(&self) -> CorrelationId {
         let high = u64::from(self.client_id.get()) << 32;
         CorrelationId::new((high | u64::from(self.correlation_low)) as i64)
     }
 
+    // [TP-CLI-0010]
     pub(super) fn attach_request(&self, correlation_id: CorrelationId) -> AttachRequest {
         AttachRequest {
             correlation_id,
@@ -64,8 +67,10 @@ impl AttachClient {
         }
         self.state = State::Attached(Lease {
             lease_id: grant.lease_id,
+            // [TP-CLI-0140]
             stream_id: grant.regions.stream_id,
             epoch: grant.regions.epoch,
+            // [TP-CLI-0310]
             keepalive_at: self.now,
             expires: self.now.after_ns(self.config.lease_duration_ns()),
             driver_heard: self.now,
@@ -79,12 +84,14 @@ impl AttachClient {
     }
 
     pub(super) fn on_client_id_taken(&mut self) {
+        // [TP-CLI-0150]
         if self.config.client_id.is_none() && self.client_id_tries < MAX_CLIENT_ID_TRIES {
             self.client_id_tries += 1;
             self.client_id = ClientId::new(self.random.next_nonzero_u32());
             self.begin_attempt();
         } else {
             // Most likely our own dead lease of a former life: it expires within seconds.
+            // [TP-CLI-0160]
             let error = AttachError::ClientIdTaken {
                 client_id: self.client_id,
             };
@@ -95,8 +102,10 @@ impl AttachClient {
     /// Before the first lease a refusal is final, unless it is known to pass; afterwards it is
     /// tried for ever.
     pub(super) fn on_refused(&mut self, error: AttachError) {
+        // [TP-CLI-0200]
         let passes =
             matches!(&error, AttachError::Rejected { message, .. } if message.contains(DRAINING));
+        // [TP-CLI-0190]
         if self.give_up_at.is_some() && !passes {
             self.fail(error);
         } else {
@@ -106,6 +115,7 @@ impl AttachClient {
     }
 
     /// The answer to an attempt that is not wanted any more: what was granted goes back.
+    /// [TP-CLI-0535]
     pub(super) fn on_late_response(&mut self, response: &AttachResponse) {
         match (response.code, response.lease_id, response.stream_id) {
             (Some(ResponseCode::Ok), Some(lease_id), Some(stream_id)) => {
@@ -121,6 +131,7 @@ impl AttachClient {
         }
     }
 
+    // [TP-CLI-0185]
     pub(super) fn wait(&mut self, delay_ns: u64, why: AttachError) {
         self.stats.refusals += 1;
         self.last_refusal = Some(why.clone());
@@ -136,6 +147,7 @@ impl AttachClient {
 
     pub(super) fn lose(&mut self, reason: LossReason) {
         self.stats.losses += 1;
+        // [TP-CLI-0430] [TP-CLI-0440]
         let delay = self.backoff.next_delay_ns(&mut self.random);
         let why = AttachError::Lost(reason);
         self.state = State::Backoff(Wait {
@@ -162,6 +174,7 @@ impl AttachClient {
         );
     }
 
+    // [TP-CLI-0350]
     pub(super) fn silence_ends(&self, lease: &Lease) -> NanoTime {
         lease.driver_heard.after_ns(self.config.driver_silence_ns())
     }
@@ -175,12 +188,14 @@ impl AttachClient {
 
     /// Why the first attach failed: the last answer there was, if the attempt under way had no time
     /// to be answered.
+    /// [TP-CLI-0185]
     pub(super) fn give_up_error(&self, attempt: &Attempt) -> AttachError {
         let unanswered = self.now.since_ns(attempt.begun) >= self.config.resend_max_ns;
         let refusal = self.last_refusal.clone().filter(|_| !unanswered);
         refusal.unwrap_or_else(|| self.timeout_error())
     }
 
+    // [TP-CLI-0170]
     pub(super) fn held_error(&self) -> AttachError {
         let (holder, epoch) = match self.last_announced {
             Some((holder, epoch)) => (holder, Some(epoch)),
@@ -210,6 +225,7 @@ impl AttachClient {
     }
 }
 
+// [TP-CLI-0080]
 pub(super) fn grant_of(
     client_id: ClientId,
     response: &AttachResponse,
@@ -228,6 +244,7 @@ pub(super) fn grant_of(
     Ok(Grant {
         lease_id,
         client_id,
+        // [TP-CLI-0130]
         node_id: response.node_id,
         regions,
     })

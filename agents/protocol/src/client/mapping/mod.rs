@@ -126,6 +126,7 @@ impl MappingCore {
     /// The announce subscription became available: older announces say nothing about now.
     pub fn on_joined(&mut self, now: NanoTime) {
         self.advance(now);
+        // [TP-CLI-0710]
         self.joined = Some(self.now);
     }
 
@@ -138,6 +139,7 @@ impl MappingCore {
         self.lower = None;
         self.successor = None;
         self.forget_failures();
+        // [TP-CLI-0610] [TP-CLI-0860]
         if self.shm_allowed {
             self.want(Box::new(regions.clone()), None);
         }
@@ -146,6 +148,7 @@ impl MappingCore {
     /// The lease is gone: what is mapped is void, what is being mapped is not wanted.
     pub fn on_lost(&mut self, now: NanoTime) {
         self.advance(now);
+        // [TP-CLI-0770]
         self.attached = false;
         self.revoke();
     }
@@ -176,6 +179,7 @@ impl MappingCore {
     /// could not be mapped is no measure for others.
     pub fn on_announce(&mut self, now: NanoTime, realtime_now: NanoTime, announce: &Announce) {
         self.advance(now);
+        // [TP-CLI-0750] [TP-CLI-0760] [TP-CLI-0770]
         if !self.attached
             || !self.shm_allowed
             || self.config.role == Role::Producer
@@ -183,10 +187,12 @@ impl MappingCore {
         {
             return;
         }
+        // [TP-CLI-0700]
         if !self.is_fresh(realtime_now, announce) {
             self.stats.announces_stale += 1;
             return;
         }
+        // [TP-CLI-0680]
         let key = (announce.epoch, announce.timestamp);
         if self.last_announce == Some(key) {
             return;
@@ -198,6 +204,7 @@ impl MappingCore {
             announce.layout_version,
             &announce.regions,
         );
+        // [TP-CLI-0740]
         match checked {
             Ok(regions) => self.on_fresh_announce(Box::new(regions), announce.producer_id),
             Err(_) => self.stats.announces_invalid += 1,
@@ -208,16 +215,19 @@ impl MappingCore {
     /// Told once.
     pub fn on_lease_revoked(&mut self, now: NanoTime, revoked: &LeaseRevoked) {
         self.advance(now);
+        // [TP-CLI-0810]
         let of_source = revoked.role.known() == Some(Role::Producer)
             && self.stream_id == Some(revoked.stream_id);
         if !of_source || self.config.role == Role::Producer {
             return;
         }
+        // [TP-CLI-0780] [TP-CLI-0800]
         let end = match revoked.reason.known() {
             Some(LeaseRevokeReason::Detached) => SourceEnd::Detached,
             reason => SourceEnd::Lost(reason),
         };
         let client_id = revoked.client_id;
+        // [TP-CLI-1940]
         if let Some((epoch, producer_id)) = self.replaced
             && producer_id == Some(client_id)
         {
@@ -233,11 +243,14 @@ impl MappingCore {
             return;
         };
         let epoch = mapped.regions.epoch;
+        // [TP-CLI-0810]
         let known_other = mapped.producer_id.is_some_and(|id| id != client_id);
+        // [TP-CLI-1930]
         let already = self.ended.is_some_and(|ended| ended.epoch == epoch);
         if known_other || already {
             return;
         }
+        // [TP-CLI-0790]
         self.ended = Some(Ended {
             epoch,
             producer_id: client_id,
@@ -247,6 +260,7 @@ impl MappingCore {
             producer_id: Some(client_id),
             end,
         });
+        // [TP-CLI-0780] [TP-CLI-0800]
         if end != SourceEnd::Detached {
             self.revoke_current();
         }
@@ -259,6 +273,7 @@ impl MappingCore {
         let (old, target) = match std::mem::replace(&mut self.state, State::Unmapped) {
             State::Mapping(target) if target.ticket == Some(ticket) => (None, target),
             State::Remapping(old, target) if target.ticket == Some(ticket) => (Some(old), target),
+            // [TP-CLI-0650]
             other => {
                 self.state = other;
                 self.emit(MappingAction::Discard { ticket });
@@ -291,12 +306,14 @@ impl MappingCore {
             }
         };
         self.stats.failures += 1;
+        // [TP-CLI-0640]
         let delay_ns = self.note_failure();
         let retry_at = self.now.after_ns(delay_ns);
         if let State::Mapping(target) | State::Remapping(_, target) = &mut self.state {
             target.retry_at = Some(retry_at);
         }
         self.emit(MappingAction::RetryMap { epoch, delay_ns });
+        // [TP-CLI-0690]
         if let Some(successor) = self.successor.take() {
             self.want(successor.regions, successor.producer_id);
         }
@@ -314,16 +331,20 @@ impl MappingCore {
         if mapped.regions.epoch != epoch {
             return;
         }
+        // [TP-CLI-0850]
         let stale = activity.get() != 0 && self.now.since_ns(activity) > self.config.freshness_ns();
         let newly_stale = stale && !mapped.stale;
         mapped.stale = stale;
+        // [TP-CLI-0840]
         let changed = pid != 0 && mapped.pid.is_some_and(|known| known != pid);
         if pid != 0 {
             mapped.pid = Some(pid);
         }
+        // [TP-CLI-0850]
         if newly_stale {
             self.emit(MappingAction::SourceStale { epoch });
         }
+        // [TP-CLI-0840]
         if changed {
             self.stats.pid_changes += 1;
             self.remap_in_place();
@@ -332,6 +353,7 @@ impl MappingCore {
 
     /// The mapping of `epoch` turned out to be unusable, as when a region was truncated: it is
     /// void, and mapped anew once that is possible.
+    /// [TP-CLI-0830]
     pub fn on_unusable(&mut self, now: NanoTime, epoch: Epoch) {
         self.advance(now);
         if self.mapped_epoch() == Some(epoch) {
@@ -340,6 +362,7 @@ impl MappingCore {
     }
 
     /// Carries out what time alone decides. Idempotent; ignores time going backwards.
+    /// [TP-CLI-0640]
     pub fn on_timeout(&mut self, now: NanoTime) {
         self.advance(now);
         let due = match &self.state {
@@ -387,13 +410,17 @@ impl MappingCore {
         let fresh = self.config.freshness_ns();
         let stamp = announce.timestamp;
         match announce.clock_domain {
+            // [TP-CLI-0720]
             _ if stamp.get() == 0 => false,
+            // [TP-CLI-0700] [TP-CLI-0710]
             Some(ClockDomain::Monotonic) => {
                 let joined = self.joined.unwrap_or(NanoTime::new(0));
                 self.now.since_ns(stamp) <= fresh
                     && stamp.after_ns(self.config.announce_period_ns) >= joined
             }
+            // [TP-CLI-0700] [TP-CLI-0730]
             Some(ClockDomain::RealtimeSynced) => realtime_now.since_ns(stamp) <= fresh,
+            // [TP-CLI-0720]
             None => false,
         }
     }

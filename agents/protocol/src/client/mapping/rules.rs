@@ -28,6 +28,7 @@ impl MappingCore {
             self.lower = None;
             return;
         }
+        // [TP-CLI-0690]
         let highest = match &self.state {
             _ if self.successor.is_some() => self.successor.as_ref().map(Successor::epoch),
             State::Mapping(target) | State::Remapping(_, target) if !target.has_failed => {
@@ -37,6 +38,7 @@ impl MappingCore {
             State::Mapping(_) | State::Unmapped => self.last_adopted,
         };
         match highest.map_or(Ordering::Greater, |highest| epoch.cmp(&highest)) {
+            // [TP-CLI-0620]
             Ordering::Greater => {
                 self.lower = None;
                 self.follow(regions, producer_id);
@@ -45,6 +47,7 @@ impl MappingCore {
                 self.lower = None;
                 self.on_same_epoch(regions, producer_id);
             }
+            // [TP-CLI-0670]
             Ordering::Less => self.on_lower_epoch(regions, producer_id),
         }
     }
@@ -52,6 +55,7 @@ impl MappingCore {
     /// Idempotent unless the regions changed, or somebody else took over an epoch whose producer
     /// had ended.
     fn on_same_epoch(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
+        // [TP-CLI-0790]
         if let Some(ended) = self.ended.filter(|ended| ended.epoch == regions.epoch) {
             if producer_id.is_some_and(|id| id != ended.producer_id) {
                 self.ended = None;
@@ -59,6 +63,7 @@ impl MappingCore {
             }
             return;
         }
+        // [TP-CLI-0660]
         match &mut self.state {
             // That of the target itself is not news, see above. If it is what is in use, nothing is
             // to replace that any more.
@@ -77,6 +82,7 @@ impl MappingCore {
     /// dead.
     fn on_lower_epoch(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
         self.stats.announces_lower_epoch += 1;
+        // [TP-CLI-0670] [TP-CLI-0680]
         let stale = match &self.state {
             State::Mapped(mapped) | State::Remapping(mapped, _) => mapped.stale,
             State::Unmapped => true,
@@ -113,6 +119,7 @@ impl MappingCore {
 
     /// Asks for a mapping; what is in use stays in use until it is there, and is not mapped twice.
     pub(super) fn want(&mut self, regions: Box<RegionSet>, producer_id: Option<ClientId>) {
+        // [TP-CLI-0630] [TP-CLI-0660]
         if let State::Mapped(mapped) | State::Remapping(mapped, _) = &self.state
             && mapped.regions == regions
         {
@@ -131,6 +138,7 @@ impl MappingCore {
             retry_at: has_to_wait.then_some(self.not_before),
             has_failed: false,
         };
+        // [TP-CLI-0630]
         self.state = match std::mem::replace(&mut self.state, State::Unmapped) {
             State::Unmapped | State::Mapping(_) => State::Mapping(target),
             State::Mapped(mapped) | State::Remapping(mapped, _) => State::Remapping(mapped, target),
@@ -195,6 +203,7 @@ impl MappingCore {
 
     pub(super) fn adopt(&mut self, old: Option<Mapped>, ticket: MapTicket, target: Target) {
         let epoch = target.regions.epoch;
+        // [TP-CLI-0860]
         let adoption = match self.last_adopted {
             None => Adoption::First,
             Some(last) => match epoch.cmp(&last) {
@@ -203,6 +212,7 @@ impl MappingCore {
                 Ordering::Less => Adoption::OlderEpoch { old: last },
             },
         };
+        // [TP-CLI-1940]
         if let Some(old) = old {
             let told = self
                 .ended
@@ -232,6 +242,7 @@ impl MappingCore {
     }
 
     /// Everything is void: the mapping in use and the one being made.
+    /// [TP-CLI-0650] [TP-CLI-0770]
     pub(super) fn revoke(&mut self) {
         self.replaced = None;
         self.successor = None;
@@ -245,6 +256,7 @@ impl MappingCore {
     }
 
     /// The mapping in use is void, the one being made is still wanted.
+    /// [TP-CLI-0780]
     pub(super) fn revoke_current(&mut self) {
         let (state, epoch): (State, Option<Epoch>) =
             match std::mem::replace(&mut self.state, State::Unmapped) {
@@ -261,6 +273,7 @@ impl MappingCore {
     }
 
     /// The mapping in use is void, its regions are still wanted unless newer ones are.
+    /// [TP-CLI-0830] [TP-CLI-0840]
     pub(super) fn remap_in_place(&mut self) {
         let (State::Mapped(mapped) | State::Remapping(mapped, _)) = &self.state else {
             return;
