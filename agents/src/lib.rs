@@ -7,6 +7,7 @@
 pub mod client;
 pub mod driver;
 pub mod supervisor;
+mod upkeep;
 
 /// Messages and plain types of the protocol.
 pub use tensorpool_codecs as codecs;

@@ -218,7 +218,8 @@ impl Parts {
     }
 }
 
-macro_rules! frame_methods {
+/// What can be said of a frame without a look at its payload.
+macro_rules! description_methods {
     ($frame:ty) => {
         impl $frame {
             /// The frame's sequence number.
@@ -228,34 +229,44 @@ macro_rules! frame_methods {
                 self.parts.seq
             }
 
-            /// Bytes of payload; 0 is a frame as well.
+            /// Bytes of payload that are there; 0 is a frame as well. [TP-CLI-2655]
             #[inline]
             #[must_use]
             pub fn len(&self) -> usize {
                 self.parts.len as usize
             }
 
-            /// Whether there is no payload.
+            /// Whether there is none.
             #[inline]
             #[must_use]
             pub fn is_empty(&self) -> bool {
                 self.parts.len == 0
             }
 
-            /// What the slot said: pool, timestamp, metadata version.
+            /// What the slot said: pool, timestamp, metadata version, length of the whole payload.
             #[inline]
             #[must_use]
             pub fn slot(&self) -> &SlotHeader {
                 &self.parts.header.slot
             }
 
-            /// What the payload is: dtype, major order, dims, strides.
+            /// What the whole payload is: dtype, major order, dims, strides.
             #[inline]
             #[must_use]
             pub fn tensor(&self) -> &TensorHeader {
                 &self.parts.header.tensor
             }
+        }
+    };
+}
 
+description_methods!(Frame<'_>);
+description_methods!(RetainedFrame);
+description_methods!(FramePrefix<'_>);
+
+macro_rules! frame_methods {
+    ($frame:ty) => {
+        impl $frame {
             /// Both headers as they stood in the slot.
             #[inline]
             #[must_use]

@@ -67,7 +67,13 @@ fn block_with(words: &str) -> String {
 
 #[test]
 fn every_block_is_run_by_a_test() {
-    let known = ["cargo xtask", "--pattern interop", "image.npy", "clip.y4m"];
+    let known = [
+        "cargo xtask",
+        "--pattern interop",
+        "image.npy",
+        "clip.y4m",
+        "--own-stream",
+    ];
     for block in shell_blocks(&readme()) {
         assert!(
             known.iter().any(|words| block.contains(words)),
@@ -87,6 +93,15 @@ fn a_pattern_is_published_and_verified() {
     let sandbox = Sandbox::new();
     let said = run(&sandbox, &block_with("--pattern interop"));
     assert!(said.contains("received 1000 frames"), "{said}");
+    assert!(said.contains("every byte verified"), "{said}");
+}
+
+#[test]
+fn a_display_gets_a_stream_of_its_own() {
+    let sandbox = Sandbox::new();
+    let said = run(&sandbox, &block_with("--own-stream"));
+    assert!(said.contains("descriptors on its own stream 310"), "{said}");
+    assert!(said.contains("skipped for the rate"), "{said}");
     assert!(said.contains("every byte verified"), "{said}");
 }
 

@@ -1,6 +1,5 @@
 //! The driver's duty cycle.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,24 +11,23 @@ use tensorpool_runtime::clock::{CachedNanoClock, monotonic_ns};
 use tensorpool_runtime::{Agent, AgentError};
 use tensorpool_shm::driver::NamespaceRoot;
 use tensorpool_transport::{
-    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, LinkState, PublicationOptions,
-    Subscription, SubscriptionOptions, WaitReason,
+    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, PublicationOptions, Subscription,
+    SubscriptionOptions,
 };
 
 use super::adapter::{self, Heard};
-use super::events::{DriverEvent, Observers};
+use super::events::{self, DriverEvent};
 use super::hands::{Carried, Hands};
 use super::proxy::DriverProxy;
 use super::region_worker::{Job, Maker, Outcome, RegionWorker};
 use super::regions::Regions;
 use super::setup::DriverSetup;
+use crate::upkeep::{Faults, Observers, Readiness, Standing};
 
 /// Messages read from control per cycle.
 const FRAGMENT_LIMIT: usize = 32;
 /// Actions carried out per destination and cycle.
 const ACTION_LIMIT: usize = 32;
-/// Faults waiting to be reported, at most.
-const MAX_FAULTS: usize = 16;
 /// The longest a closing driver tries to say what is left.
 const LAST_WORDS_NS: u64 = 250_000_000;
 
@@ -61,12 +59,9 @@ pub struct DriverAgent {
     _counters: CounterPublisher,
     link: Link,
     cleanup_on_exit: bool,
-    faults: VecDeque<AgentError>,
-    observers: Observers,
-    /// Whether the observer was told that clients can attach.
-    told_ready: bool,
-    /// Whether it was told that there is no media driver, or need not be.
-    told_waiting: bool,
+    faults: Faults,
+    observers: Observers<DriverEvent>,
+    readiness: Readiness,
     // Last: the namespace is free for another driver when everything else is gone.
     root: Arc<NamespaceRoot>,
 }
@@ -125,10 +120,9 @@ impl DriverAgent {
             _counters: published,
             link,
             cleanup_on_exit: config.cleanup_on_exit,
-            faults: VecDeque::with_capacity(MAX_FAULTS),
+            faults: Faults::default(),
             observers,
-            told_ready: false,
-            told_waiting: false,
+            readiness: Readiness::default(),
             root,
         })
     }
@@ -154,7 +148,8 @@ impl DriverAgent {
                 LinkEvent::Lost { reason } => {
                     self.hands.counters.link_lost.increment();
                     self.table.on_link_lost(now);
-                    self.keep_fault("driver-link-lost", format!("media driver lost: {reason}"));
+                    let text = format!("media driver lost: {reason}");
+                    self.faults.keep("driver-link-lost", text);
                     self.observers.tell(|| DriverEvent::LinkLost { reason });
                 }
                 LinkEvent::AddFailed {
@@ -236,7 +231,7 @@ impl DriverAgent {
                 let carried = self.hands.carry_out(now, action);
                 match carried {
                     Carried::NotYet => break,
-                    Carried::Out => self.observers.tell_action(action),
+                    Carried::Out => events::tell_action(&self.observers, action),
                     Carried::Unsaid(_) => {}
                 }
                 self.table.pop_action(destination);
@@ -263,56 +258,35 @@ impl DriverAgent {
             code,
             text: text.clone(),
         });
-        self.keep_fault(code, text);
-    }
-
-    /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once,
-    /// the newest are left out.
-    fn keep_fault(&mut self, code: &'static str, text: String) {
-        if self.faults.len() < MAX_FAULTS {
-            self.faults.push_back(AgentError::fault(code, text));
-        }
+        self.faults.keep(code, text);
     }
 
     /// Tells when clients can attach, and once that there is no media driver to attach through.
     fn note_readiness(&mut self) {
         let is_ready = self.link.is_up() && self.hands.proxy.is_ready();
         self.hands.counters.ready.set(u64::from(is_ready));
-        if is_ready && !self.told_ready {
-            self.observers.tell(|| DriverEvent::Ready);
-        }
-        self.told_ready = is_ready;
-        if self.told_waiting {
+        let Some(standing) = self.readiness.on_cycle(is_ready, self.link.state()) else {
             return;
-        }
-        if let LinkState::Connecting(reason @ (WaitReason::NoDriver | WaitReason::Denied(_))) =
-            self.link.state()
-        {
-            self.observers.tell(|| match reason {
-                WaitReason::Denied(reason) => DriverEvent::MediaDriverDenied {
-                    reason: reason.clone(),
-                },
-                _ => DriverEvent::NoMediaDriver {
-                    reason: reason.to_string(),
-                },
-            });
-            self.told_waiting = true;
-        }
-        self.told_waiting |= is_ready;
+        };
+        self.observers.tell(|| match standing {
+            Standing::Ready => DriverEvent::Ready,
+            Standing::Waiting(reason) => DriverEvent::NoMediaDriver { reason },
+            Standing::Denied(reason) => DriverEvent::MediaDriverDenied { reason },
+        });
     }
 
     fn conclude(&mut self, work_count: usize) -> Result<usize, AgentError> {
         self.hands.counters.mirror(&self.table.stats());
         self.note_readiness();
-        match (self.faults.pop_front(), self.table.phase()) {
-            (Some(fault), _) => Err(fault),
+        let work_count = self.faults.conclude(work_count)?;
+        match self.table.phase() {
             // Whatever is left to be said is said on closing.
             // [TP-DRV-1450] [TP-DRV-1455]
-            (None, Phase::Closed { reason }) => {
+            Phase::Closed { reason } => {
                 let text = format!("a shutdown request was accepted ({reason:?})");
                 Err(AgentError::terminate("driver-shutdown", text))
             }
-            (None, Phase::Serving | Phase::Draining { .. }) => Ok(work_count),
+            Phase::Serving | Phase::Draining { .. } => Ok(work_count),
         }
     }
 

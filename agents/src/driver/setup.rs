@@ -16,8 +16,9 @@ use tensorpool_shm::paths::{Namespace, NamespaceError, UserName};
 
 use super::config::DriverConfig;
 use super::counters::DriverCounters;
-use super::events::{DriverEvent, Observers};
+use super::events::DriverEvent;
 use super::regions;
+use crate::upkeep::Observers;
 
 /// `f_type` of a hugetlbfs (linux/magic.h).
 const HUGETLBFS_MAGIC: u32 = 0x9584_58f6;
@@ -106,7 +107,7 @@ pub struct DriverSetup {
     pub(super) table: LeaseTable,
     pub(super) counters: DriverCounters,
     pub(super) counter_set: CounterSet,
-    pub(super) observers: Observers,
+    pub(super) observers: Observers<DriverEvent>,
     leftovers: Leftovers,
 }
 

@@ -1,23 +1,22 @@
 //! The supervisor's duty cycle.
 
-use std::collections::VecDeque;
-
 use crossbeam_channel::Receiver;
 use tensorpool_codecs::types::NanoTime;
 use tensorpool_protocol::supervisor::SupervisorCore;
 use tensorpool_runtime::clock::CachedNanoClock;
 use tensorpool_runtime::{Agent, AgentError};
 use tensorpool_transport::{
-    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, LinkState, PublicationOptions,
-    Subscription, SubscriptionOptions, WaitReason,
+    CounterPublisher, Link, LinkConfig, LinkError, LinkEvent, PublicationOptions, Subscription,
+    SubscriptionOptions,
 };
 
 use super::adapter::{self, Heard};
 use super::counters::SupervisorCounters;
 use super::handle::Command;
-use super::notices::{Observers, SupervisorNotice};
+use super::notices::SupervisorNotice;
 use super::proxy::{Said, SupervisorProxy};
 use super::setup::SupervisorSetup;
+use crate::upkeep::{Faults, Observers, Readiness, Standing};
 
 /// Messages read from each stream per cycle.
 const FRAGMENT_LIMIT: usize = 64;
@@ -25,8 +24,6 @@ const FRAGMENT_LIMIT: usize = 64;
 const ANSWER_LIMIT: usize = 32;
 /// Commands taken per cycle.
 const COMMAND_LIMIT: usize = 8;
-/// Faults waiting to be reported, at most.
-const MAX_FAULTS: usize = 16;
 
 /// Why the agent could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +46,15 @@ pub struct SupervisorAgent {
     clock: CachedNanoClock,
     core: SupervisorCore,
     counters: SupervisorCounters,
-    observers: Observers,
+    observers: Observers<SupervisorNotice>,
     commands: Receiver<Command>,
     proxy: SupervisorProxy,
     /// Control first: hellos and the ends of leases.
     subscriptions: Vec<Subscription>,
     _counters: CounterPublisher,
     link: Link,
-    faults: VecDeque<AgentError>,
-    told_ready: bool,
-    told_waiting: bool,
+    faults: Faults,
+    readiness: Readiness,
 }
 
 impl SupervisorAgent {
@@ -101,9 +97,8 @@ impl SupervisorAgent {
             subscriptions,
             _counters: published,
             link,
-            faults: VecDeque::with_capacity(MAX_FAULTS),
-            told_ready: false,
-            told_waiting: false,
+            faults: Faults::default(),
+            readiness: Readiness::default(),
         })
     }
 
@@ -127,10 +122,8 @@ impl SupervisorAgent {
                 LinkEvent::Lost { reason } => {
                     self.counters.link_lost.increment();
                     self.core.on_link_lost(now);
-                    self.keep_fault(
-                        "supervisor-link-lost",
-                        format!("media driver lost: {reason}"),
-                    );
+                    let text = format!("media driver lost: {reason}");
+                    self.faults.keep("supervisor-link-lost", text);
                     self.observers
                         .tell(|| SupervisorNotice::LinkLost { reason });
                 }
@@ -149,18 +142,10 @@ impl SupervisorAgent {
                         code,
                         text: text.clone(),
                     });
-                    self.keep_fault(code, text);
+                    self.faults.keep(code, text);
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// Keeps a fault for the end of a cycle; one is reported per cycle. When too many come at once,
-    /// the newest are left out.
-    fn keep_fault(&mut self, code: &'static str, text: String) {
-        if self.faults.len() < MAX_FAULTS {
-            self.faults.push_back(AgentError::fault(code, text));
         }
     }
 
@@ -240,20 +225,14 @@ impl SupervisorAgent {
         let hears = self.subscriptions.iter_mut().all(Subscription::is_live);
         let is_ready = self.link.is_up() && hears && self.proxy.is_ready();
         self.counters.ready.set(u64::from(is_ready));
-        if is_ready && !self.told_ready {
-            self.observers.tell(|| SupervisorNotice::Ready);
-        }
-        self.told_ready = is_ready;
-        if self.told_waiting {
+        let Some(standing) = self.readiness.on_cycle(is_ready, self.link.state()) else {
             return;
-        }
-        if let LinkState::Connecting(reason @ WaitReason::NoDriver) = self.link.state() {
-            self.observers.tell(|| SupervisorNotice::NoMediaDriver {
-                reason: reason.to_string(),
-            });
-            self.told_waiting = true;
-        }
-        self.told_waiting |= is_ready;
+        };
+        self.observers.tell(|| match standing {
+            Standing::Ready => SupervisorNotice::Ready,
+            Standing::Waiting(reason) => SupervisorNotice::NoMediaDriver { reason },
+            Standing::Denied(reason) => SupervisorNotice::MediaDriverDenied { reason },
+        });
     }
 }
 
@@ -276,6 +255,6 @@ impl Agent for SupervisorAgent {
             self.tell_events();
         }
         self.note_readiness();
-        self.faults.pop_front().map_or(Ok(work_count), Err)
+        self.faults.conclude(work_count)
     }
 }

@@ -1,12 +1,8 @@
 //! What a supervisor tells whoever runs it. For people and logs: nothing depends on a notice
 //! arriving.
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use tensorpool_protocol::supervisor::SupervisorEvent;
 use tensorpool_transport::LostReason;
-
-/// Notices that wait for an observer; more are left out.
-const QUEUE_LEN: usize = 1024;
 
 /// What happened, in order.
 #[derive(Clone, Debug)]
@@ -17,6 +13,11 @@ pub enum SupervisorNotice {
     /// There is no media driver yet; the supervisor waits for one.
     NoMediaDriver {
         /// What is missing.
+        reason: String,
+    },
+    /// There is a media driver that this user may not use; the supervisor waits until it may.
+    MediaDriverDenied {
+        /// Who is refused, and by what.
         reason: String,
     },
     /// The media driver is gone. Nobody is taken for gone until one is back.
@@ -33,26 +34,4 @@ pub enum SupervisorNotice {
         /// The particulars.
         text: String,
     },
-}
-
-/// The supervisor's end of a queue of notices; does nothing while nobody observes.
-#[derive(Debug, Default)]
-pub(super) struct Observers {
-    sender: Option<Sender<SupervisorNotice>>,
-}
-
-impl Observers {
-    /// From now on there is one; it replaces the one before.
-    pub(super) fn observe(&mut self) -> Receiver<SupervisorNotice> {
-        let (sender, receiver) = bounded(QUEUE_LEN);
-        self.sender = Some(sender);
-        receiver
-    }
-
-    /// Tells unless the observer is far behind. Never blocks.
-    pub(super) fn tell(&self, notice: impl FnOnce() -> SupervisorNotice) {
-        if let Some(sender) = &self.sender {
-            let _full_or_gone = sender.try_send(notice());
-        }
-    }
 }

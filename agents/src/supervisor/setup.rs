@@ -8,7 +8,8 @@ use tensorpool_runtime::counters::CounterSet;
 use super::config::SupervisorConfig;
 use super::counters::SupervisorCounters;
 use super::handle::{Command, SupervisorHandle};
-use super::notices::{Observers, SupervisorNotice};
+use super::notices::SupervisorNotice;
+use crate::upkeep::Observers;
 
 /// A supervisor that has not begun to listen. `Send`: made on the thread that reports errors, used
 /// on the agent's.
@@ -18,7 +19,7 @@ pub struct SupervisorSetup {
     pub(super) core: SupervisorCore,
     pub(super) counters: SupervisorCounters,
     pub(super) counter_set: CounterSet,
-    pub(super) observers: Observers,
+    pub(super) observers: Observers<SupervisorNotice>,
     pub(super) commands: Receiver<Command>,
     handle: SupervisorHandle,
 }

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use tensorpool_codecs::types::Seq;
-use tensorpool_codecs::wire::{SlotHeader, TensorHeader};
-
 use super::{CopyError, FrameError, Overwritten, Parts};
 use crate::mapping::Mapping;
 use crate::slot::SlotSnapshot;
@@ -18,7 +15,7 @@ use crate::view::FrameView;
 #[derive(Clone, Copy, Debug)]
 pub struct FramePrefix<'m> {
     mapping: &'m Arc<Mapping>,
-    parts: Parts,
+    pub(super) parts: Parts,
 }
 
 impl<'m> FramePrefix<'m> {
@@ -38,41 +35,6 @@ impl<'m> FramePrefix<'m> {
                 found: filled,
             })?;
         Ok(Self { mapping, parts })
-    }
-
-    /// The frame's sequence number.
-    #[inline]
-    #[must_use]
-    pub fn seq(&self) -> Seq {
-        self.parts.seq
-    }
-
-    /// Bytes that are there. [TP-CLI-2655]
-    #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.parts.len as usize
-    }
-
-    /// Whether nothing is there yet.
-    #[inline]
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.parts.len == 0
-    }
-
-    /// What the slot says: pool, timestamp, length of the whole payload.
-    #[inline]
-    #[must_use]
-    pub fn slot(&self) -> &SlotHeader {
-        &self.parts.header.slot
-    }
-
-    /// What the whole payload is going to be.
-    #[inline]
-    #[must_use]
-    pub fn tensor(&self) -> &TensorHeader {
-        &self.parts.header.tensor
     }
 
     /// Whether everything read of it before the call is good.
@@ -115,6 +77,8 @@ impl<'m> FramePrefix<'m> {
 
 #[cfg(test)]
 mod tests {
+    use tensorpool_codecs::types::Seq;
+
     use super::*;
     use crate::frame::Frame;
     use crate::mapping::{Access, Unusable};

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ConfigAction, ConfigArgs, ConfigFileArgs};
 use crate::config::{self, ConfigError, Diagnostic, LoadedConfig, Override, Severity};
+use crate::report::figures::count_text;
 use crate::report::{Reporter, warn};
 
 use super::settings;
@@ -116,10 +117,6 @@ impl Verdict {
         for set in &self.overrides {
             warn(&settings::describe(set));
         }
-        let plural = |count: usize, what: &str| match count {
-            1 => format!("1 {what}"),
-            count => format!("{count} {what}s"),
-        };
         let verdict = if self.is_usable() {
             "ok"
         } else {
@@ -134,7 +131,7 @@ impl Verdict {
         ] {
             if count > 0 {
                 // Writing to a string cannot fail.
-                let _infallible = write!(text, ", {}", plural(count, what));
+                let _infallible = write!(text, ", {}", count_text(count as u64, what));
             }
         }
         print(&text);

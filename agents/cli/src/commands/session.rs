@@ -8,6 +8,7 @@ use tensorpool::client::{AttachError, BlobOutcome, Event, FinalCounts, OpenError
 
 use crate::args::StreamArgs;
 use crate::report::Reporter;
+use crate::report::figures::count_text;
 use crate::signals::StopFlag;
 
 /// Between two progress reports.
@@ -293,8 +294,9 @@ fn counts_text(counts: &FinalCounts) -> String {
         skipped => format!(", {skipped} skipped for the rate"),
     };
     format!(
-        "{} frames delivered, {} lost{skipped}",
-        counts.delivered, counts.lost
+        "{} delivered, {} lost{skipped}",
+        count_text(counts.delivered, "frame"),
+        counts.lost
     )
 }
 

@@ -178,6 +178,39 @@ impl Default for Figures {
     }
 }
 
+/// 1 frame, 2 frames.
+#[must_use]
+pub fn count_text(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// What a whole run moved: `300 frames, 414720000 bytes in 5.003 s (82.9 MB/s)`. One frame alone
+/// has no rate.
+#[must_use]
+pub fn moved_text(frames: u64, bytes: u64, elapsed: Duration) -> String {
+    let moved = format!("{}, {bytes} bytes", count_text(frames, "frame"));
+    if frames < 2 {
+        return moved;
+    }
+    let seconds = elapsed.as_secs_f64();
+    let rate = bandwidth_text(per_second(bytes, elapsed));
+    format!("{moved} in {seconds:.3} s ({rate})")
+}
+
+/// How many a second; none when no time has passed.
+#[must_use]
+pub fn per_second(count: u64, elapsed: Duration) -> f64 {
+    let seconds = elapsed.as_secs_f64();
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
 /// 12.3 GB/s, 4.5 MB/s, 678 B/s.
 #[must_use]
 pub fn bandwidth_text(bytes_per_s: f64) -> String {
@@ -257,6 +290,15 @@ mod tests {
 
     #[test]
     fn figures_are_written_for_people() {
+        assert_eq!(
+            moved_text(300, 4_500_000, Duration::from_secs(2)),
+            "300 frames, 4500000 bytes in 2.000 s (2.2 MB/s)"
+        );
+        assert_eq!(
+            moved_text(1, 7, Duration::from_nanos(1)),
+            "1 frame, 7 bytes"
+        );
+        assert_eq!(moved_text(0, 0, Duration::ZERO), "0 frames, 0 bytes");
         assert_eq!(bandwidth_text(12.34e9), "12.34 GB/s");
         assert_eq!(bandwidth_text(4.5e6), "4.5 MB/s");
         assert_eq!(nanos_text(812), "812 ns");

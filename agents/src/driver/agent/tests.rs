@@ -85,7 +85,7 @@ impl World {
         world.wait_until("both are connected", |world| {
             let client = &mut world.client;
             let hears = client.subscriptions.iter_mut().all(Subscription::is_live);
-            hears && client.publication.is_connected() && world.agent.told_ready
+            hears && client.publication.is_connected() && world.agent.readiness.is_ready()
         });
         world
     }

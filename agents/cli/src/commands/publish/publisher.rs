@@ -12,7 +12,9 @@ use tensorpool::runtime::Idler;
 use crate::args::PublishArgs;
 use crate::formats::size::ByteSize;
 use crate::report::Reporter;
-use crate::report::figures::{Figures, bandwidth_text, latency_text};
+use crate::report::figures::{
+    Figures, bandwidth_text, count_text, latency_text, moved_text, per_second,
+};
 use crate::signals::StopFlag;
 
 use super::WAIT_SLICE;
@@ -301,8 +303,8 @@ impl<'a> Publisher<'a> {
         let stats = self.producer.stats();
         report.progress(
             &format!(
-                "{} frames, {:.0} frames/s, {}, {}{}{}",
-                interval.frames,
+                "{}, {:.0} frames/s, {}, {}{}{}",
+                count_text(interval.frames, "frame"),
                 interval.frames_per_s,
                 bandwidth_text(interval.bytes_per_s),
                 consumers_text(self.producer.consumers()),
@@ -330,7 +332,6 @@ impl<'a> Publisher<'a> {
         let progress = self.args.progress.map(|_| self.producer.progress_stats());
         let (linger, consumers) = (self.args.linger, self.producer.consumers());
         let closed = self.producer.close(linger).wait(linger + CLOSE_MARGIN);
-        let seconds = elapsed.as_secs_f64();
         let (frames, bytes) = (self.figures.frames(), self.figures.bytes());
         let seen = match &closed {
             Ok(_) if consumers == 0 => "no consumers at the end".to_owned(),
@@ -338,16 +339,11 @@ impl<'a> Publisher<'a> {
             Ok(_) => "not all consumers have confirmed the last frame".to_owned(),
             Err(error) => format!("not closed in order: {error}"),
         };
-        let rate = if seconds > 0.0 {
-            bytes as f64 / seconds
-        } else {
-            0.0
-        };
         let latency = self.figures.latency_summary();
         report.summary(
             &format!(
-                "sent {frames} frames, {bytes} bytes in {seconds:.3} s ({}){}{}{}; {seen}",
-                bandwidth_text(rate),
+                "sent {}{}{}{}; {seen}",
+                moved_text(frames, bytes, elapsed),
                 latency_text(&latency),
                 progress.map_or_else(String::new, |told| progress_text(&told)),
                 trouble_text(&stats, self.aborted),
@@ -355,9 +351,9 @@ impl<'a> Publisher<'a> {
             json!({
                 "frames": frames,
                 "bytes": bytes,
-                "seconds": seconds,
-                "frames_per_s": if seconds > 0.0 { frames as f64 / seconds } else { 0.0 },
-                "bytes_per_s": rate,
+                "seconds": elapsed.as_secs_f64(),
+                "frames_per_s": per_second(frames, elapsed),
+                "bytes_per_s": per_second(bytes, elapsed),
                 "drops": drops_json(&stats, self.aborted),
                 "not_connected": stats.descriptors_not_connected,
                 "stalls": stats.stalls,
@@ -382,10 +378,7 @@ fn progress_json(told: &ProgressSent) -> Value {
 
 /// `1 consumer`, `2 consumers`.
 fn consumers_text(count: usize) -> String {
-    match count {
-        1 => "1 consumer".to_owned(),
-        count => format!("{count} consumers"),
-    }
+    count_text(count as u64, "consumer")
 }
 
 /// Frames that did not reach consumers as far as this side knows: aborted, or committed and not told of. What a
@@ -413,7 +406,7 @@ fn own_streams_json(stats: &ProducerStats) -> Value {
 /// What did not go out; empty when all did.
 fn trouble_text(stats: &ProducerStats, aborted: u64) -> String {
     let counts = [
-        (aborted, "frames aborted as their epoch ended"),
+        (aborted, "aborted as their epoch ended"),
         (
             stats.descriptors_backpressured,
             "descriptors held back by a slow consumer",
@@ -439,10 +432,7 @@ mod tests {
     fn only_trouble_that_happened_is_told() {
         let stats = ProducerStats::default();
         assert_eq!(trouble_text(&stats, 0), "");
-        assert_eq!(
-            trouble_text(&stats, 2),
-            ", 2 frames aborted as their epoch ended"
-        );
+        assert_eq!(trouble_text(&stats, 2), ", 2 aborted as their epoch ended");
         assert_eq!(consumers_text(1), "1 consumer");
     }
 }

@@ -88,6 +88,15 @@ impl SupervisorRole {
                     json!({ "reason": reason, "aeron_dir": dir, "role": "supervisor" }),
                 );
             }
+            SupervisorNotice::MediaDriverDenied { reason } if !self.is_quiet => report.event(
+                "waiting",
+                &format!("supervisor waiting: the media driver may not be used: {reason}"),
+                json!({
+                    "reason": reason,
+                    "aeron_dir": self.about["aeron_dir"],
+                    "role": "supervisor",
+                }),
+            ),
             SupervisorNotice::LinkLost { reason } if !self.is_quiet => report.event(
                 "link_lost",
                 &format!("supervisor: link lost: {reason}; nobody is taken for gone meanwhile"),

@@ -17,7 +17,9 @@ use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
 use crate::formats::output::OutputError;
 use crate::formats::shape::Shape;
 use crate::report::Reporter;
-use crate::report::figures::{Figures, bandwidth_text, latency_text, percentiles_text};
+use crate::report::figures::{
+    Figures, bandwidth_text, count_text, latency_text, moved_text, per_second, percentiles_text,
+};
 use crate::signals::StopFlag;
 
 use super::described::{tell_blob, tell_metadata};
@@ -211,8 +213,8 @@ impl<'a> Subscriber<'a> {
         let stats = self.consumer.stats();
         report.progress(
             &format!(
-                "{} frames, {:.0} frames/s, {}, {} dropped{}",
-                interval.frames,
+                "{}, {:.0} frames/s, {}, {}{}",
+                count_text(interval.frames, "frame"),
                 interval.frames_per_s,
                 bandwidth_text(interval.bytes_per_s),
                 drops_text(&stats),
@@ -241,18 +243,11 @@ impl<'a> Subscriber<'a> {
         let figures = &self.intake.figures;
         let stats = self.consumer.stats();
         let (wrong, first_wrong) = self.intake.sink.wrong();
-        let seconds = figures.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 {
-            figures.bytes() as f64 / seconds
-        } else {
-            0.0
-        };
+        let (frames, bytes, elapsed) = (figures.frames(), figures.bytes(), figures.elapsed());
         let (latency, age) = (figures.latency_summary(), figures.age_summary());
         let mut text = format!(
-            "received {} frames, {} bytes in {seconds:.3} s ({}); {} dropped{}",
-            figures.frames(),
-            figures.bytes(),
-            bandwidth_text(rate),
+            "received {}; {}{}",
+            moved_text(frames, bytes, elapsed),
             drops_text(&stats),
             match latency.count {
                 0 => percentiles_text("age", &age),
@@ -282,10 +277,11 @@ impl<'a> Subscriber<'a> {
             &text,
             json!({
                 "progress": self.prefixes.as_ref().map(|prefixes| prefixes.json(&heard)),
-                "frames": figures.frames(),
-                "bytes": figures.bytes(),
-                "seconds": seconds,
-                "bytes_per_s": rate,
+                "frames": frames,
+                "bytes": bytes,
+                "seconds": elapsed.as_secs_f64(),
+                "frames_per_s": per_second(frames, elapsed),
+                "bytes_per_s": per_second(bytes, elapsed),
                 "drops": drops_json(&stats),
                 "other_epochs": stats.drops(DropCause::EpochMismatch),
                 "remaps": stats.remaps,
@@ -406,15 +402,20 @@ fn drops_json(stats: &ConsumerStats) -> Value {
     Value::Object(by_cause.collect::<Map<_, _>>())
 }
 
-/// `17 (gap 3, changed 14)`.
+/// `17 dropped (gap 3, changed 14), 30 skipped for the rate`.
 fn drops_text(stats: &ConsumerStats) -> String {
     let causes: Vec<String> = CAUSES
         .iter()
-        .filter(|&&(cause, _)| stats.drops(cause) > 0)
+        .filter(|&&(cause, _)| cause != DropCause::RateLimited && stats.drops(cause) > 0)
         .map(|&(cause, name)| format!("{} {}", name.replace('_', " "), stats.drops(cause)))
         .collect();
-    match causes.is_empty() {
-        true => stats.lost().to_string(),
-        false => format!("{} ({})", stats.lost(), causes.join(", ")),
+    let mut text = format!("{} dropped", stats.lost());
+    if !causes.is_empty() {
+        text.push_str(&format!(" ({})", causes.join(", ")));
     }
+    match stats.drops(DropCause::RateLimited) {
+        0 => {}
+        skipped => text.push_str(&format!(", {skipped} skipped for the rate")),
+    }
+    text
 }
