@@ -58,7 +58,7 @@ pub use channel::{Channel, ChannelError, Media};
 pub use counters::CounterPublisher;
 pub use link::{
     CloseReport, Link, LinkConfig, LinkError, LinkEvent, LinkState, LinkStats, LostReason,
-    ResourceKind, WaitReason,
+    ResourceId, ResourceKind, WaitReason,
 };
 pub use native::error::NativeError;
 pub use offer::Offer;

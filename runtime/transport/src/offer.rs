@@ -21,7 +21,8 @@ pub enum Offer {
     AdminAction,
     /// The link was closed, for good.
     Closed,
-    /// The stream has reached its last position: it takes a new publication.
+    /// The publication has reached its last position. Another takes its place, as after the loss of a link:
+    /// try again.
     MaxPositionExceeded,
     /// Longer than `max_message_len` (offer) or `max_payload_len` (claim).
     TooLong,
@@ -44,6 +45,12 @@ impl Offer {
     #[inline]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::BackPressured | Self::AdminAction)
+    }
+
+    /// Whether Aeron will take nothing more on this publication, of all that Aeron itself answers.
+    #[inline]
+    pub(crate) const fn is_end(self) -> bool {
+        matches!(self, Self::MaxPositionExceeded | Self::LinkDown)
     }
 
     /// From Aeron's return value.
@@ -82,7 +89,9 @@ impl fmt::Display for Offer {
             }
             Self::AdminAction => f.write_str("admin action: the log is being rotated"),
             Self::Closed => f.write_str("closed: the link was closed"),
-            Self::MaxPositionExceeded => f.write_str("the stream has reached its last position"),
+            Self::MaxPositionExceeded => {
+                f.write_str("the publication has reached its last position and is being replaced")
+            }
             Self::TooLong => f.write_str("the message is too long for the publication"),
             Self::LinkDown => f.write_str("link down: no media driver"),
             Self::Failed(code) => write!(f, "failed with Aeron code {code}"),
@@ -104,6 +113,12 @@ mod tests {
         assert_eq!(Offer::of(-4), Offer::LinkDown);
         assert_eq!(Offer::of(-5), Offer::MaxPositionExceeded);
         assert_eq!(Offer::of(-6), Offer::Failed(-6));
+    }
+
+    #[test]
+    fn a_publication_that_aeron_closed_or_that_is_at_its_end_takes_nothing_more() {
+        let ends: Vec<i64> = (-6..=1).filter(|&code| Offer::of(code).is_end()).collect();
+        assert_eq!(ends, [-5, -4]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::link::ResourceId;
 use crate::native::publication::NativePublication;
 use crate::offer::Offer;
 use crate::slot::{Held, SlotStatus};
@@ -38,10 +39,27 @@ impl Publication {
     pub fn offer(&mut self, message: &[u8]) -> Offer {
         match self.held.native() {
             Ok(native) if message.len() > native.max_message_len => Offer::TooLong,
-            // [TP-RT-1040]
-            Ok(native) => Offer::of(native.offer(message)),
+            Ok(native) => {
+                // [TP-RT-1040]
+                let offer = Offer::of(native.offer(message));
+                if offer.is_end() {
+                    self.renew(offer);
+                }
+                offer
+            }
             Err(status) => outcome_of(status),
         }
+    }
+
+    /// Aeron closed it, or its position can grow no further: the link registers another in its place.
+    /// [TP-RT-0915]
+    #[cold]
+    fn renew(&mut self, end: Offer) {
+        self.held.renew(match end {
+            // Mostly it went with the client, which is found out in the link's next cycle.
+            Offer::LinkDown => SlotStatus::LinkDown,
+            _ => SlotStatus::Registering,
+        });
     }
 
     /// Room for `len` bytes in the log itself, to be filled in place and committed. `len` is at most
@@ -61,7 +79,12 @@ impl Publication {
                 held: &mut self.held,
                 position,
             }),
-            other => Err(other),
+            other => {
+                if other.is_end() {
+                    self.renew(other);
+                }
+                Err(other)
+            }
         }
     }
 
@@ -107,6 +130,12 @@ impl Publication {
     #[must_use]
     pub fn stream_id(&self) -> i32 {
         self.stream_id
+    }
+
+    /// What the link knows it by, see [`Link::refusal`](crate::Link::refusal).
+    #[must_use]
+    pub fn resource_id(&self) -> ResourceId {
+        ResourceId(self.held.id())
     }
 }
 

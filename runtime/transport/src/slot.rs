@@ -140,6 +140,21 @@ impl<N: Returnable> Held<N> {
         self.current.as_mut()
     }
 
+    /// Aeron takes no more messages on the native handle: it goes back, and the link registers another.
+    #[cold]
+    pub(crate) fn renew(&mut self, status: SlotStatus) {
+        if let Some(spent) = self.current.take() {
+            self.status = status;
+            self.returns.post(spent.into_returned());
+            self.returns.post(Returned::Spent(self.id));
+        }
+    }
+
+    /// Which entry of the link it belongs to.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     #[cold]
     fn exchange(&mut self) {
         let picked_up = {
@@ -168,6 +183,8 @@ impl<N: Returnable> Drop for Held<N> {
 pub(crate) enum Returned {
     Publication(NativePublication),
     Subscription(NativeSubscription),
+    /// The handle of this entry needs another native handle.
+    Spent(u64),
     /// The handle of this entry is gone.
     Dropped(u64),
 }
@@ -280,6 +297,21 @@ mod tests {
         assert_eq!(held.native(), Ok(&mut Fake(2)));
         assert_ne!(held.seen(), seen);
         assert_eq!(numbers(returns.take()), [1]);
+    }
+
+    #[test]
+    fn a_spent_one_goes_back_once_and_the_next_takes_its_place() {
+        let (slot, returns, mut held) = pair();
+        slot.put(Fake(1));
+        held.native().unwrap();
+        held.renew(SlotStatus::Registering);
+        held.renew(SlotStatus::Registering);
+        assert_eq!(held.native(), Err(SlotStatus::Registering));
+        let returned = returns.take();
+        assert!(matches!(returned[..], [_, Returned::Spent(OWNER)]));
+        slot.put(Fake(2));
+        assert_eq!(held.native(), Ok(&mut Fake(2)));
+        assert!(returns.take().is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::assembler::Assembler;
+use crate::link::ResourceId;
 use crate::native::subscription::{ImageCounters, NativeSubscription};
 use crate::slot::Held;
 
@@ -147,6 +148,13 @@ impl Subscription {
         self.images.down.load(Ordering::Relaxed)
     }
 
+    /// How many images have gone before their end was read: this subscription is untethered and was left
+    /// behind, or its publisher died. What came in between is missed. [TP-RT-1015]
+    #[must_use]
+    pub fn images_left_behind(&self) -> u64 {
+        self.images.unread.load(Ordering::Relaxed)
+    }
+
     /// Messages that never became whole, because their publication went or their fragments did not fit.
     #[must_use]
     pub fn incomplete_message_count(&self) -> u64 {
@@ -157,5 +165,11 @@ impl Subscription {
     #[must_use]
     pub fn stream_id(&self) -> i32 {
         self.stream_id
+    }
+
+    /// What the link knows it by, see [`Link::refusal`](crate::Link::refusal).
+    #[must_use]
+    pub fn resource_id(&self) -> ResourceId {
+        ResourceId(self.held.id())
     }
 }

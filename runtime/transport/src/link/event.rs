@@ -52,6 +52,18 @@ pub enum LinkEvent {
         /// When it is asked again, in nanoseconds from now.
         retry_in_ns: u64,
     },
+    /// A publication took no more messages, as at the end of its positions: another takes its place.
+    Renewed {
+        /// The channel as given.
+        channel: String,
+        /// The Aeron stream.
+        stream_id: i32,
+    },
+    /// Aeron's client reported something nobody asked for, such as an image whose log it cannot map.
+    ClientError {
+        /// What it said.
+        reason: String,
+    },
     /// A log of this stream exists with another term length: the publication is asked for without one.
     TermLengthDropped {
         /// The channel as given.
@@ -60,6 +72,50 @@ pub enum LinkEvent {
         stream_id: i32,
     },
 }
+
+impl LinkEvent {
+    /// What kind of fault it tells of, for logs; `None` for the coming and going of the link itself.
+    #[must_use]
+    pub fn fault_code(&self) -> Option<&'static str> {
+        match self {
+            Self::Up { .. } | Self::Lost { .. } => None,
+            Self::AddFailed { .. } => Some("link-add"),
+            Self::Renewed { .. } => Some("link-renewed"),
+            Self::ClientError { .. } => Some("link-client"),
+            Self::TermLengthDropped { .. } => Some("link-term-length"),
+        }
+    }
+}
+
+impl fmt::Display for LinkEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up { generation } => write!(f, "link up, client {generation}"),
+            Self::Lost { reason } => write!(f, "link lost: {reason}"),
+            Self::AddFailed {
+                kind,
+                channel,
+                stream_id,
+                reason,
+                ..
+            } => write!(f, "{kind} on {channel} stream {stream_id}: {reason}"),
+            Self::Renewed { channel, stream_id } => write!(
+                f,
+                "publication on {channel} stream {stream_id}: took no more messages, another takes its place"
+            ),
+            Self::ClientError { reason } => write!(f, "Aeron's client: {reason}"),
+            Self::TermLengthDropped { channel, stream_id } => write!(
+                f,
+                "publication on {channel} stream {stream_id}: the stream has another term length, which is \
+                 used instead"
+            ),
+        }
+    }
+}
+
+/// Names a publication or subscription of one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResourceId(pub(crate) u64);
 
 /// What a link has counted. Plain values; compare two to see change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +129,10 @@ pub struct LinkStats {
     pub connect_failure_count: u64,
     /// Resources the media driver refused or did not answer for.
     pub add_failure_count: u64,
+    /// Publications that took no more messages and were replaced.
+    pub renewed_count: u64,
+    /// Publications that exist with another term length than was asked for.
+    pub term_length_dropped_count: u64,
     /// Errors Aeron's client reported.
     pub client_error_count: u64,
     /// Events nobody took in time.

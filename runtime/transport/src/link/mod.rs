@@ -12,5 +12,5 @@ pub(crate) mod watcher;
 pub(crate) use config::c_path;
 pub use config::{LinkConfig, LinkError};
 pub use core::{LinkState, LostReason, WaitReason};
-pub use event::{LinkEvent, LinkStats, ResourceKind};
+pub use event::{LinkEvent, LinkStats, ResourceId, ResourceKind};
 pub use shell::{CloseReport, Link};

@@ -37,16 +37,16 @@ impl Reports {
 
     /// Queues an event; the oldest go when nobody takes them.
     pub(crate) fn event(&mut self, event: LinkEvent) {
-        if let LinkEvent::AddFailed {
-            kind,
-            channel,
-            stream_id,
-            reason,
-            ..
-        } = &event
-        {
-            self.stats.add_failure_count += 1;
-            self.error(format!("{kind} {channel} stream {stream_id}: {reason}"));
+        let stats = &mut self.stats;
+        match &event {
+            LinkEvent::Up { .. } | LinkEvent::Lost { .. } => {}
+            LinkEvent::AddFailed { .. } => stats.add_failure_count += 1,
+            LinkEvent::Renewed { .. } => stats.renewed_count += 1,
+            LinkEvent::ClientError { .. } => stats.client_error_count += 1,
+            LinkEvent::TermLengthDropped { .. } => stats.term_length_dropped_count += 1,
+        }
+        if event.fault_code().is_some() {
+            self.error(event.to_string());
         }
         if self.events.len() == Self::MAX_EVENTS {
             self.events.pop_front();

@@ -13,6 +13,9 @@ use crate::slot::{Slot, SlotStatus};
 use super::event::{LinkEvent, ResourceKind};
 use super::table::Resource;
 
+/// Where in the stream a publication begins.
+const POSITION_PARAMS: [&str; 3] = ["init-term-id", "term-id", "term-offset"];
+
 /// Whether the media driver refused because a log of the stream exists with another term length.
 fn is_term_length_conflict(error: &NativeError) -> bool {
     error.message.contains("different 'term-length'")
@@ -37,6 +40,19 @@ impl PublicationResource {
             given: channel,
             stream_id,
             slot,
+        }
+    }
+
+    /// The next one begins where Aeron likes: a position the channel named was used up with the last.
+    pub(crate) fn renewed(&mut self) -> LinkEvent {
+        let channel = self.given.to_string();
+        for param in POSITION_PARAMS {
+            self.given = self.given.clone().without_param(param);
+        }
+        self.asked = self.given.clone();
+        LinkEvent::Renewed {
+            channel,
+            stream_id: self.stream_id,
         }
     }
 }

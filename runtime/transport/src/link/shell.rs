@@ -18,7 +18,7 @@ use crate::subscription::{Subscription, SubscriptionOptions};
 
 use super::config::{LinkConfig, LinkError};
 use super::core::{LinkAction, LinkCore, LinkState, WaitReason};
-use super::event::{LinkEvent, LinkStats};
+use super::event::{LinkEvent, LinkStats, ResourceId};
 use super::reports::Reports;
 use super::resources::{PublicationResource, SubscriptionResource};
 use super::table::Table;
@@ -208,6 +208,14 @@ impl Link {
         )
     }
 
+    /// Why the media driver did not register a publication or subscription when it was last asked; `None`
+    /// when it did, or has not answered yet.
+    #[must_use]
+    pub fn refusal(&self, id: ResourceId) -> Option<&str> {
+        let publication = self.publications.refusal(id.0);
+        publication.or_else(|| self.subscriptions.refusal(id.0))
+    }
+
     /// Publishes an agent's counters for as long as the publisher exists.
     pub fn publish_counters(&mut self, set: &CounterSet) -> CounterPublisher {
         let id = self.take_id();
@@ -271,6 +279,16 @@ impl Link {
                 driver.close_subscription(subscription)
             }
             (Returned::Publication(_) | Returned::Subscription(_), None) => {}
+            (Returned::Spent(id), Some(driver)) => {
+                let renewed = self
+                    .publications
+                    .renew(id, driver, PublicationResource::renewed);
+                if let Some(event) = renewed {
+                    self.reports.event(event);
+                }
+            }
+            // The next client registers everything.
+            (Returned::Spent(_), None) => {}
             (Returned::Dropped(id), driver) => {
                 self.publications.remove(id, driver.as_mut());
                 self.subscriptions.remove(id, driver.as_mut());
@@ -285,8 +303,8 @@ impl Link {
         };
         let result = driver.do_work();
         while let Some(error) = driver.pop_error() {
-            self.reports.stats.client_error_count += 1;
-            self.reports.error(error.to_string());
+            let reason = error.to_string();
+            self.reports.event(LinkEvent::ClientError { reason });
         }
         match result {
             Ok(work_count) => work_count,

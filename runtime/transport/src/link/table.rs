@@ -45,6 +45,8 @@ struct Entry<R: Resource> {
     resource: R,
     phase: Phase<R::Pending>,
     retry_ns: u64,
+    /// Why it was refused, until it is registered.
+    refusal: Option<String>,
 }
 
 /// All resources of one kind.
@@ -73,8 +75,39 @@ impl<R: Resource> Table<R> {
             resource,
             phase,
             retry_ns: self.retry_min_ns,
+            refusal: None,
         });
         self.unsettled_count += 1;
+    }
+
+    /// Why the resource of an owner was refused; `None` when it was not.
+    pub(crate) fn refusal(&self, owner_id: u64) -> Option<&str> {
+        let mut refusals = self
+            .entries
+            .iter()
+            .filter(|entry| entry.owner_id == owner_id);
+        refusals.find_map(|entry| entry.refusal.as_deref())
+    }
+
+    /// A live resource of an owner is of no more use: it is asked for anew, after `prepare`, which says what
+    /// happened.
+    pub(crate) fn renew(
+        &mut self,
+        owner_id: u64,
+        driver: &mut ClientDriver,
+        prepare: impl FnOnce(&mut R) -> LinkEvent,
+    ) -> Option<LinkEvent> {
+        let is_meant = |entry: &&mut Entry<R>| {
+            entry.owner_id == owner_id && matches!(entry.phase, Phase::Live)
+        };
+        let entry = self.entries.iter_mut().find(is_meant)?;
+        entry.phase = Phase::Waiting(NanoTime::new(0));
+        self.unsettled_count += 1;
+        // One that was put there meanwhile is closed, not lost.
+        entry
+            .resource
+            .withdraw(Some(driver), SlotStatus::Registering);
+        Some(prepare(&mut entry.resource))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -123,6 +156,7 @@ impl<R: Resource> Table<R> {
                 Added::Pending(pending) => entry.phase = Phase::Asked(pending),
                 Added::Ready(()) => {
                     entry.retry_ns = retry_min_ns;
+                    entry.refusal = None;
                     self.unsettled_count -= 1;
                     work_count += 1;
                 }
@@ -141,6 +175,7 @@ impl<R: Resource> Table<R> {
         for entry in &mut self.entries {
             entry.phase = Phase::Waiting(NanoTime::new(0));
             entry.retry_ns = self.retry_min_ns;
+            entry.refusal = None;
             entry.resource.withdraw(None, SlotStatus::LinkDown);
         }
         self.unsettled_count = self.entries.len();
@@ -184,13 +219,15 @@ impl<R: Resource> Entry<R> {
         self.phase = Phase::Waiting(now.after_ns(retry_in_ns));
         self.retry_ns = (retry_in_ns * 2).min(retry_max_ns);
         let (kind, channel, stream_id) = self.resource.describe();
-        on_event(LinkEvent::AddFailed {
+        let event = LinkEvent::AddFailed {
             kind,
             channel,
             stream_id,
             reason: error.to_string(),
             retry_in_ns,
-        });
+        };
+        self.refusal = Some(event.to_string());
+        on_event(event);
     }
 
     fn close(mut self, mut driver: Option<&mut ClientDriver>) {

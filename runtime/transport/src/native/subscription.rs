@@ -24,6 +24,8 @@ const CONTINUE: aeron::aeron_controlled_fragment_handler_action_t =
 pub(crate) struct ImageCounters {
     pub(crate) up: AtomicU64,
     pub(crate) down: AtomicU64,
+    /// Of those that went: the ones with messages left.
+    pub(crate) unread: AtomicU64,
 }
 
 /// Aeron's handler for an image that came.
@@ -48,12 +50,15 @@ pub(super) unsafe extern "C" fn on_image_up(
 pub(super) unsafe extern "C" fn on_image_down(
     clientd: *mut c_void,
     _subscription: *mut aeron::aeron_subscription_t,
-    _image: *mut aeron::aeron_image_t,
+    image: *mut aeron::aeron_image_t,
 ) {
     // SAFETY: as above.
-    unsafe { &*clientd.cast::<ImageCounters>() }
-        .down
-        .fetch_add(1, Ordering::Relaxed);
+    let counters = unsafe { &*clientd.cast::<ImageCounters>() };
+    counters.down.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: Aeron passes the image that goes, which is freed after this.
+    if !image.is_null() && !unsafe { aeron::aeron_image_is_end_of_stream(image) } {
+        counters.unread.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A subscription that was asked for and not answered yet. Never leaves its thread.
