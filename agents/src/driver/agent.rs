@@ -59,6 +59,10 @@ pub struct DriverAgent {
     _counters: CounterPublisher,
     link: Link,
     cleanup_on_exit: bool,
+    /// Epochs of earlier drivers that wait for their age, and when they are looked at next.
+    leftovers: usize,
+    next_collect: NanoTime,
+    announce_period_ns: u64,
     faults: Faults,
     observers: Observers<DriverEvent>,
     readiness: Readiness,
@@ -72,7 +76,7 @@ impl DriverAgent {
     /// # Errors
     /// See [`DriverAgentError`].
     pub fn new(setup: DriverSetup) -> Result<Self, DriverAgentError> {
-        let maker = Maker::new(Arc::clone(&setup.root), &setup.config);
+        let mut maker = Maker::new(&setup);
         Self::with_worker(setup, move |job| maker.carry_out(job))
     }
 
@@ -81,6 +85,7 @@ impl DriverAgent {
         setup: DriverSetup,
         worker: impl FnMut(Job) -> Option<Outcome> + Send + 'static,
     ) -> Result<Self, DriverAgentError> {
+        let leftovers = setup.leftovers().young.len();
         let DriverSetup {
             config,
             root,
@@ -120,6 +125,9 @@ impl DriverAgent {
             _counters: published,
             link,
             cleanup_on_exit: config.cleanup_on_exit,
+            leftovers,
+            next_collect: NanoTime::new(0),
+            announce_period_ns: config.announce_period_ns,
             faults: Faults::default(),
             observers,
             readiness: Readiness::default(),
@@ -152,17 +160,11 @@ impl DriverAgent {
                     self.faults.keep("driver-link-lost", text);
                     self.observers.tell(|| DriverEvent::LinkLost { reason });
                 }
-                LinkEvent::AddFailed {
-                    kind,
-                    channel,
-                    stream_id,
-                    reason,
-                    ..
-                } => {
-                    let text = format!("{kind} on {channel} stream {stream_id}: {reason}");
-                    self.note("driver-link-add", text);
+                event => {
+                    if let Some(code) = event.fault_code() {
+                        self.note(code, event.to_string());
+                    }
                 }
-                _ => {}
             }
         }
     }
@@ -202,6 +204,21 @@ impl DriverAgent {
         }
     }
 
+    /// Has those of what earlier drivers left removed that are old enough by now.
+    fn collect_leftovers(&mut self, now: NanoTime) -> usize {
+        if self.leftovers == 0 || now < self.next_collect {
+            return 0;
+        }
+        self.next_collect = now.after_ns(self.announce_period_ns);
+        // A worker with too much to do is asked again.
+        usize::from(
+            self.hands
+                .worker
+                .submit(Job::Collect { all: false })
+                .is_ok(),
+        )
+    }
+
     fn take_outcome(&mut self, now: NanoTime, outcome: Outcome) {
         match outcome {
             Outcome::Created(owned) => {
@@ -218,6 +235,12 @@ impl DriverAgent {
                 self.table.on_region_failed(now, stream_id, epoch, &failure);
             }
             Outcome::NotRemoved(text) => self.note("driver-retire", text),
+            Outcome::Collected { waiting, failures } => {
+                self.leftovers = waiting;
+                for text in failures {
+                    self.note("driver-leftovers", text);
+                }
+            }
         }
     }
 
@@ -322,6 +345,7 @@ impl Agent for DriverAgent {
         let mut work_count = self.link.do_work(now);
         self.note_link_events(now);
         work_count += self.run_timers(now);
+        work_count += self.collect_leftovers(now);
         work_count += self.poll_control(now);
         work_count += self.take_outcomes(now)?;
         work_count += self.carry_out(now);
@@ -330,6 +354,10 @@ impl Agent for DriverAgent {
 
     fn on_close(&mut self) -> Result<(), AgentError> {
         self.say_last_words();
+        if self.cleanup_on_exit && self.leftovers > 0 {
+            // One that is too busy leaves them to the next driver.
+            let _left = self.hands.worker.submit(Job::Collect { all: true });
+        }
         for outcome in self.hands.worker.close() {
             if let Outcome::Created(owned) = outcome {
                 self.hands.regions.insert(owned);

@@ -53,7 +53,7 @@ impl Hands {
                         self.regions.insert(*owned);
                         Carried::NotYet
                     }
-                    Ok(()) | Err(Job::Create(_)) => Carried::Out,
+                    Ok(()) | Err(Job::Create(_) | Job::Collect { .. }) => Carried::Out,
                 }
             }
             LeaseAction::Abandon { stream_id, epoch } => {

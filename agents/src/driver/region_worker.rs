@@ -14,7 +14,9 @@ use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::driver::{CreateError, EpochSpec, Fill, NamespaceRoot, OwnedEpoch};
 
 use super::config::DriverConfig;
+use super::leftovers::Collector;
 use super::regions::shm_geometry;
+use super::setup::DriverSetup;
 
 /// Name of the thread.
 const NAME: &str = "driver-regions";
@@ -26,6 +28,11 @@ pub(super) enum Job {
     Create(ProvisionOrder),
     /// Unlink those of another.
     Remove(Box<OwnedEpoch>),
+    /// Remove what earlier drivers left, as far as it is old enough, or whatever its age.
+    Collect {
+        /// Whatever its age.
+        all: bool,
+    },
 }
 
 /// What became of a job.
@@ -41,6 +48,13 @@ pub(super) enum Outcome {
     },
     /// Something could not be removed.
     NotRemoved(String),
+    /// So many of what earlier drivers left still wait, and these could not be removed.
+    Collected {
+        /// How many.
+        waiting: usize,
+        /// Why.
+        failures: Vec<String>,
+    },
 }
 
 /// Makes and removes the regions of epochs, as configured.
@@ -50,6 +64,7 @@ pub(super) struct Maker {
     prefault: bool,
     mlock: bool,
     require_hugepages: bool,
+    leftovers: Collector,
 }
 
 /// The agent's end of the thread. Dropping it ends the thread after its current job.
@@ -147,9 +162,11 @@ fn run(
 }
 
 impl Maker {
-    pub(super) fn new(root: Arc<NamespaceRoot>, config: &DriverConfig) -> Self {
+    pub(super) fn new(setup: &DriverSetup) -> Self {
+        let config = &setup.config;
         Self {
-            root,
+            root: Arc::clone(&setup.root),
+            leftovers: setup.collector(),
             prefault: config.prefault,
             mlock: config.mlock,
             require_hugepages: config.require_hugepages,
@@ -157,19 +174,30 @@ impl Maker {
     }
 
     /// Does one job. A removal that went well has no outcome.
-    pub(super) fn carry_out(&self, job: Job) -> Option<Outcome> {
+    pub(super) fn carry_out(&mut self, job: Job) -> Option<Outcome> {
         match job {
             Job::Create(order) => Some(self.create(&order)),
             Job::Remove(owned) => {
                 let failed = owned.unlink(&self.root).err();
                 failed.map(|error| Outcome::NotRemoved(error.to_string()))
             }
+            Job::Collect { all } => {
+                let failures = self.leftovers.collect(all);
+                let waiting = self.leftovers.waiting();
+                Some(Outcome::Collected { waiting, failures })
+            }
         }
     }
 
-    fn create(&self, order: &ProvisionOrder) -> Outcome {
+    fn create(&mut self, order: &ProvisionOrder) -> Outcome {
         let (stream_id, epoch) = (order.stream_id, order.epoch);
-        match self.try_create(order) {
+        let mut made = self.try_create(order);
+        // [TP-DRV-1364]
+        if matches!(made, Err(RegionFailure::NoSpace { .. })) && self.leftovers.waiting() > 0 {
+            let _told_by_the_next_failure = self.leftovers.collect(true);
+            made = self.try_create(order);
+        }
+        match made {
             Ok(owned) => Outcome::Created(owned),
             Err(failure) => Outcome::Failed {
                 stream_id,

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use tensorpool_codecs::types::{Epoch, StreamId};
 use tensorpool_protocol::driver::{LeaseConfig, LeaseConfigError, LeaseTable, NotEnoughSpace};
-use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_runtime::counters::CounterSet;
-use tensorpool_shm::driver::{ExistingEpoch, ExistingError, NamespaceRoot, RootError, RootSpec};
+use tensorpool_shm::driver::{ExistingError, NamespaceRoot, RootError, RootSpec};
 use tensorpool_shm::layout::GeometryError;
 use tensorpool_shm::paths::{Namespace, NamespaceError, UserName};
 
 use super::config::DriverConfig;
 use super::counters::DriverCounters;
 use super::events::DriverEvent;
+use super::leftovers::{Collector, Leftovers, clear_leftovers};
 use super::regions;
 use crate::upkeep::Observers;
 
@@ -88,16 +88,6 @@ pub enum DriverSetupError {
     },
 }
 
-/// What earlier drivers left in the namespace, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
-    /// Epochs that were removed.
-    pub removed: Vec<(StreamId, Epoch)>,
-    /// Epochs that stay: somebody seems to live in them, they hold foreign files, or removal is
-    /// turned off.
-    pub kept: Vec<(StreamId, Epoch)>,
-}
-
 /// A driver that has its namespace and has not begun to serve. `Send`: made on the thread that
 /// reports errors, used on the agent's.
 #[derive(Debug)]
@@ -146,20 +136,34 @@ impl DriverSetup {
         // here.
         // [TP-DRV-0940]
         let highest_existing_epoch = root.highest_epoch()?;
-        let leftovers = clear_leftovers(&root, &config)?;
+        let root = Arc::new(root);
+        let mut leftovers = clear_leftovers(&root, &config)?;
         let leases = lease_config(&config, hugepages_available, highest_existing_epoch);
-        check_space(&root, &leases)?;
+        if check_space(&root, &leases).is_err() {
+            // What is left afterwards is found to be there again below. [TP-DRV-1364]
+            let young = std::mem::take(&mut leftovers.young);
+            let mut collector = Collector::new(Arc::clone(&root), config.clone(), young.clone());
+            let _too_little_is_freed = collector.collect(true);
+            leftovers.removed.extend(young);
+            check_space(&root, &leases)?;
+        }
         let (counters, counter_set) = DriverCounters::new(&config);
         let table = LeaseTable::new(leases)?;
         Ok(Self {
             config,
-            root: Arc::new(root),
+            root,
             table,
             counters,
             counter_set,
             observers: Observers::default(),
             leftovers,
         })
+    }
+
+    /// What removes the young ones of these.
+    pub(super) fn collector(&self) -> Collector {
+        let young = self.leftovers.young.clone();
+        Collector::new(Arc::clone(&self.root), self.config.clone(), young)
     }
 
     /// What earlier drivers left.
@@ -223,42 +227,6 @@ fn file_system(root: &NamespaceRoot, source: std::io::Error) -> DriverSetupError
         path: root.path().to_owned(),
         source,
     }
-}
-
-/// We hold the namespace's lock, so its creators are dead, except those that do not know the lock.
-fn clear_leftovers(
-    root: &NamespaceRoot,
-    config: &DriverConfig,
-) -> Result<Leftovers, DriverSetupError> {
-    let mut leftovers = Leftovers::default();
-    for stream_id in root.streams()? {
-        for existing in root.epochs(stream_id)? {
-            let key = (stream_id, existing.epoch);
-            // [TP-DRV-1360] [TP-DRV-1365]
-            let removable = config.remove_leftovers && !is_inhabited(&existing, config);
-            if removable && root.remove_epoch(stream_id, existing.epoch).is_ok() {
-                leftovers.removed.push(key);
-            } else {
-                leftovers.kept.push(key);
-            }
-        }
-    }
-    Ok(leftovers)
-}
-
-/// Whether a driver that takes no lock seems to live in an epoch: its process exists, is not this
-/// one, and somebody refreshed the epoch lately.
-/// [TP-DRV-1370]
-fn is_inhabited(existing: &ExistingEpoch, config: &DriverConfig) -> bool {
-    let fresh_ns = config.announce_period_ns.saturating_mul(3);
-    let now = monotonic_ns();
-    let fresh = existing
-        .activity()
-        .is_some_and(|activity| activity <= now && now.since_ns(activity) < fresh_ns);
-    let own = existing
-        .superblock
-        .is_some_and(|superblock| superblock.pid == u64::from(std::process::id()));
-    fresh && !own && existing.creator_exists()
 }
 
 fn lease_config(

@@ -278,7 +278,7 @@ fn a_successor_removes_leftovers_uses_greater_epochs_and_tells_old_clients() {
     first.close();
     assert_eq!(fixture.epochs(), [old.epoch]);
 
-    let second = fixture.driver(|_| {});
+    let second = fixture.driver(|config| config.epoch_min_age_ns = 0);
     assert_eq!(
         second.leftovers.removed,
         [(StreamId::new(STREAM), old.epoch.into())]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tensorpool::driver::{DriverConfig, DriverSetup, DriverSetupError};
 use tensorpool_codecs::driver::{ResponseCode, Role};
-use tensorpool_codecs::types::StreamId;
+use tensorpool_codecs::types::{Epoch, StreamId};
 use tensorpool_codecs::wire::{ClockDomain, ShmPoolAnnounceView};
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_transport::{Link, LinkConfig, SubscriptionOptions};
@@ -135,6 +135,68 @@ fn leftovers_in_which_somebody_seems_to_live_stay() {
     put(56, 1);
     let third = DriverSetup::prepare(fixture.config()).unwrap();
     assert_eq!(third.leftovers().removed, [left], "nobody was seen lately");
+}
+
+/// An epoch that a driver which ended by `cleanup_on_exit = false` left, as if it was last seen at `at`.
+fn leave(fixture: &Fixture, at: u64) -> (PathBuf, (StreamId, Epoch)) {
+    let mut first = fixture.driver(|config| config.cleanup_on_exit = false);
+    let granted = fixture.client().attach(7, P, STREAM).granted();
+    first.close();
+    let header = path_of(&granted.header_uri);
+    let mut file = std::fs::File::options().write(true).open(header).unwrap();
+    file.seek(SeekFrom::Start(56)).unwrap();
+    file.write_all(&at.to_le_bytes()).unwrap();
+    let key = (StreamId::new(STREAM), granted.epoch.into());
+    (header.to_owned(), key)
+}
+
+/// Proves [TP-DRV-1362].
+#[test]
+fn leftovers_go_when_they_have_their_minimum_age_and_not_before() {
+    const MIN_AGE_NS: u64 = 2_000_000_000;
+    let fixture = Fixture::new();
+    let (header, left) = leave(&fixture, monotonic_ns().get());
+    let hour = fixture.driver(|config| {
+        config.epoch_min_age_ns = 3_600_000_000_000;
+        config.cleanup_on_exit = false;
+    });
+    assert_eq!(hour.leftovers.young, [left]);
+    assert_eq!(hour.leftovers.removed, []);
+    drop(hour);
+    assert!(header.exists());
+
+    let last_seen = monotonic_ns().get();
+    let mut file = std::fs::File::options().write(true).open(&header).unwrap();
+    file.seek(SeekFrom::Start(56)).unwrap();
+    file.write_all(&last_seen.to_le_bytes()).unwrap();
+    let second = fixture.driver(|config| {
+        config.epoch_min_age_ns = MIN_AGE_NS;
+        config.announce_period_ns = 50_000_000;
+    });
+    let mut client = fixture.client();
+    client.wait_until("it is gone", |_| !header.exists());
+    let age_ns = monotonic_ns().get() - last_seen;
+    assert!(age_ns >= MIN_AGE_NS, "gone after {age_ns} ns");
+    // What is in use now is another epoch, which stays.
+    let live = client.attach(8, P, STREAM).granted();
+    assert_eq!(fixture.epochs(), [live.epoch]);
+    drop(second);
+}
+
+/// Proves [TP-DRV-1364].
+#[test]
+fn young_leftovers_make_room_for_what_does_not_fit_otherwise() {
+    let fixture = Fixture::new();
+    let (header, _) = leave(&fixture, monotonic_ns().get());
+    let mut config = fixture.config();
+    config.epoch_min_age_ns = 3_600_000_000_000;
+    let stream_id = StreamId::new(STREAM + 1);
+    config
+        .add_stream(stream_id, 1 << 20, &[(1, 1 << 30)])
+        .unwrap();
+    let error = DriverSetup::prepare(config).unwrap_err();
+    assert!(matches!(error, DriverSetupError::Space { .. }), "{error}");
+    assert!(!header.exists(), "it was tried with their room");
 }
 
 /// Proves [TP-DRV-1330].

@@ -69,7 +69,7 @@ impl World {
         let media = EmbeddedMediaDriver::start(media).unwrap();
         let client = Client::new(&config);
         let setup = DriverSetup::prepare(config).unwrap();
-        let maker = Maker::new(Arc::clone(&setup.root), &setup.config);
+        let mut maker = Maker::new(&setup);
         let worker = move |job| {
             if matches!(&job, Job::Create(order) if order.stream_id.get() == SLOW) {
                 slow();

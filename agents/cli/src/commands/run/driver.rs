@@ -49,6 +49,14 @@ impl DriverRole {
             let text = format!("removed what a driver that has died left behind: {count} epoch(s)");
             report.event("leftovers_removed", &text, json!({ "epochs": count }));
         }
+        if !leftovers.young.is_empty() {
+            let count = leftovers.young.len();
+            let text = format!(
+                "what a driver that has died left behind goes when it is old enough, or its room is \
+                 needed: {count} epoch(s)"
+            );
+            report.event("leftovers_waiting", &text, json!({ "epochs": count }));
+        }
         let events = setup.observe();
         let region_dir = setup.region_dir().display().to_string();
         let ready_text = format!(
