@@ -13,6 +13,7 @@ use super::sections::{
     check_known_keys, read_default_profile, read_driver, read_policies, read_shm,
 };
 use super::settings::DriverSettings;
+use super::shared_streams::check_shared_streams;
 use super::supervisor::{check_supervisor, read_supervisor};
 use super::validate::check;
 
@@ -153,5 +154,6 @@ fn settle(
     read_supervisor(&mut document, &mut settings);
     check(&mut document, &settings);
     check_supervisor(&mut document, &settings);
+    check_shared_streams(&mut document, &settings);
     (settings, document.diagnostics)
 }

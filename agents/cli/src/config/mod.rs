@@ -13,6 +13,7 @@ mod profiles;
 mod range;
 mod sections;
 mod settings;
+mod shared_streams;
 mod show;
 mod supervisor;
 mod validate;

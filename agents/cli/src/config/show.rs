@@ -44,7 +44,7 @@ pub struct Entry {
 }
 
 /// Every key there is, in the order of the file that is generated; of a supervisor those that are
-/// set.
+/// set, and where none is, the table itself: it brings a supervisor into being.
 #[must_use]
 pub fn entries(loaded: &LoadedConfig) -> Vec<Entry> {
     let settings = &loaded.settings;
@@ -70,7 +70,17 @@ pub fn entries(loaded: &LoadedConfig) -> Vec<Entry> {
         let key = dotted(&path);
         Some(Entry { key, value, origin })
     };
-    paths.into_iter().filter_map(entry).collect()
+    let mut entries: Vec<Entry> = paths.into_iter().filter_map(entry).collect();
+    let says_supervisor = |entry: &Entry| entry.key.starts_with("supervisor.");
+    // [TP-DRV-2815]
+    if settings.supervisor.is_configured && !entries.iter().any(says_supervisor) {
+        entries.push(Entry {
+            key: "supervisor".into(),
+            value: json!({}),
+            origin: origin_of(loaded, root, &["supervisor"]),
+        });
+    }
+    entries
 }
 
 /// The value of a key as somebody wrote it.
@@ -186,6 +196,7 @@ fn toml_of(value: &Value) -> String {
     let join = |items: Vec<String>| items.join(", ");
     match value {
         Value::Array(items) => format!("[{}]", join(items.iter().map(toml_of).collect())),
+        Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
         Value::Object(fields) => {
             let field = |(key, value): (&String, &Value)| format!("{key} = {}", toml_of(value));
             format!("{{ {} }}", join(fields.iter().map(field).collect()))

@@ -1,11 +1,9 @@
 //! What settings must satisfy together.
 
-use tensorpool::transport::Channel;
-
 use super::diagnostic::{Diagnostic, Severity};
 use super::document::Document;
 use super::range::IdRange;
-use super::settings::{DriverSettings, Endpoint};
+use super::settings::DriverSettings;
 
 /// Aeron stream ids that are well known beside those configured (descriptor and metadata).
 const WELL_KNOWN_IDS: [(i32, &str); 2] = [(1100, "descriptor"), (1300, "metadata")];
@@ -39,24 +37,6 @@ fn check_endpoints(document: &mut Document<'_>, settings: &DriverSettings) {
                 .help("give driver.qos_stream_id an id of its own, such as 1200");
             report(document, "driver.qos_stream_id", error, "already taken");
         }
-    }
-    let Endpoint { channel, stream_id } = &driver.control;
-    if driver.announce.stream_id == *stream_id && driver.announce.channel != *channel {
-        let term_len = |channel: &str| channel.parse::<Channel>().ok()?.term_length();
-        let title = match (term_len(channel), term_len(&driver.announce.channel)) {
-            (Some(one), Some(other)) if one != other => {
-                format!("announce and control have two term lengths on stream {stream_id}")
-            }
-            _ => format!("announce and control use stream {stream_id} on different channels"),
-        };
-        let warning = Diagnostic::warning(title)
-            .help("on one media driver the term lengths of both channels must agree");
-        report(
-            document,
-            "driver.announce_channel",
-            warning,
-            "differs from control_channel",
-        );
     }
 }
 

@@ -95,6 +95,20 @@ fn of_a_supervisor_is_shown_what_was_said() {
     assert!(!nothing.contains("supervisor"), "{nothing}");
 }
 
+/// Proves [TP-DRV-2815].
+#[test]
+fn a_table_of_a_supervisor_that_says_nothing_is_shown_and_reads_back() {
+    let loaded = good("# first\n[supervisor]\n");
+    let table = entry(&loaded, "supervisor");
+    assert_eq!(
+        (table.value, table.origin),
+        (json!({}), Origin::File { line: 2 })
+    );
+    let shown = as_toml(&entries(&loaded), &loaded.path);
+    assert!(good(&shown).settings.supervisor.is_configured, "{shown}");
+    assert_eq!(good(&shown).settings, loaded.settings, "{shown}");
+}
+
 #[test]
 fn a_token_is_shown_to_nobody() {
     let loaded = good("policies.shutdown_token = \"sesame\"");

@@ -195,6 +195,49 @@ fn ids_for_consumers_that_have_a_use_already_are_an_error() {
     assert!(bad(&other).contains("31005-31006 overlaps 31000-31009"));
 }
 
+/// Proves [TP-DRV-2870].
+#[test]
+fn streams_that_are_named_with_two_term_lengths_are_warned_of_whichever_they_are() {
+    for (text, expected) in [
+        (
+            "[driver]\nqos_stream_id = 1001\nqos_channel = \"aeron:ipc?term-length=64k\"\n",
+            "qos and announce have two term lengths on stream 1001",
+        ),
+        (
+            "[supervisor]\ncontrol_channel = \"aeron:ipc?term-length=64k\"\n",
+            "supervisor.control and driver.control have two term lengths on stream 1000",
+        ),
+        (
+            "[supervisor]\nmetadata_channel = \"aeron:ipc?term-length=64k\"\n\
+             metadata_stream_id = 1200\n",
+            "supervisor.metadata and driver.qos have two term lengths on stream 1200",
+        ),
+        (
+            "[driver]\nannounce_stream_id = 1000\nannounce_channel = \"aeron:ipc?mtu=4k\"\n",
+            "announce and control use stream 1000 on different channels",
+        ),
+    ] {
+        let loaded = good(text);
+        let found = said(&loaded);
+        let hits = found.iter().filter(|one| one.contains(expected)).count();
+        assert_eq!(hits, 1, "{expected}: {found:?}");
+        assert!(found.iter().any(|one| one.contains("differs from")));
+    }
+    for text in [
+        "",
+        "[supervisor]\n",
+        "[supervisor]\nmetadata_channel = \"aeron:ipc?term-length=64k\"\n",
+        // Elsewhere, whatever its number.
+        "[supervisor]\nqos_channel = \"aeron:udp?endpoint=localhost:40123|term-length=64k\"\n",
+    ] {
+        let found = said(&good(text));
+        assert!(
+            !found.iter().any(|one| one.contains("term lengths")),
+            "{text}: {found:?}"
+        );
+    }
+}
+
 /// Proves [TP-DRV-2860].
 #[test]
 fn every_key_of_a_supervisor_can_be_given_by_a_variable() {
