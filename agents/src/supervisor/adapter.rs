@@ -26,11 +26,16 @@ pub(super) enum Heard {
     Malformed,
 }
 
-/// Tells the core what a message says. [TP-DRV-2020]
-pub(super) fn deliver(core: &mut SupervisorCore, now: NanoTime, message: &[u8]) -> Heard {
+/// Tells the core what a message says that came by this Aeron session. [TP-DRV-2020]
+pub(super) fn deliver(
+    core: &mut SupervisorCore,
+    now: NanoTime,
+    message: &[u8],
+    session_id: i32,
+) -> Heard {
     // Templates of other schemas have the same numbers. [TP-DRV-2040]
     let told = match gate(message).map(|gated| gated.message) {
-        Ok(Message::Wire(template)) => wire_message(core, now, template, message),
+        Ok(Message::Wire(template)) => wire_message(core, now, template, message, session_id),
         Ok(Message::Driver(driver::Template::ShmLeaseRevoked)) => lease_end(core, now, message),
         Ok(_) => Ok(Heard::Ignored),
         Err(GateError::TooShort { .. }) => Ok(Heard::Malformed),
@@ -44,6 +49,7 @@ fn wire_message(
     now: NanoTime,
     template: wire::Template,
     message: &[u8],
+    session_id: i32,
 ) -> Result<Heard, DecodeError> {
     use wire::Template;
     match template {
@@ -53,16 +59,18 @@ fn wire_message(
         }
         Template::QosConsumer => {
             let wire = QosConsumer::decode(message)?;
+            let key = key(wire.stream_id, wire.consumer_id);
             core.on_consumer_report(
                 now,
                 &ConsumerReport {
-                    key: key(wire.stream_id, wire.consumer_id),
+                    key,
                     epoch: Epoch::new(wire.epoch),
                     last_seq: Seq::new(wire.last_seq_seen),
                     drops_gap: wire.drops_gap,
                     drops_late: wire.drops_late,
                 },
             );
+            core.on_report_session(now, key, session_id);
         }
         Template::QosProducer => {
             let wire = QosProducer::decode(message)?;

@@ -127,24 +127,16 @@ impl SupervisorAgent {
                     self.observers
                         .tell(|| SupervisorNotice::LinkLost { reason });
                 }
-                LinkEvent::AddFailed {
-                    kind,
-                    channel,
-                    stream_id,
-                    reason,
-                    ..
-                } => {
-                    let (code, text) = (
-                        "supervisor-link-add",
-                        format!("{kind} on {channel} stream {stream_id}: {reason}"),
-                    );
-                    self.observers.tell(|| SupervisorNotice::Fault {
-                        code,
-                        text: text.clone(),
-                    });
-                    self.faults.keep(code, text);
+                event => {
+                    if let Some(code) = event.fault_code() {
+                        let text = event.to_string();
+                        self.observers.tell(|| SupervisorNotice::Fault {
+                            code,
+                            text: text.clone(),
+                        });
+                        self.faults.keep(code, text);
+                    }
                 }
-                _ => {}
             }
         }
     }
@@ -158,7 +150,7 @@ impl SupervisorAgent {
                 if (info.stream_id, Some(info.session_id)) == own {
                     return;
                 }
-                match adapter::deliver(core, now, message) {
+                match adapter::deliver(core, now, message, info.session_id) {
                     Heard::Told => {}
                     Heard::Ignored => counters.ignored.increment(),
                     Heard::Malformed => counters.malformed.increment(),
@@ -166,6 +158,34 @@ impl SupervisorAgent {
             });
         }
         work_count
+    }
+
+    /// Nobody waits for a supervisor. Who left it behind is asked again by its own repetitions; that it
+    /// happened is counted and told. [TP-DRV-2715]
+    fn note_left_behind(&mut self) {
+        let counted = self.counters.left_behind.get();
+        let behind = self
+            .subscriptions
+            .iter()
+            .map(Subscription::images_left_behind);
+        let total: u64 = behind.sum();
+        if total == counted {
+            return;
+        }
+        self.counters.left_behind.set(total);
+        let (code, text) = (
+            "supervisor-left-behind",
+            format!(
+                "messages were missed: {} publisher(s) could not wait for the supervisor, or died; it needs \
+                 a core that is less busy, or the stream longer terms",
+                total - counted
+            ),
+        );
+        self.observers.tell(|| SupervisorNotice::Fault {
+            code,
+            text: text.clone(),
+        });
+        self.faults.keep(code, text);
     }
 
     fn take_commands(&mut self, now: NanoTime) -> usize {
@@ -248,6 +268,7 @@ impl Agent for SupervisorAgent {
         self.note_link_events(now);
         work_count += self.run_timers(now);
         work_count += self.poll_streams(now);
+        self.note_left_behind();
         work_count += self.take_commands(now);
         work_count += self.say_answers();
         if work_count > 0 {

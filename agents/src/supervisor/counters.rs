@@ -42,6 +42,10 @@ pub mod kinds {
     pub const ANSWERS_LOST: CounterKind = CounterKind::new(94, "AnswersLost");
     /// Times the link to the media driver was lost.
     pub const LINK_LOST: CounterKind = CounterKind::new(95, "LinkLost");
+    /// Reports under an id that another consumer of the stream uses as well.
+    pub const ID_COLLISIONS: CounterKind = CounterKind::new(97, "IdCollisions");
+    /// Publishers that left the supervisor behind: what they said meanwhile was missed.
+    pub const LEFT_BEHIND: CounterKind = CounterKind::new(98, "LeftBehind");
     /// 1 while the supervisor hears and can be heard, else 0.
     pub const READY: CounterKind = CounterKind::new(96, "Ready");
 }
@@ -57,7 +61,8 @@ pub(super) struct SupervisorCounters {
     pub(super) answers_lost: CounterCell,
     pub(super) link_lost: CounterCell,
     pub(super) ready: CounterCell,
-    mirrored: [CounterCell; 12],
+    pub(super) left_behind: CounterCell,
+    mirrored: [CounterCell; 13],
 }
 
 impl SupervisorCounters {
@@ -73,6 +78,7 @@ impl SupervisorCounters {
             answers_lost: set.add(kinds::ANSWERS_LOST),
             link_lost: set.add(kinds::LINK_LOST),
             ready: set.add(kinds::READY),
+            left_behind: set.add(kinds::LEFT_BEHIND),
             mirrored: [
                 set.add(supervisor::LIVENESS_CHECKS),
                 set.add(kinds::CONSUMERS),
@@ -86,6 +92,7 @@ impl SupervisorCounters {
                 set.add(kinds::CONSUMERS_SILENT),
                 set.add(kinds::CONSUMERS_OVERFLOW),
                 set.add(kinds::FOREIGN_CONFIGS),
+                set.add(kinds::ID_COLLISIONS),
             ],
         };
         (counters, set)
@@ -106,6 +113,7 @@ impl SupervisorCounters {
             stats.consumers_silent,
             stats.consumers_overflow,
             stats.foreign_configs,
+            stats.id_collisions,
         ];
         for (cell, value) in self.mirrored.iter().zip(values) {
             cell.set(value);

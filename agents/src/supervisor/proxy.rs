@@ -83,9 +83,8 @@ fn said(offer: Offer) -> Said {
     match offer {
         Offer::Sent { .. } => Said::Sent,
         Offer::BackPressured | Offer::AdminAction => Said::Later,
-        Offer::NotConnected | Offer::LinkDown => Said::NotYet,
-        Offer::Closed | Offer::MaxPositionExceeded | Offer::TooLong | Offer::Failed(_) => {
-            Said::Lost
-        }
+        // Another publication takes the place of one that is used up. [TP-RT-0915]
+        Offer::NotConnected | Offer::LinkDown | Offer::MaxPositionExceeded => Said::NotYet,
+        Offer::Closed | Offer::TooLong | Offer::Failed(_) => Said::Lost,
     }
 }

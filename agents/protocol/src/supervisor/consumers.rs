@@ -72,6 +72,8 @@ pub(super) struct Consumer {
     /// Losses nobody was told of yet, and when somebody was last.
     pub(super) untold: (u64, u64),
     pub(super) told_drops_at: Option<NanoTime>,
+    /// The sessions its reports came by: the last, and the one before.
+    sessions: [Option<i32>; 2],
 }
 
 impl Consumer {
@@ -86,7 +88,19 @@ impl Consumer {
             drops_late: ForeignCount::default(),
             untold: (0, 0),
             told_drops_at: None,
+            sessions: [None, None],
         }
+    }
+
+    /// A report came by this session. True when it came by another one meanwhile: two take turns under
+    /// one id, while one that was restarted never comes back by its old session.
+    pub(super) fn takes_turns(&mut self, session_id: i32) -> bool {
+        let [last, before] = self.sessions;
+        if last == Some(session_id) {
+            return false;
+        }
+        self.sessions = [Some(session_id), last];
+        before == Some(session_id)
     }
 }
 

@@ -101,6 +101,12 @@ pub enum SupervisorEvent {
         /// Which consumer.
         key: ConsumerKey,
     },
+    /// Two consumers of a stream report under one id: what they are told, and what is known of them,
+    /// is of both.
+    IdShared {
+        /// Which id.
+        key: ConsumerKey,
+    },
     /// So many events were left out in a second.
     Suppressed {
         /// How many.

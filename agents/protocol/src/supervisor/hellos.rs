@@ -40,6 +40,7 @@ pub struct SupervisorCore {
     pub(super) link_lost: bool,
     told_full_at: Option<NanoTime>,
     told_foreign_at: Option<NanoTime>,
+    pub(super) told_collision_at: Option<NanoTime>,
 }
 
 impl SupervisorCore {
@@ -66,6 +67,7 @@ impl SupervisorCore {
             link_lost: false,
             told_full_at: None,
             told_foreign_at: None,
+            told_collision_at: None,
         })
     }
 
@@ -299,7 +301,7 @@ fn is_as_asked(config: &ConsumerConfig, wishes: Option<&Wishes>) -> bool {
 }
 
 /// Whether a complaint is due; if so, the next one is a while away.
-fn is_due(told_at: &mut Option<NanoTime>, now: NanoTime) -> bool {
+pub(super) fn is_due(told_at: &mut Option<NanoTime>, now: NanoTime) -> bool {
     let is_due = told_at.is_none_or(|at| now.since_ns(at) >= COMPLAINT_NS);
     if is_due {
         *told_at = Some(now);

@@ -5,9 +5,9 @@ use core::str;
 
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, StreamId};
 
-use super::consumers::Entry;
+use super::consumers::{Consumer, Entry};
 use super::events::{LostReason, SupervisorEvent};
-use super::hellos::SupervisorCore;
+use super::hellos::{SupervisorCore, is_due};
 use super::messages::{Announced, ConsumerKey, ConsumerReport, LeaseEnd, ProducerReport};
 use super::rates::Progress;
 use crate::common::Role;
@@ -41,6 +41,21 @@ impl SupervisorCore {
         consumer.untold.0 += gap;
         consumer.untold.1 += late;
         self.tell_drops(report.key);
+    }
+
+    /// By which Aeron session a consumer's report came; told after the report. Two consumers that
+    /// report under one id are noticed by it. [TP-DRV-2670]
+    pub fn on_report_session(&mut self, now: NanoTime, key: ConsumerKey, session_id: i32) {
+        self.advance(now);
+        let takes_turns = |consumer: &mut Consumer| consumer.takes_turns(session_id);
+        if !self.consumers.get_mut(key).is_some_and(takes_turns) {
+            return;
+        }
+        self.stats.id_collisions += 1;
+        if is_due(&mut self.told_collision_at, self.now) {
+            let event = SupervisorEvent::IdShared { key };
+            self.events.push(self.now, event);
+        }
     }
 
     /// News of losses: at most once a second for each consumer, with nothing left out.

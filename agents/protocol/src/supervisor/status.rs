@@ -36,6 +36,8 @@ pub struct SupervisorStats {
     pub announces_stale: u64,
     /// Configs of somebody else.
     pub foreign_configs: u64,
+    /// Reports under an id that another consumer of the stream uses as well.
+    pub id_collisions: u64,
     /// Consumers followed now.
     pub consumers: u64,
     /// Streams followed now.

@@ -4,6 +4,7 @@ use tensorpool_protocol::supervisor::{CoreConfig, OwnStreams};
 use super::*;
 
 const NOW: NanoTime = NanoTime::new(1_000_000_000);
+const SESSION: i32 = 77;
 
 fn core() -> SupervisorCore {
     SupervisorCore::new(CoreConfig {
@@ -41,7 +42,10 @@ fn hello_bytes() -> Vec<u8> {
 #[test]
 fn a_hello_becomes_its_input() {
     let mut core = core();
-    assert_eq!(deliver(&mut core, NOW, &hello_bytes()), Heard::Told);
+    assert_eq!(
+        deliver(&mut core, NOW, &hello_bytes(), SESSION),
+        Heard::Told
+    );
     let answer = core.peek_answer().expect("an answer");
     assert_eq!(
         (answer.key, answer.mode),
@@ -61,7 +65,7 @@ fn a_hello_that_is_cut_or_says_what_nobody_knows_changes_nothing() {
     for len in (0..whole.len()).filter(|len| !may_end.contains(len)) {
         let mut core = core();
         assert_eq!(
-            deliver(&mut core, NOW, &whole[..len]),
+            deliver(&mut core, NOW, &whole[..len], SESSION),
             Heard::Malformed,
             "{len}"
         );
@@ -71,7 +75,7 @@ fn a_hello_that_is_cut_or_says_what_nobody_knows_changes_nothing() {
         let mut core = core();
         let mut bytes = whole.clone();
         bytes[offset] = value;
-        assert_eq!(deliver(&mut core, NOW, &bytes), Heard::Malformed);
+        assert_eq!(deliver(&mut core, NOW, &bytes, SESSION), Heard::Malformed);
         assert!(core.peek_answer().is_none());
     }
 }
@@ -81,7 +85,10 @@ fn a_hello_that_is_cut_or_says_what_nobody_knows_changes_nothing() {
 fn a_hello_that_ends_before_its_channels_asks_for_none() {
     let mut core = core();
     let bytes = hello_bytes();
-    assert_eq!(deliver(&mut core, NOW, &bytes[..8 + 39]), Heard::Told);
+    assert_eq!(
+        deliver(&mut core, NOW, &bytes[..8 + 39], SESSION),
+        Heard::Told
+    );
     assert_eq!(core.peek_answer().expect("an answer").descriptor, None);
     let stats = core.stats();
     assert_eq!(
@@ -98,7 +105,11 @@ fn messages_of_other_schemas_with_the_same_numbers_are_ignored() {
         let mut core = core();
         let mut bytes = whole.clone();
         bytes[4..6].copy_from_slice(&schema_id.to_le_bytes());
-        assert_ne!(deliver(&mut core, NOW, &bytes), Heard::Told, "{schema_id}");
+        assert_ne!(
+            deliver(&mut core, NOW, &bytes, SESSION),
+            Heard::Told,
+            "{schema_id}"
+        );
         assert!(core.peek_answer().is_none());
     }
 }
@@ -113,7 +124,7 @@ fn every_template_of_every_schema_is_told_ignored_or_malformed_and_nothing_worse
                 bytes[2..4].copy_from_slice(&template_id.to_le_bytes());
                 bytes[4..6].copy_from_slice(&schema_id.to_le_bytes());
                 bytes[6..8].copy_from_slice(&1u16.to_le_bytes());
-                let _whatever = deliver(&mut core(), NOW, &bytes);
+                let _whatever = deliver(&mut core(), NOW, &bytes, SESSION);
             }
         }
     }
@@ -136,7 +147,7 @@ fn reports_announces_names_and_ends_become_their_inputs() {
         header_region_uri: b"shm:file?path=/h",
     };
     let len = announce.encode(&mut bytes).unwrap();
-    assert_eq!(deliver(&mut core, NOW, &bytes[..len]), Heard::Told);
+    assert_eq!(deliver(&mut core, NOW, &bytes[..len], SESSION), Heard::Told);
     let produced = QosProducer {
         stream_id: 10_000,
         producer_id: 3,
@@ -145,7 +156,7 @@ fn reports_announces_names_and_ends_become_their_inputs() {
         watermark: None,
     };
     let len = produced.encode(&mut bytes).unwrap();
-    assert_eq!(deliver(&mut core, NOW, &bytes[..len]), Heard::Told);
+    assert_eq!(deliver(&mut core, NOW, &bytes[..len], SESSION), Heard::Told);
     let consumed = QosConsumer {
         stream_id: 10_000,
         consumer_id: 7,
@@ -156,7 +167,7 @@ fn reports_announces_names_and_ends_become_their_inputs() {
         mode: None,
     };
     let len = consumed.encode(&mut bytes).unwrap();
-    assert_eq!(deliver(&mut core, NOW, &bytes[..len]), Heard::Told);
+    assert_eq!(deliver(&mut core, NOW, &bytes[..len], SESSION), Heard::Told);
     let named = DataSourceAnnounce {
         stream_id: 10_000,
         producer_id: 3,
@@ -166,7 +177,7 @@ fn reports_announces_names_and_ends_become_their_inputs() {
         summary: b"",
     };
     let len = named.encode(&mut bytes).unwrap();
-    assert_eq!(deliver(&mut core, NOW, &bytes[..len]), Heard::Told);
+    assert_eq!(deliver(&mut core, NOW, &bytes[..len], SESSION), Heard::Told);
 
     let seen = core.snapshot(NOW);
     let (stream, consumer) = (&seen.streams[0], &seen.consumers[0]);
@@ -190,6 +201,6 @@ fn reports_announces_names_and_ends_become_their_inputs() {
         error_message: b"",
     };
     let len = ended.encode(&mut bytes).unwrap();
-    assert_eq!(deliver(&mut core, NOW, &bytes[..len]), Heard::Told);
+    assert_eq!(deliver(&mut core, NOW, &bytes[..len], SESSION), Heard::Told);
     assert_eq!(core.stats().consumers, 0);
 }

@@ -139,6 +139,14 @@ impl SupervisorRole {
                 ),
                 key_json(*key, json!({})),
             ),
+            SupervisorEvent::IdShared { key } => report.event(
+                "consumer_id_shared",
+                &format!(
+                    "two consumers report as {key}: give them ids of their own, or none, so that \
+                     they choose"
+                ),
+                key_json(*key, json!({})),
+            ),
             SupervisorEvent::Suppressed { count } => report.event(
                 "suppressed",
                 &format!("{count} more events of the supervisor were left out"),

@@ -183,3 +183,47 @@ fn a_second_authority_is_complained_of_now_and_then() {
     let complaint = SupervisorEvent::ForeignConfig { key: key(1) };
     assert_eq!(supervisor.events(), [complaint.clone(), complaint]);
 }
+
+/// Proves [TP-DRV-2670].
+#[test]
+fn two_that_report_under_one_id_are_noticed_and_one_that_was_restarted_is_not() {
+    let mut supervisor = Supervisor::new(CoreConfig::default());
+    let report = |supervisor: &mut Supervisor, consumer: u32, session_id: i32| {
+        supervisor.report(key(consumer), 50, 1, (0, 0));
+        let now = supervisor.now;
+        supervisor
+            .core
+            .on_report_session(now, key(consumer), session_id);
+    };
+    let shared = |supervisor: &mut Supervisor| {
+        let events = supervisor.events().into_iter();
+        let told = events.filter(|event| matches!(event, SupervisorEvent::IdShared { .. }));
+        told.collect::<Vec<_>>()
+    };
+    for session_id in [7, 7, 8, 8, 9, -1] {
+        report(&mut supervisor, 1, session_id);
+    }
+    assert_eq!(
+        shared(&mut supervisor),
+        [],
+        "each took the last one's place"
+    );
+    assert_eq!(supervisor.core.stats().id_collisions, 0);
+    for _ in 0..3 {
+        report(&mut supervisor, 2, 21);
+        report(&mut supervisor, 2, 22);
+    }
+    let event = SupervisorEvent::IdShared { key: key(2) };
+    assert_eq!(
+        shared(&mut supervisor),
+        [event.clone()],
+        "once in ten seconds"
+    );
+    assert_eq!(supervisor.core.stats().id_collisions, 4);
+    for _ in 0..11 {
+        supervisor.advance(S);
+        report(&mut supervisor, 2, 21);
+        report(&mut supervisor, 2, 22);
+    }
+    assert_eq!(shared(&mut supervisor), [event]);
+}
