@@ -274,10 +274,10 @@ impl Consumer {
         (reader.delivered, is_end)
     }
 
-    /// What happened since the last call, at most the latest 256. See [`Event`].
+    /// What happened and was not taken yet, at most the latest 256; taken one by one. See [`Event`].
     pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.take_notices();
-        self.events.drain()
+        self.events.take()
     }
 
     /// What describes the stream, the latest version that was heard; `None` before the first, and

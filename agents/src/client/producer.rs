@@ -233,15 +233,15 @@ impl Producer {
         }
     }
 
-    /// What happened since the last call, at most the latest 256. See [`Event`].
+    /// What happened and was not taken yet, at most the latest 256; taken one by one. See [`Event`].
     pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.take_notices();
         if let Some(announcer) = &mut self.announcer {
-            for event in announcer.events.drain() {
+            for event in announcer.events.take() {
                 self.events.push(event);
             }
         }
-        self.events.drain()
+        self.events.take()
     }
 
     /// Consumers that have mapped the current epoch: those the next frame can reach.

@@ -283,8 +283,9 @@ impl Events {
         self.0.push_back(event);
     }
 
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Event> + '_ {
-        self.0.drain(..)
+    /// One at a time: who stops taking finds the rest the next time. [TP-CLI-0885]
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Event> + '_ {
+        std::iter::from_fn(|| self.0.pop_front())
     }
 }
 
@@ -379,9 +380,32 @@ mod tests {
                 epoch: Epoch::new(epoch),
             });
         }
-        let kept: Vec<Event> = events.drain().collect();
+        let kept: Vec<Event> = events.take().collect();
         assert_eq!(kept.len(), BACKLOG_LEN);
         assert!(matches!(kept.last(), Some(Event::Mapped { epoch }) if epoch.get() == 1_999));
+    }
+
+    /// Proves [TP-CLI-0885].
+    #[test]
+    fn events_that_were_not_taken_are_there_the_next_time() {
+        let mut events = Events::default();
+        for epoch in 0..3 {
+            events.push(Event::Mapped {
+                epoch: Epoch::new(epoch),
+            });
+        }
+        let epoch_of = |event: Option<Event>| match event {
+            Some(Event::Mapped { epoch }) => Some(epoch.get()),
+            _ => None,
+        };
+        assert_eq!(epoch_of(events.take().next()), Some(0));
+        assert!(
+            events
+                .take()
+                .any(|event| matches!(event, Event::Mapped { epoch } if epoch.get() == 1))
+        );
+        assert_eq!(epoch_of(events.take().next()), Some(2));
+        assert_eq!(epoch_of(events.take().next()), None);
     }
 
     /// Proves [TP-CLI-0880].

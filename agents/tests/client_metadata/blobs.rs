@@ -5,8 +5,11 @@ use std::time::Instant;
 use tensorpool::client::{
     BlobDefect, BlobError, BlobId, BlobOutcome, ClientConfig, Event, Metadata,
 };
+use tensorpool::codecs::gate::{Message, gate};
 use tensorpool::codecs::types::MetaVersion;
-use tensorpool::codecs::wire::{MetaBlobAnnounce, MetaBlobChunk, MetaBlobComplete};
+use tensorpool::codecs::wire::{MetaBlobAnnounce, MetaBlobChunk, MetaBlobComplete, Template};
+use tensorpool::runtime::clock::monotonic_ns;
+use tensorpool::transport::{Link, LinkConfig, Subscription, SubscriptionOptions};
 
 use crate::peer::Peer;
 use crate::support::{STREAM, WAIT, World};
@@ -99,6 +102,73 @@ fn a_blob_nobody_subscribes_to_is_given_up() {
     let sent = producer.publish_blob(1, blob_bytes(10)).unwrap();
     let done = wait_producer_event(&mut producer, is_done);
     assert_eq!(done, (sent, BlobOutcome::Sent));
+}
+
+/// Somebody who holds the metadata stream up: he is waited for, and does not read. Beside him somebody
+/// reads what there is.
+struct HoldUp {
+    link: Link,
+    _held: Subscription,
+    reader: Subscription,
+}
+
+impl HoldUp {
+    fn new(world: &World) -> Self {
+        let endpoint = world.client_config().metadata;
+        let mut link = Link::new(LinkConfig::for_dir(&world.aeron_dir())).unwrap();
+        let mut subscribe =
+            |options| link.add_subscription(&endpoint.channel, endpoint.stream_id, options);
+        let mut held = subscribe(SubscriptionOptions::default());
+        let reader = subscribe(SubscriptionOptions::UNTETHERED);
+        let started = Instant::now();
+        while !held.is_connected() {
+            link.do_work(monotonic_ns());
+            assert!(started.elapsed() < WAIT);
+        }
+        Self {
+            link,
+            _held: held,
+            reader,
+        }
+    }
+
+    /// Reads until a chunk came.
+    fn wait_chunk(&mut self) {
+        let (started, mut came) = (Instant::now(), false);
+        while !came {
+            self.link.do_work(monotonic_ns());
+            self.reader.poll(64, |bytes, _| {
+                let message = gate(bytes).map(|gated| gated.message);
+                came |= message == Ok(Message::Wire(Template::MetaBlobChunk));
+            });
+            assert!(started.elapsed() < WAIT);
+        }
+    }
+}
+
+/// Proves [TP-CLI-2855].
+#[test]
+fn a_blob_that_the_end_of_the_media_driver_cut_short_arrives_whole_afterwards() {
+    let (mut world, client, mut producer) = world_with_producer();
+    let mut consumer = listener(&client);
+    producer.set_metadata(camera()).unwrap();
+    wait_version(&mut consumer, 1);
+    let mut hold_up = HoldUp::new(&world);
+    // More than the window of a publication that nobody goes on reading.
+    let bytes = blob_bytes(8 << 20);
+    let id = producer.publish_blob(7, bytes.clone()).unwrap();
+    hold_up.wait_chunk();
+    world.media = None;
+    drop(hold_up);
+    assert!(producer.events().all(|event| is_done(&event).is_none()));
+    world.start_media_driver();
+    let arrived = wait_event(&mut consumer, |event| match event {
+        Event::Blob(blob) => Some(blob.shared()),
+        _ => None,
+    });
+    assert!(arrived.bytes == bytes, "{} bytes", arrived.bytes.len());
+    let done = wait_producer_event(&mut producer, is_done);
+    assert_eq!(done, (id, BlobOutcome::Sent));
 }
 
 struct Sender(Peer);

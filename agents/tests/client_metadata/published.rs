@@ -211,3 +211,25 @@ fn a_producer_that_closes_says_what_it_has_to_say_first() {
     assert_eq!(consumer.metadata().unwrap().metadata, camera());
     closing.wait(WAIT).unwrap();
 }
+
+/// Proves [TP-CLI-2772].
+#[test]
+fn a_producer_that_closes_at_once_is_described_to_those_who_listen() {
+    let (world, _client, mut producer) = world_with_producer();
+    let mut peer = Peer::new(&world);
+    producer.set_metadata(camera()).unwrap();
+    let closing = producer.close(WAIT);
+    let heard = peer.hear(2);
+    let names: Vec<&str> = heard.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, ["announce", "attributes"]);
+    closing.wait(WAIT).unwrap();
+}
+
+#[test]
+fn a_producer_that_describes_its_stream_to_nobody_closes_soon() {
+    let (_world, _client, mut producer) = world_with_producer();
+    producer.set_metadata(camera()).unwrap();
+    let started = std::time::Instant::now();
+    producer.close(WAIT * 6).wait(WAIT).unwrap();
+    assert!(started.elapsed() < WAIT);
+}

@@ -13,6 +13,8 @@ use super::wire::{CHUNK_OVERHEAD, encode, encode_blob};
 use crate::client::event::Event;
 use crate::client::shared::ProducerShared;
 
+/// Who subscribes is connected to a new publication within this.
+const CONNECT_NS: u64 = 100_000_000;
 /// Messages of blobs sent in one duty cycle: keepalives do not wait for megabytes.
 const BLOB_MESSAGES: usize = 8;
 
@@ -26,6 +28,8 @@ pub(in crate::client) struct MetadataOut {
     shared: Arc<ProducerShared>,
     /// The last version that was too long for the publication.
     refused: Option<MetaVersion>,
+    /// Since when the publication is registered.
+    live_since: Option<NanoTime>,
 }
 
 impl MetadataOut {
@@ -37,6 +41,7 @@ impl MetadataOut {
             buffer: Vec::new(),
             shared,
             refused: None,
+            live_since: None,
         }
     }
 
@@ -58,10 +63,15 @@ impl MetadataOut {
         self.blobs.restart(now);
     }
 
-    /// Whether all that is to be sent is out, or nobody would hear it: a producer may close.
+    /// Whether all that is to be sent is out, or nobody would hear it: a producer may close. Whether
+    /// somebody would is known a while after the publication was registered, not before. [TP-CLI-2772]
     pub(in crate::client) fn is_settled(&mut self, now: NanoTime) -> bool {
         let is_waiting = !self.blobs.is_idle() || self.publisher.peek(now).is_some();
-        !is_waiting || !self.publication.is_connected()
+        if !is_waiting {
+            return true;
+        }
+        let is_known = |since: NanoTime| now.since_ns(since) >= CONNECT_NS;
+        self.live_since.is_some_and(is_known) && !self.publication.is_connected()
     }
 
     /// Sends what is due; `source` is whose it is, while there is a lease.
@@ -71,6 +81,10 @@ impl MetadataOut {
         source: Option<MetadataSource>,
         mut tell: impl FnMut(Event),
     ) -> usize {
+        self.live_since = match self.publication.is_live() {
+            true => self.live_since.or(Some(now)),
+            false => None,
+        };
         self.publisher.on_source(now, source);
         let mut work = self.send_metadata(now, &mut tell);
         self.blobs.on_timeout(now);
