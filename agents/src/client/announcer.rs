@@ -41,7 +41,8 @@ pub enum Announced {
     HeldBack,
     /// Lossless: consumers will be told, later.
     Queued,
-    /// Aeron refused; see the counters.
+    /// Aeron refused; see the counters. Also when the publication reached its last position: another takes
+    /// its place at once.
     Failed,
 }
 

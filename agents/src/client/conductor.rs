@@ -26,7 +26,7 @@ use tensorpool_runtime::counters::CounterSet;
 use tensorpool_runtime::{Agent, AgentError};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::{
-    CounterPublisher, Link, LinkConfig, LinkEvent, PublicationOptions, Subscription,
+    CounterPublisher, Link, LinkConfig, Publication, PublicationOptions, Subscription,
     SubscriptionOptions,
 };
 
@@ -50,7 +50,10 @@ use super::stats::{InboundCounters, consumer_counters, producer_counters};
 use super::worker::{MapWorker, SessionId};
 use crate::driver::Endpoint;
 
+mod link;
 mod metadata;
+
+pub(super) use link::Troubles;
 
 /// Messages taken from one subscription at a time.
 const FRAGMENT_LIMIT: usize = 64;
@@ -80,6 +83,7 @@ pub(super) struct ClientConductor {
     was_up: bool,
     /// Since when the announce subscription is there.
     has_joined: bool,
+    troubles: Troubles,
     inbound: AdapterStats,
     inbound_counters: InboundCounters,
     _counters: CounterPublisher,
@@ -111,6 +115,11 @@ impl ClientConductor {
         let reports = subscription(&config.qos);
         let inbound_counters = InboundCounters::new(&mut counters);
         let counters = link.publish_counters(&counters);
+        let needed = [
+            proxy.control_id(),
+            control.resource_id(),
+            announces.resource_id(),
+        ];
         Ok(Self {
             clock: CachedNanoClock::new(ClockSource::Monotonic),
             link,
@@ -127,6 +136,7 @@ impl ClientConductor {
             next_session: 0,
             was_up: false,
             has_joined: false,
+            troubles: Troubles::new(needed),
             inbound: AdapterStats::default(),
             inbound_counters,
             _counters: counters,
@@ -147,36 +157,6 @@ impl ClientConductor {
         self.let_go_of_retired();
         self.inbound_counters.mirror(&self.inbound);
         work
-    }
-
-    fn take_link_events(&mut self, now: NanoTime) -> usize {
-        let mut count = 0;
-        while let Some(event) = self.link.poll_event() {
-            count += 1;
-            match event {
-                LinkEvent::Up { .. } => {
-                    for session in &mut self.sessions {
-                        session.on_link_up(now, self.was_up);
-                    }
-                    self.was_up = true;
-                }
-                LinkEvent::Lost { reason } => {
-                    for session in &mut self.sessions {
-                        session.on_link_lost(now, &reason);
-                    }
-                }
-                // The link tries again by itself and keeps the last error.
-                _ => {}
-            }
-        }
-        let joined = self.announces.is_live();
-        if joined && !self.has_joined {
-            for session in &mut self.sessions {
-                session.on_joined(now);
-            }
-        }
-        self.has_joined = joined;
-        count
     }
 
     fn take_commands(&mut self, now: NanoTime) -> usize {
@@ -228,13 +208,15 @@ impl ClientConductor {
         let publication =
             self.link
                 .add_publication(channel, aeron_stream, PublicationOptions::default());
-        let floors = options.progress;
+        let (floors, caps_every_mode) = (options.progress, options.caps_every_mode);
         let progress = floors.map(|_| {
             let control = &self.config.control;
             let options = PublicationOptions::default();
             self.link
                 .add_publication(&control.channel, control.stream_id, options)
         });
+        let mut needed = vec![publication.resource_id()];
+        needed.extend(progress.as_ref().map(Publication::resource_id));
         let handle = Producer::new(ProducerSetup {
             id,
             stream_id,
@@ -247,7 +229,8 @@ impl ClientConductor {
             options,
             metadata: MetadataEditor::new(&self.config),
         });
-        let own = OwnLane::new(self.own_streams(), stream_id, counters.own_session);
+        let own_streams = self.own_streams(caps_every_mode);
+        let own = OwnLane::new(own_streams, stream_id, counters.own_session);
         let (parts, tracker) = (
             ProducerParts {
                 handle,
@@ -264,6 +247,8 @@ impl ClientConductor {
             announce_period_ns: nanos(self.config.announce_period),
             seed: open.attach.seed,
             waiting: open.waiting,
+            open_until: now.after_ns(open.attach.attach_timeout_ns),
+            needed,
             counters: self.link.publish_counters(&counters.set),
         };
         self.add_session(
@@ -273,7 +258,7 @@ impl ClientConductor {
     }
 
     /// Aeron streams that all clients share cannot be a consumer's own.
-    fn own_streams(&self) -> ConsumerStreamsConfig {
+    fn own_streams(&self, caps_every_mode: bool) -> ConsumerStreamsConfig {
         let config = &self.config;
         let shared = [
             &config.control,
@@ -286,6 +271,7 @@ impl ClientConductor {
         ConsumerStreamsConfig {
             is_authority: false,
             reserved_stream_ids: shared.iter().filter_map(id).collect(),
+            caps_every_mode,
         }
     }
 
@@ -301,13 +287,14 @@ impl ClientConductor {
         let everybody = self.config.descriptor.clone();
         let fallback_uri = options.fallback_uri.clone();
         let follower = ConfigFollower::new(wishes, plain(&everybody), fallback_uri);
+        let mut needed = Vec::new();
         let intake = match options.availability {
             Availability::Descriptor => {
                 let Endpoint { channel, stream_id } = &everybody;
                 let options = SubscriptionOptions::UNTETHERED;
-                Intake::Descriptors(Box::new(Feed::new(
-                    self.link.add_subscription(channel, *stream_id, options),
-                )))
+                let subscription = self.link.add_subscription(channel, *stream_id, options);
+                needed.push(subscription.resource_id());
+                Intake::Descriptors(Box::new(Feed::new(subscription)))
             }
             // [TP-CLI-2900]
             Availability::HeaderRing => Intake::Ring(RingWatch::default()),
@@ -319,6 +306,7 @@ impl ClientConductor {
             self.link
                 .add_subscription(&control.channel, control.stream_id, options)
         });
+        needed.extend(progress.as_ref().map(Subscription::resource_id));
         let handle = Consumer::new(ConsumerSetup {
             id,
             stream_id,
@@ -343,6 +331,8 @@ impl ClientConductor {
             announce_period_ns: nanos(self.config.announce_period),
             seed: open.attach.seed,
             waiting: open.waiting,
+            open_until: now.after_ns(open.attach.attach_timeout_ns),
+            needed,
             counters: self.link.publish_counters(&set),
         };
         self.add_session(
@@ -413,17 +403,21 @@ impl ClientConductor {
             Source::Control => &mut self.control,
             Source::Reports => &mut self.reports,
         };
+        let own_session = self.proxy.qos_session();
         let mut ctx = Context {
             now,
             realtime,
             worker: &self.worker,
             proxy: &mut self.proxy,
             can_ask: false,
+            is_own: false,
             retired: &mut self.retired,
             link: &mut self.link,
+            troubles: &self.troubles,
         };
         let (sessions, stats) = (&mut self.sessions, &mut self.inbound);
-        subscription.poll(FRAGMENT_LIMIT, |bytes, _| {
+        subscription.poll(FRAGMENT_LIMIT, |bytes, info| {
+            ctx.is_own = Some(info.session_id) == own_session;
             if let Some(message) = adapter::decode(bytes, stats) {
                 for session in sessions.iter_mut() {
                     session.on_message(&mut ctx, &message);
@@ -463,8 +457,10 @@ impl ClientConductor {
             worker: &self.worker,
             proxy: &mut self.proxy,
             can_ask: false,
+            is_own: false,
             retired: &mut self.retired,
             link: &mut self.link,
+            troubles: &self.troubles,
         };
         (&mut self.sessions, ctx)
     }
@@ -492,7 +488,8 @@ impl Agent for ClientConductor {
     }
 
     fn do_work(&mut self) -> Result<usize, AgentError> {
-        Ok(self.cycle())
+        let work = self.cycle();
+        self.troubles.take_fault().map_or(Ok(work), Err)
     }
 
     /// Gives all leases back, waiting a short while for the driver.

@@ -285,6 +285,14 @@ impl ProducerBuilder {
         self
     }
 
+    /// Keeps to the rate a consumer named also when its mode is [`ConsumerMode::Stream`], which by
+    /// default means every frame: as some producers in the field do, and applications may have come to
+    /// rely on. Concerns streams of consumers' own.
+    pub fn caps_every_mode(mut self, caps: bool) -> Self {
+        self.options.caps_every_mode = caps;
+        self
+    }
+
     /// Tells consumers that ask for it of frames that are being written, see
     /// [`Producer::progress`], no more often than these floors say.
     pub fn progress(mut self, floors: ProgressFloors) -> Self {
@@ -393,6 +401,14 @@ impl ConsumerBuilder {
     /// consumer that watches the header ring, and not asked for then.
     pub fn own_streams(mut self, own_streams: OwnStreams) -> Self {
         self.options.own_streams = own_streams;
+        self
+    }
+
+    /// Whether it reads payloads from shared memory; by default it does. Without, it says so in its
+    /// hellos, maps nothing, and delivers no frames: its stream's authority answers where payloads come
+    /// from instead, which [`Event::Fallback`](crate::client::Event::Fallback) tells.
+    pub fn shared_memory(mut self, shared_memory: bool) -> Self {
+        self.options.shared_memory = shared_memory;
         self
     }
 

@@ -56,6 +56,27 @@ pub enum OpenError {
         /// Who is refused, and by what.
         reason: String,
     },
+    /// There is a media driver, but it does not register what the producer or consumer needs.
+    #[error(
+        "the media driver in {dir} refused what this takes: {reason}; give it more of what it lacks, \
+         or have others need less, and open again"
+    )]
+    Refused {
+        /// The directory.
+        dir: String,
+        /// What was refused, and its words.
+        reason: String,
+    },
+    /// No driver answered, and Aeron's client had reported something of its own before.
+    #[error("{error} Aeron's client reported {} s ago: {reason}", age.as_secs())]
+    AeronClient {
+        /// What was waited for.
+        error: AttachError,
+        /// How long ago it was reported.
+        age: Duration,
+        /// Its words.
+        reason: String,
+    },
     /// The wait was over first. The attempt goes on until its [`Pending`](crate::client::Pending)
     /// is dropped.
     #[error("not opened within {} ms; the attempt was given up", .waited.as_millis())]

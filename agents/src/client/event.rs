@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq};
+use tensorpool_codecs::types::{ClientId, Epoch, MetaVersion, NanoTime, Seq};
 use tensorpool_protocol::client::metadata::{BlobDefect, BlobId, BlobOutcome};
 use tensorpool_protocol::client::{AttachError, LossReason};
 use tensorpool_protocol::common::{ConsumerMode, LeaseRevokeReason};
@@ -60,6 +60,12 @@ pub enum Event {
     LeaseLost {
         /// Why.
         reason: LossReason,
+    },
+    /// Consumers with a client id of their own: somebody else reports under the same one. What either
+    /// is told, and what is known of them, is of both.
+    ClientIdShared {
+        /// The id.
+        client_id: ClientId,
     },
     /// A lease is held again.
     LeaseBack {

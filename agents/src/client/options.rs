@@ -42,6 +42,8 @@ pub enum Availability {
 pub(super) struct ProducerOptions {
     /// Waits for consumers instead of overwriting what they need.
     pub(super) lossless: bool,
+    /// Keeps to the rates of consumers in mode STREAM as well.
+    pub(super) caps_every_mode: bool,
     /// Tells of frames that are being written, no more often than this.
     pub(super) progress: Option<ProgressFloors>,
     /// What is done with payloads before anybody may read them.
@@ -53,6 +55,8 @@ pub(super) struct ProducerOptions {
 pub(super) struct ConsumerOptions {
     /// Hears metadata and blobs of its stream.
     pub(super) metadata: bool,
+    /// Reads payloads from shared memory.
+    pub(super) shared_memory: bool,
     /// How it hears of frames.
     pub(super) availability: Availability,
     /// Frames it may miss in a row; 0 for any number.
@@ -75,6 +79,7 @@ impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
             metadata: false,
+            shared_memory: true,
             availability: Availability::default(),
             max_outstanding_gap: MAX_OUTSTANDING_GAP,
             progress: None,
@@ -104,6 +109,7 @@ impl ConsumerOptions {
             Availability::HeaderRing => &Wish::None,
         };
         ConsumerWishes {
+            supports_shm: self.shared_memory,
             mode: self.wanted_mode(),
             max_rate_hz: self.max_rate_hz,
             progress: self.progress,

@@ -167,6 +167,6 @@ impl OwnStreams {
 fn is_settled(offer: Offer) -> bool {
     matches!(
         offer,
-        Offer::Sent { .. } | Offer::NotConnected | Offer::Closed | Offer::MaxPositionExceeded
+        Offer::Sent { .. } | Offer::NotConnected | Offer::Closed
     )
 }

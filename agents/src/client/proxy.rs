@@ -9,7 +9,7 @@ use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 use tensorpool_codecs::wire::{self, Mode, QosConsumer, QosProducer};
 use tensorpool_protocol::client::{AeronEndpoint, ConsumerConfig, ConsumerHello, ControlRequest};
 use tensorpool_protocol::common::{self, ConsumerMode};
-use tensorpool_transport::{Channel, Offer, Publication};
+use tensorpool_transport::{Channel, Offer, Publication, ResourceId};
 
 const BUFFER_LEN: usize = 256;
 /// Two of the longest channels and the rest of a hello.
@@ -58,6 +58,16 @@ impl Proxy {
             buffer: [0; BUFFER_LEN],
             long_buffer: Vec::new(),
         }
+    }
+
+    /// What requests go out by.
+    pub(super) fn control_id(&self) -> ResourceId {
+        self.control.resource_id()
+    }
+
+    /// The session reports go out by.
+    pub(super) fn qos_session(&mut self) -> Option<i32> {
+        self.qos.session_id()
     }
 
     /// What a consumer is to use: the answer of a producer that has no driver.

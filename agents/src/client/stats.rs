@@ -1,10 +1,10 @@
 //! What producers and consumers count, and under which labels observers find it.
 
 use tensorpool_codecs::types::ClientId;
-use tensorpool_protocol::client::MappingStats;
+use tensorpool_protocol::client::{AttachStats, MappingStats};
 use tensorpool_protocol::frame::{DropCause, FrameLedger};
 use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
-use tensorpool_transport::Offer;
+use tensorpool_transport::{LinkStats, Offer};
 
 use super::adapter::AdapterStats;
 
@@ -16,10 +16,20 @@ pub mod kinds {
     pub const MESSAGES_IGNORED: CounterKind = CounterKind::new(85, "MessagesIgnored");
     /// Messages that claim to be for a client and do not decode, of the conductor.
     pub const MESSAGES_MALFORMED: CounterKind = CounterKind::new(86, "MessagesMalformed");
+    /// Publications, subscriptions and counters the media driver refused the conductor.
+    pub const LINK_ADD_FAILURES: CounterKind = CounterKind::new(87, "LinkAddFailures");
+    /// Publications that took no more messages and were replaced, of the conductor.
+    pub const PUBLICATIONS_RENEWED: CounterKind = CounterKind::new(88, "PublicationsRenewed");
+    /// Publications that got another term length than was asked for, of the conductor.
+    pub const TERM_LENGTHS_DROPPED: CounterKind = CounterKind::new(89, "TermLengthsDropped");
+    /// Errors Aeron's client reported, of the conductor.
+    pub const LINK_CLIENT_ERRORS: CounterKind = CounterKind::new(90, "LinkClientErrors");
     /// Epochs that could not be mapped, of a producer or consumer.
     pub const MAP_FAILURES: CounterKind = CounterKind::new(100, "MapFailures");
     /// Announces of impossible regions or another layout, of a consumer.
     pub const ANNOUNCES_REFUSED: CounterKind = CounterKind::new(101, "AnnouncesRefused");
+    /// Leases under whose client id somebody else reported, of a consumer.
+    pub const ID_COLLISIONS: CounterKind = CounterKind::new(102, "IdCollisions");
 }
 
 /// The counters of one producer, as its handle writes them on the application's thread.
@@ -86,6 +96,7 @@ pub(super) struct SessionCounters {
     pub(super) hellos: CounterCell,
     map_failures: CounterCell,
     announces_refused: CounterCell,
+    id_collisions: CounterCell,
 }
 
 /// What the conductor counts of all that it hears.
@@ -93,6 +104,7 @@ pub(super) struct SessionCounters {
 pub(super) struct InboundCounters {
     ignored: CounterCell,
     malformed: CounterCell,
+    link: [CounterCell; 4],
 }
 
 impl InboundCounters {
@@ -100,6 +112,12 @@ impl InboundCounters {
         Self {
             ignored: set.add(kinds::MESSAGES_IGNORED),
             malformed: set.add(kinds::MESSAGES_MALFORMED),
+            link: [
+                set.add(kinds::LINK_ADD_FAILURES),
+                set.add(kinds::PUBLICATIONS_RENEWED),
+                set.add(kinds::TERM_LENGTHS_DROPPED),
+                set.add(kinds::LINK_CLIENT_ERRORS),
+            ],
         }
     }
 
@@ -108,13 +126,27 @@ impl InboundCounters {
         self.ignored.set(stats.ignored);
         self.malformed.set(stats.malformed);
     }
+
+    /// Shows observers what the link counted. [TP-CLI-2372]
+    pub(super) fn mirror_link(&self, link: &LinkStats) {
+        let values = [
+            link.add_failure_count,
+            link.renewed_count,
+            link.term_length_dropped_count,
+            link.client_error_count,
+        ];
+        for (cell, value) in self.link.iter().zip(values) {
+            cell.set(value);
+        }
+    }
 }
 
 impl SessionCounters {
-    /// Shows observers what the mapping core counted.
-    pub(super) fn mirror(&self, stats: &MappingStats) {
-        self.map_failures.set(stats.failures);
-        self.announces_refused.set(stats.announces_invalid);
+    /// Shows observers what the cores counted.
+    pub(super) fn mirror(&self, mapping: &MappingStats, attach: &AttachStats) {
+        self.map_failures.set(mapping.failures);
+        self.announces_refused.set(mapping.announces_invalid);
+        self.id_collisions.set(attach.id_collisions);
     }
 }
 
@@ -163,6 +195,7 @@ pub(super) fn producer_counters(id: ClientId) -> ProducerCounterSet {
         hellos: CounterCell::new(),
         map_failures: set.add(kinds::MAP_FAILURES),
         announces_refused: CounterCell::new(),
+        id_collisions: CounterCell::new(),
     };
     let own_session = OwnSessionCounters {
         open: set.add(producer::OWN_STREAMS),
@@ -202,6 +235,7 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
         hellos: set.add(consumer::HELLO_PUBLISHED),
         map_failures: set.add(kinds::MAP_FAILURES),
         announces_refused: set.add(kinds::ANNOUNCES_REFUSED),
+        id_collisions: set.add(kinds::ID_COLLISIONS),
     };
     (set, counters, session)
 }

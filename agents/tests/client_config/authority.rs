@@ -20,6 +20,7 @@ use crate::support::{STREAM, WAIT, World};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
     pub(crate) consumer_id: u32,
+    pub(crate) supports_shm: bool,
     pub(crate) mode: Mode,
     pub(crate) max_rate_hz: u32,
     pub(crate) descriptor: (u32, String),
@@ -102,6 +103,7 @@ impl Authority {
                     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                     found = Some(Hello {
                         consumer_id: hello.consumer_id,
+                        supports_shm: hello.supports_shm,
                         mode: hello.mode,
                         max_rate_hz: hello.max_rate_hz,
                         descriptor: (hello.descriptor_stream_id, text(hello.descriptor_channel)),

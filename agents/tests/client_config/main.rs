@@ -15,6 +15,7 @@ use tensorpool::transport::Channel;
 mod authority;
 #[path = "../support/mod.rs"]
 mod support;
+mod without_shm;
 
 const OWN: u32 = 31_000;
 const OTHER: u32 = 31_001;

@@ -18,10 +18,18 @@ pub(crate) struct World {
     pub(crate) driver: Option<AgentRunner>,
     pub(crate) media: Option<EmbeddedMediaDriver>,
     pub(crate) dir: tempfile::TempDir,
+    /// What the media driver's counters take, in bytes.
+    counter_values_len: usize,
+    change_driver: fn(&mut DriverConfig),
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(MediaDriverConfig::default().counter_values_len, |_| ())
+    }
+
+    /// With so many bytes for the media driver's counters, and changes to what the driver is told.
+    pub(crate) fn with(counter_values_len: usize, change_driver: fn(&mut DriverConfig)) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("tp-client-")
             .tempdir_in("/dev/shm")
@@ -31,6 +39,8 @@ impl World {
             driver: None,
             media: None,
             dir,
+            counter_values_len,
+            change_driver,
         };
         world.start_media_driver();
         world.start_driver();
@@ -44,6 +54,7 @@ impl World {
     pub(crate) fn start_media_driver(&mut self) {
         let media = EmbeddedMediaDriver::start(MediaDriverConfig {
             dir: self.aeron_dir(),
+            counter_values_len: self.counter_values_len,
             ..MediaDriverConfig::default()
         });
         self.media = Some(media.unwrap());
@@ -58,6 +69,7 @@ impl World {
         config
             .add_stream(STREAM, SLOTS, &[(1, 1024), (2, 64 << 10)])
             .unwrap();
+        (self.change_driver)(&mut config);
         let setup = DriverSetup::prepare(config).unwrap();
         let runner = AgentRunner::spawn(RunnerConfig::new("driver"), move |_| {
             DriverAgent::new(setup).map_err(|error| AgentError::terminate("driver", error))

@@ -13,6 +13,8 @@ use crate::common::{
 pub const CLIENT_ID_TAKEN: &str = "client_id already attached";
 /// The drivers' words for a second producer.
 pub(super) const PRODUCER_HELD: &str = "producer already attached";
+/// The drivers' words when the wanted node id, or every one, is held or cooling down.
+pub(super) const NO_NODE_ID: &str = "node_id unavailable";
 /// The drivers' words while they shut down.
 pub(super) const DRAINING: &str = "driver draining";
 
@@ -135,6 +137,9 @@ pub enum LossReason {
     /// The stream has a newer epoch than this producer's lease.
     #[error("the stream went on to epoch {0} without this producer")]
     Superseded(Epoch),
+    /// Another consumer of the stream uses the same client id: this one was given back for another.
+    #[error("another consumer reports as client {0}; another id is being asked for")]
+    IdShared(ClientId),
 }
 
 /// Why there is no lease.
@@ -178,6 +183,12 @@ pub enum AttachError {
         /// The id.
         client_id: ClientId,
     },
+    /// The driver has no node id to give at the moment: released ones cool down first.
+    #[error("{}", no_node_id_text(*desired))]
+    NoNodeId {
+        /// The one that was asked for, if any.
+        desired: Option<NodeId>,
+    },
     /// The driver said yes, but what it granted cannot be used.
     #[error("the driver's grant is unusable: {0}")]
     InvalidResponse(#[from] ResponseError),
@@ -194,6 +205,7 @@ impl AttachError {
             Self::Rejected { .. }
             | Self::ProducerHeld { .. }
             | Self::ClientIdTaken { .. }
+            | Self::NoNodeId { .. }
             | Self::InvalidResponse(_)
             | Self::Lost(_) => false,
         }
@@ -211,6 +223,18 @@ fn holder_text(holder: Option<ClientId>, lease_age_ns: Option<u64>) -> String {
         }
         (Some(holder), None) => format!(" (client {holder})"),
         (None, _) => String::new(),
+    }
+}
+
+fn no_node_id_text(desired: Option<NodeId>) -> String {
+    match desired {
+        Some(id) => format!(
+            "the driver still refuses node id {id} (node_id unavailable): another client holds it, or \
+             did a moment ago; ask for another one, or for none"
+        ),
+        None => "the driver still has no node id to give (node_id unavailable): all are held, or were a \
+                 moment ago; attach fewer clients at a time, or allow more time"
+            .into(),
     }
 }
 
@@ -240,6 +264,8 @@ pub enum AttachEvent {
         /// How long until the next.
         delay_ns: u64,
     },
+    /// Another consumer of the stream uses the same client id, which was not chosen but given.
+    IdShared(ClientId),
     /// The first attach failed for good.
     Failed(AttachError),
     /// Closed as asked.
@@ -261,4 +287,6 @@ pub struct AttachStats {
     pub refusals: u64,
     /// Responses that were late, repeated or somebody else's.
     pub responses_ignored: u64,
+    /// Leases under whose client id somebody else was heard.
+    pub id_collisions: u64,
 }

@@ -31,6 +31,8 @@ pub struct ConsumerStreamsConfig {
     pub is_authority: bool,
     /// Aeron streams that all clients share.
     pub reserved_stream_ids: Vec<u32>,
+    /// Whether the cap of a consumer is kept whatever its mode, as some in the field do.
+    pub caps_every_mode: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -324,12 +326,13 @@ impl ConsumerStreams {
 
     /// How often each stream is told of frames: as its most demanding consumer wants it.
     fn set_paces(&mut self) {
+        let caps_every_mode = self.config.caps_every_mode;
         for open in &mut self.open {
             let paces = self
                 .consumers
                 .iter()
                 .filter(|consumer| consumer.descriptor == Some(open.id))
-                .map(Consumer::pace);
+                .map(|consumer| consumer.pace(caps_every_mode));
             let pace = paces.reduce(Pace::most_demanding).unwrap_or(open.pace);
             if pace != open.pace {
                 open.pace = pace;
@@ -400,9 +403,10 @@ impl ConsumerStreams {
 }
 
 impl Consumer {
-    /// [TP-CLI-2342], [TP-CLI-2344], [TP-CLI-2354]
-    fn pace(&self) -> Pace {
-        if self.mode == ConsumerMode::RateLimited || self.is_forced {
+    /// [TP-CLI-2342], [TP-CLI-2343], [TP-CLI-2344], [TP-CLI-2354]
+    fn pace(&self, caps_every_mode: bool) -> Pace {
+        let is_capped = caps_every_mode && self.max_rate_hz > 0;
+        if self.mode == ConsumerMode::RateLimited || self.is_forced || is_capped {
             Pace::limited(self.max_rate_hz)
         } else {
             Pace::EVERY_FRAME

@@ -12,6 +12,7 @@ fn core(is_authority: bool) -> ConsumerStreams {
     let config = ConsumerStreamsConfig {
         is_authority,
         reserved_stream_ids: vec![1000, 1001, 1100, 1200, 1300],
+        caps_every_mode: false,
     };
     ConsumerStreams::new(config, STREAM)
 }
@@ -361,6 +362,31 @@ fn a_cap_holds_in_mode_rate_limited_alone_and_0_is_none() {
                 OwnStreamAction::Open { .. } | OwnStreamAction::Close { .. } => None,
             });
         assert_eq!(pace.unwrap_or_default(), expected, "{mode} {max_rate_hz}");
+    }
+}
+
+/// Proves [TP-CLI-2343].
+#[test]
+fn a_producer_that_caps_every_mode_does_so_where_a_cap_was_named() {
+    for (max_rate_hz, expected) in [(30, Pace::limited(30)), (0, Pace::EVERY_FRAME)] {
+        let config = ConsumerStreamsConfig {
+            is_authority: true,
+            reserved_stream_ids: Vec::new(),
+            caps_every_mode: true,
+        };
+        let mut core = ConsumerStreams::new(config, STREAM);
+        let hello = ConsumerHello {
+            mode: ConsumerMode::Stream,
+            ..limited(1, 31_001, max_rate_hz)
+        };
+        core.on_hello(at(1), &hello);
+        let told = actions(&mut core)
+            .into_iter()
+            .find_map(|action| match action {
+                OwnStreamAction::SetPace { pace, .. } => Some(pace),
+                OwnStreamAction::Open { .. } | OwnStreamAction::Close { .. } => None,
+            });
+        assert_eq!(told.unwrap_or_default(), expected, "{max_rate_hz}");
     }
 }
 

@@ -122,6 +122,12 @@ pub enum MappingAction {
         /// The epoch.
         epoch: Epoch,
     },
+    /// The stream is announced with another layout or with impossible regions, and nothing of it is
+    /// in use.
+    Unreadable {
+        /// Its epoch.
+        epoch: Epoch,
+    },
     /// A mapping failed and is tried again.
     RetryMap {
         /// The epoch.

@@ -64,8 +64,9 @@ impl Session {
                     });
                 }
             }
+            AttachEvent::IdShared(client_id) => self.tell(Event::ClientIdShared { client_id }),
             AttachEvent::Failed(error) => {
-                let error = open_error(error, ctx.link);
+                let error = open_error(error, ctx);
                 self.opening = None;
                 self.fail_open(error);
                 self.done = true;
@@ -83,7 +84,7 @@ impl Session {
             Side::Producer(side) => side.on_granted(ctx.now, grant),
             Side::Consumer(side) => {
                 side.on_granted(grant.regions.stream_id, grant.client_id);
-                self.mapping.on_shm_allowed(ctx.now, true);
+                self.mapping.on_shm_allowed(ctx.now, side.may_use_shm());
             }
         }
         if let Some((reason, lost_at)) = self.lost.take() {
@@ -95,6 +96,9 @@ impl Session {
         }
         // [TP-CLI-0610]
         self.mapping.on_granted(ctx.now, &grant.regions);
+        if !self.mapping.is_shm_allowed() {
+            self.fall_back(ctx);
+        }
     }
 
     pub(super) fn on_mapping_action(&mut self, ctx: &mut Context<'_>, action: MappingAction) {
@@ -128,6 +132,9 @@ impl Session {
             }
             MappingAction::SourceStale { epoch } => self.tell(Event::SourceStale { epoch }),
             MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(ctx, epoch, delay_ns),
+            // [TP-CLI-2294]
+            MappingAction::Unreadable { .. } if self.has_fallback() => self.fall_back(ctx),
+            MappingAction::Unreadable { .. } => {}
         }
     }
 
@@ -174,8 +181,12 @@ impl Session {
         let Side::Consumer(side) = &mut self.side else {
             return;
         };
-        let allowed = side.may_use_shm();
+        let (allowed, is_fallback) = (side.may_use_shm(), side.is_fallback());
         if self.mapping.is_shm_allowed() == allowed {
+            if is_fallback {
+                // From somewhere else, perhaps. [TP-CLI-2292]
+                self.fall_back(ctx);
+            }
             return;
         }
         self.mapping.on_shm_allowed(ctx.now, allowed);
@@ -214,6 +225,17 @@ impl Session {
         }
     }
 
+    /// It is attached and mapped, but the media driver still refuses what it needs.
+    // [TP-CLI-0187]
+    pub(super) fn give_up_opening(&mut self, ctx: &Context<'_>) {
+        let refusal = self.needed.iter().find_map(|id| ctx.link.refusal(*id));
+        if let Some(reason) = refusal {
+            self.opening = None;
+            self.fail_open(refused(ctx.link, reason));
+            self.side.close();
+        }
+    }
+
     pub(super) fn on_map_retry(&mut self, ctx: &mut Context<'_>, epoch: Epoch, delay_ns: u64) {
         let is_first = self.opening.is_some();
         if self.has_fallback() && (!is_first || self.map_failures >= MAX_FIRST_MAP_TRIES) {
@@ -241,8 +263,10 @@ impl Session {
     }
 }
 
-/// Without a media driver nobody could answer: say that instead.
-fn open_error(error: AttachError, link: &Link) -> OpenError {
+/// When nobody could answer, or be asked: say that instead.
+fn open_error(error: AttachError, ctx: &Context<'_>) -> OpenError {
+    let link = &*ctx.link;
+    let troubles = ctx.troubles;
     match (error, link.state()) {
         // [TP-SEC-0130]
         (AttachError::NoAnswer { .. }, LinkState::Connecting(WaitReason::Denied(reason))) => {
@@ -259,7 +283,26 @@ fn open_error(error: AttachError, link: &Link) -> OpenError {
             dir: link.dir().display().to_string(),
             reason: reason.to_string(),
         },
+        // [TP-CLI-0187]
+        (error @ AttachError::NoAnswer { .. }, _) => {
+            match (troubles.refusal(link), troubles.client_error(ctx.now)) {
+                (Some(reason), _) => refused(link, reason),
+                (None, Some((reason, age_ns))) => OpenError::AeronClient {
+                    error,
+                    age: Duration::from_nanos(age_ns),
+                    reason: reason.to_owned(),
+                },
+                (None, None) => OpenError::Attach(error),
+            }
+        }
         (error, _) => OpenError::Attach(error),
+    }
+}
+
+fn refused(link: &Link, reason: &str) -> OpenError {
+    OpenError::Refused {
+        dir: link.dir().display().to_string(),
+        reason: reason.to_owned(),
     }
 }
 

@@ -50,8 +50,8 @@ pub(crate) struct ConsumerSide {
     everybody: Endpoint,
     /// What the handle was told last.
     told: Told,
-    /// Whether payloads do not come from shared memory.
-    is_fallback: bool,
+    /// While payloads do not come from shared memory: where from, as was told.
+    fallback: Option<Option<String>>,
     pub(super) is_closing: bool,
     /// Who waits for the lease to be back.
     closed: Option<Sender<Result<(), OpenError>>>,
@@ -103,7 +103,7 @@ impl ConsumerSide {
             },
             follower,
             everybody,
-            is_fallback: false,
+            fallback: None,
             is_closing: false,
             closed: None,
         }
@@ -141,7 +141,7 @@ impl ConsumerSide {
     }
 
     pub(super) fn is_fallback(&self) -> bool {
-        self.is_fallback
+        self.fallback.is_some()
     }
 
     /// Where payloads come from without shared memory.
@@ -152,7 +152,8 @@ impl ConsumerSide {
     /// Payloads do not come from shared memory for now. Hellos go on, so that somebody can say
     /// otherwise [TP-CLI-2299]. Gives what is to be told; `None` when it was.
     pub(super) fn begin_fallback(&mut self, now: NanoTime) -> Option<Event> {
-        if std::mem::replace(&mut self.is_fallback, true) {
+        let uri = self.fallback_uri();
+        if self.fallback.replace(uri.clone()) == Some(uri) {
             return None;
         }
         if self.hello.next_deadline().is_none() {
@@ -231,7 +232,7 @@ impl ConsumerSide {
     }
 
     pub(super) fn on_mapped(&mut self, now: NanoTime, slot_count: u32) {
-        self.is_fallback = false;
+        self.fallback = None;
         // [TP-CLI-1610]
         self.hello.start(now);
         self.reporter.on_mapped(now, slot_count);

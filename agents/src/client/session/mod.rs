@@ -11,9 +11,10 @@ use tensorpool_protocol::client::{
 };
 use tensorpool_protocol::common::{Role, StreamGeometry};
 use tensorpool_shm::mapping::{MapError, Mapping};
-use tensorpool_transport::{CounterPublisher, Link, LostReason};
+use tensorpool_transport::{CounterPublisher, Link, LostReason, ResourceId};
 
 use super::adapter::Inbound;
+use super::conductor::Troubles;
 use super::error::OpenError;
 use super::event::Event;
 use super::metadata::MetadataOut;
@@ -40,9 +41,13 @@ pub(super) struct Context<'a> {
     pub(super) proxy: &'a mut Proxy,
     /// Whether our own subscriptions are there, so that answers are not missed.
     pub(super) can_ask: bool,
+    /// Whether the message at hand was sent by this client.
+    pub(super) is_own: bool,
     /// Mappings on their way out; unmapped once nobody refers to them.
     pub(super) retired: &'a mut Vec<Arc<Mapping>>,
     pub(super) link: &'a mut Link,
+    /// What is wrong with it.
+    pub(super) troubles: &'a Troubles,
 }
 
 /// What only producers or only consumers have.
@@ -61,6 +66,10 @@ pub(super) struct SessionConfig {
     pub(super) seed: u64,
     /// Gone when nobody waits for the open any more.
     pub(super) waiting: Weak<()>,
+    /// How long the media driver may refuse what is needed.
+    pub(super) open_until: NanoTime,
+    /// Without these the handle cannot be used.
+    pub(super) needed: Vec<ResourceId>,
     pub(super) counters: CounterPublisher,
 }
 
@@ -89,6 +98,8 @@ pub(super) struct Session {
     map_error: Option<MapError>,
     map_failures: u32,
     opening: Option<Weak<()>>,
+    open_until: NanoTime,
+    needed: Vec<ResourceId>,
     /// Keeps the counters of handle and session visible to observers.
     _counters: CounterPublisher,
     done: bool,
@@ -122,6 +133,8 @@ impl Session {
             map_error: None,
             map_failures: 0,
             opening: Some(config.waiting),
+            open_until: config.open_until,
+            needed: config.needed,
             _counters: config.counters,
             done: false,
         }
@@ -201,6 +214,10 @@ impl Session {
                 return;
             }
             Inbound::Hello(_) | Inbound::ConsumerReport { .. } | Inbound::ProducerReport { .. } => {
+                if self.is_of_namesake(message) && !ctx.is_own {
+                    self.attach.on_foreign_report(now);
+                    self.settle(ctx);
+                }
                 let mapped = self.current.as_ref().map(|mapping| mapping.epoch());
                 match &mut self.side {
                     Side::Producer(side) => side.on_report(now, message),
@@ -212,6 +229,21 @@ impl Session {
             }
         }
         self.settle(ctx);
+    }
+
+    /// Whether a message is a report of a consumer that goes by the stream and id of this one.
+    fn is_of_namesake(&self, message: &Inbound) -> bool {
+        let Inbound::ConsumerReport {
+            stream_id,
+            consumer_id,
+            ..
+        } = *message
+        else {
+            return false;
+        };
+        self.role == Role::Consumer
+            && consumer_id == self.attach.client_id()
+            && Some(stream_id) == self.attach.stream_id()
     }
 
     pub(super) fn on_map_result(&mut self, ctx: &mut Context<'_>, result: MapResult) {
@@ -269,7 +301,8 @@ impl Session {
         }
         work += self.progress_opening(ctx);
         self.progress_closing(ctx);
-        self.side.counters().mirror(&self.mapping.stats());
+        let (mapping, attach) = (self.mapping.stats(), self.attach.stats());
+        self.side.counters().mirror(&mapping, &attach);
         work
     }
 
@@ -399,6 +432,8 @@ impl Session {
         };
         if opened {
             self.opening = None;
+        } else if ctx.now >= self.open_until {
+            self.give_up_opening(ctx);
         }
         usize::from(opened)
     }

@@ -150,8 +150,11 @@ impl ProducerSide {
     pub(super) fn on_report(&mut self, now: NanoTime, message: &Inbound) {
         match *message {
             Inbound::Hello(ref hello) => {
-                self.tracker
-                    .on_hello(now, hello.stream_id, hello.consumer_id);
+                // Who does not map is not waited for.
+                if hello.supports_shm {
+                    self.tracker
+                        .on_hello(now, hello.stream_id, hello.consumer_id);
+                }
                 if let Some(progress) = &mut self.progress {
                     let asks = hello.supports_progress.then_some(hello.progress);
                     progress.on_hello(now, hello.stream_id, hello.consumer_id, asks);

@@ -8,7 +8,8 @@
 use tensorpool_codecs::types::{ClientId, CorrelationId, Epoch, LeaseId, NanoTime, StreamId};
 
 use super::attach_types::{
-    AttachConfig, AttachError, AttachEvent, AttachStats, CLIENT_ID_TAKEN, LossReason, PRODUCER_HELD,
+    AttachConfig, AttachError, AttachEvent, AttachStats, CLIENT_ID_TAKEN, LossReason, NO_NODE_ID,
+    PRODUCER_HELD,
 };
 use super::backoff::{Backoff, SplitMix64};
 use super::messages::{
@@ -17,8 +18,10 @@ use super::messages::{
 };
 use crate::common::{Outbox, ResponseCode, Role};
 
+mod collision;
 mod transitions;
 
+use collision::Namesake;
 use transitions::grant_of;
 
 const EVENT_CAPACITY: usize = 16;
@@ -56,6 +59,8 @@ struct Detach {
     request: DetachRequest,
     send_at: NanoTime,
     expires: NanoTime,
+    /// Whether another lease is asked for afterwards, under another client id.
+    moves_on: bool,
 }
 
 /// An attempt that is not wanted any more and may still be granted.
@@ -83,6 +88,7 @@ pub struct AttachClient {
     random: SplitMix64,
     client_id: ClientId,
     client_id_tries: u32,
+    namesake: Namesake,
     correlation_low: u32,
     backoff: Backoff,
     state: State,
@@ -114,6 +120,7 @@ impl AttachClient {
         Self {
             client_id,
             client_id_tries: 0,
+            namesake: Namesake::default(),
             correlation_low: random.next_u64() as u32,
             backoff: Backoff::new(config.backoff_min_ns, config.backoff_max_ns),
             state: State::Detached,
@@ -146,7 +153,7 @@ impl AttachClient {
     /// was asked for and is given back when it comes; without either closes at once. Idempotent.
     pub fn close(&mut self, now: NanoTime) {
         self.advance(now);
-        match &self.state {
+        match &mut self.state {
             // [TP-CLI-0510]
             State::Attached(lease) => {
                 let (lease_id, stream_id) = (lease.lease_id, lease.stream_id);
@@ -156,6 +163,7 @@ impl AttachClient {
                     request,
                     send_at: self.now,
                     expires,
+                    moves_on: false,
                 });
             }
             // [TP-CLI-0535] [TP-CLI-0537]
@@ -168,7 +176,8 @@ impl AttachClient {
             }
             // [TP-CLI-0530]
             State::Detached | State::Attaching(_) | State::Backoff(_) => self.finish(),
-            State::Leaving(_) | State::Detaching(_) | State::Closed => {}
+            State::Detaching(detach) => detach.moves_on = false,
+            State::Leaving(_) | State::Closed => {}
         }
     }
 
@@ -226,6 +235,12 @@ impl AttachClient {
                 let error = self.held_error();
                 self.wait(self.config.held_retry_ns, error);
             }
+            // [TP-CLI-0205]
+            Some(ResponseCode::Rejected) if response.error_message.contains(NO_NODE_ID) => {
+                let desired = self.config.desired_node_id.filter(|id| id.get() != 0);
+                let delay = self.backoff.next_delay_ns(&mut self.random);
+                self.wait(delay, AttachError::NoNodeId { desired });
+            }
             // [TP-CLI-0070] [TP-CLI-0190]
             code => self.on_refused(AttachError::Rejected {
                 code,
@@ -248,14 +263,16 @@ impl AttachClient {
         if response.code == Some(ResponseCode::Rejected) && detach.request.stream_id != requested {
             // Some drivers file a dynamic stream's lease under the id that was asked for.
             let (lease_id, expires) = (detach.request.lease_id, detach.expires);
+            let moves_on = detach.moves_on;
             let request = self.detach_request(lease_id, requested);
             self.state = State::Detaching(Detach {
                 request,
                 send_at: self.now,
                 expires,
+                moves_on,
             });
         } else {
-            self.finish();
+            self.finish_detach();
         }
     }
 
@@ -273,7 +290,7 @@ impl AttachClient {
                 self.lose(LossReason::Revoked(revoked.reason.known()));
             }
             State::Detaching(detach) if detach.request.lease_id == revoked.lease_id => {
-                self.finish();
+                self.finish_detach();
             }
             _ => {}
         }
@@ -355,7 +372,7 @@ impl AttachClient {
                 self.lose(LossReason::DriverLost);
             }
             // [TP-CLI-0510]
-            State::Detaching(detach) if now >= detach.expires => self.finish(),
+            State::Detaching(detach) if now >= detach.expires => self.finish_detach(),
             _ => {}
         }
         self.check_invariants();

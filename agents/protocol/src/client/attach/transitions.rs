@@ -77,6 +77,7 @@ impl AttachClient {
         });
         self.backoff.reset();
         self.client_id_tries = 0;
+        self.namesake.begin();
         self.give_up_at = None;
         self.last_refusal = None;
         self.stats.grants += 1;
@@ -125,6 +126,7 @@ impl AttachClient {
                     request,
                     send_at: self.now,
                     expires,
+                    moves_on: false,
                 });
             }
             _ => self.finish(),
@@ -160,6 +162,14 @@ impl AttachClient {
     pub(super) fn fail(&mut self, error: AttachError) {
         self.state = State::Closed;
         self.emit(AttachEvent::Failed(error));
+    }
+
+    /// The detach was answered, or never will be.
+    pub(super) fn finish_detach(&mut self) {
+        match &self.state {
+            State::Detaching(detach) if detach.moves_on => self.move_on(),
+            _ => self.finish(),
+        }
     }
 
     pub(super) fn finish(&mut self) {

@@ -35,6 +35,8 @@ const MAX_URI_LEN: usize = 4095;
 /// What an application asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerWishes {
+    /// Whether it can read payloads from shared memory. Without that no config has it do so.
+    pub supports_shm: bool,
     /// How it wants its frames.
     pub mode: ConsumerMode,
     /// Frames a second at most; 0 without a limit. More than fits here, peers in the field cannot
@@ -52,6 +54,7 @@ impl Default for ConsumerWishes {
     /// All frames, on the shared streams.
     fn default() -> Self {
         Self {
+            supports_shm: true,
             mode: ConsumerMode::Stream,
             max_rate_hz: 0,
             progress: None,
@@ -78,7 +81,8 @@ impl ConsumerWishes {
         ConsumerHello {
             stream_id,
             consumer_id,
-            supports_shm: true,
+            // [TP-CLI-2291]
+            supports_shm: self.supports_shm,
             supports_progress: self.progress.is_some(),
             mode: self.mode,
             max_rate_hz: self.max_rate_hz.into(),
@@ -210,7 +214,8 @@ impl ConfigFollower {
         self.confirmed_at = now;
         let settings = ConsumerSettings {
             mode: self.effective_mode(config.mode),
-            use_shm: config.use_shm,
+            // [TP-CLI-2291]
+            use_shm: config.use_shm && self.wishes.supports_shm,
             fallback_uri: self.fallback_uri(&config.payload_fallback_uri),
             descriptor,
             control,
@@ -384,7 +389,7 @@ pub fn is_fallback_uri(uri: &str) -> bool {
 fn unconfigured(wishes: &ConsumerWishes, fallback_uri: Option<String>) -> ConsumerSettings {
     ConsumerSettings {
         mode: wishes.mode,
-        use_shm: true,
+        use_shm: wishes.supports_shm,
         fallback_uri,
         descriptor: None,
         control: None,

@@ -67,6 +67,7 @@ fn hear(follower: &mut ConfigFollower, now: NanoTime, config: &ConsumerConfig) -
 #[test]
 fn a_hello_says_what_was_asked_for() {
     let wishes = ConsumerWishes {
+        supports_shm: true,
         mode: ConsumerMode::RateLimited,
         max_rate_hz: u16::MAX,
         progress: Some(ProgressHints {
@@ -351,6 +352,29 @@ fn the_rate_is_kept_when_it_was_asked_for_or_told() {
     let mut unlimited = follower(ConsumerWishes::default());
     hear(&mut unlimited, at(0), &told(ConsumerMode::RateLimited));
     assert_eq!(unlimited.max_rate_hz(), 0, "no rate was asked for");
+}
+
+/// Proves [TP-CLI-2291].
+#[test]
+fn a_consumer_without_shared_memory_says_so_and_is_talked_into_it_by_nobody() {
+    let mut follower = follower(ConsumerWishes {
+        supports_shm: false,
+        ..ConsumerWishes::default()
+    });
+    assert!(!follower.wishes().hello(STREAM, US).supports_shm);
+    assert!(!follower.settings().use_shm, "before any answer");
+    let told = ConsumerConfig {
+        use_shm: true,
+        payload_fallback_uri: "bridge://far".into(),
+        ..config()
+    };
+    hear(&mut follower, at(0), &told);
+    assert!(!follower.settings().use_shm);
+    let uri = follower.settings().fallback_uri.as_deref();
+    assert_eq!(uri, Some("bridge://far"), "the rest of it holds");
+    follower.on_lost();
+    assert!(!follower.settings().use_shm, "nor by the next driver");
+    assert!(ConsumerWishes::default().hello(STREAM, US).supports_shm);
 }
 
 /// Proves [TP-CLI-2297].

@@ -207,7 +207,14 @@ impl MappingCore {
         // [TP-CLI-0740]
         match checked {
             Ok(regions) => self.on_fresh_announce(Box::new(regions), announce.producer_id),
-            Err(_) => self.stats.announces_invalid += 1,
+            Err(_) => {
+                self.stats.announces_invalid += 1;
+                // What is in use is as good as it was. [TP-CLI-2294]
+                if self.mapped_epoch().is_none() {
+                    let epoch = announce.epoch;
+                    self.emit(MappingAction::Unreadable { epoch });
+                }
+            }
         }
     }
 

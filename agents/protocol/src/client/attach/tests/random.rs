@@ -92,6 +92,7 @@ proptest! {
                         holds_lease = false;
                     }
                     AttachEvent::Retrying { .. } => prop_assert!(!holds_lease),
+                    AttachEvent::IdShared(_) => prop_assert!(holds_lease),
                     AttachEvent::Failed(_) | AttachEvent::Closed => {
                         ended = true;
                         holds_lease = false;

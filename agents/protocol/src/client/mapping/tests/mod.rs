@@ -233,6 +233,25 @@ fn impossible_regions_and_layouts_are_counted_and_ignored() {
     assert_eq!(core.stats().announces_invalid, 2);
 }
 
+/// Proves [TP-CLI-2294].
+#[test]
+fn a_stream_that_cannot_be_read_is_told_of_while_nothing_of_it_is_in_use() {
+    let mut core = mapped(5);
+    core.on_lease_revoked(at(5), &revoked(PRODUCER, LeaseRevokeReason::Expired));
+    actions(&mut core);
+    let layout = Announce {
+        layout_version: 2,
+        ..announce(10, 6)
+    };
+    core.on_announce(at(10), at(0), &layout);
+    let unreadable = MappingAction::Unreadable {
+        epoch: Epoch::new(6),
+    };
+    assert_eq!(actions(&mut core), [unreadable]);
+    core.on_announce(at(10), at(0), &announce(11, 6));
+    ticket(&mut core);
+}
+
 /// Proves [TP-CLI-0750], [TP-CLI-0760].
 #[test]
 fn other_streams_and_producers_follow_no_announces() {

@@ -72,6 +72,7 @@ proptest! {
                     }
                     MappingAction::Discard { .. }
                     | MappingAction::SourceStale { .. }
+                    | MappingAction::Unreadable { .. }
                     | MappingAction::RetryMap { .. } => {}
                 }
             }

@@ -1,0 +1,129 @@
+//! Consumers under whose client id somebody else reports as well.
+
+use std::time::{Duration, Instant};
+
+use support::{STREAM, WAIT, World};
+use tensorpool::client::{Consumer, Event, FrameMeta, LossReason};
+use tensorpool::codecs::types::ClientId;
+use tensorpool::codecs::wire::{Mode, QosConsumer};
+use tensorpool::runtime::clock::monotonic_ns;
+use tensorpool::transport::{Link, LinkConfig, Publication, PublicationOptions};
+
+mod support;
+
+/// Somebody who reports as others do.
+struct Peer {
+    link: Link,
+    qos: Publication,
+}
+
+impl Peer {
+    fn new(world: &World) -> Self {
+        let endpoint = world.client_config().qos;
+        let mut link = Link::new(LinkConfig::for_dir(&world.aeron_dir())).unwrap();
+        let options = PublicationOptions::default();
+        let qos = link.add_publication(&endpoint.channel, endpoint.stream_id, options);
+        Self { link, qos }
+    }
+
+    fn work(&mut self) {
+        self.link.do_work(monotonic_ns());
+    }
+
+    /// A report of somebody who goes by this id.
+    fn report(&mut self, consumer_id: ClientId, last_seq_seen: u64) {
+        let report = QosConsumer {
+            stream_id: STREAM.get(),
+            consumer_id: consumer_id.get(),
+            epoch: 1,
+            last_seq_seen,
+            drops_gap: 0,
+            drops_late: 0,
+            mode: Some(Mode::Stream),
+        };
+        let mut bytes = [0; 128];
+        let len = report.encode(&mut bytes).unwrap();
+        let started = Instant::now();
+        while !self.qos.offer(&bytes[..len]).is_sent() {
+            self.work();
+            assert!(started.elapsed() < WAIT);
+        }
+    }
+}
+
+/// Reports as this consumer, whatever its id is, until one of its events is what is looked for.
+fn impersonate(
+    peer: &mut Peer,
+    consumer: &mut Consumer,
+    is_it: impl Fn(&Event) -> bool,
+) -> Vec<Event> {
+    let (started, mut reported) = (Instant::now(), None::<Instant>);
+    let id = consumer.client_id().unwrap();
+    let mut told = Vec::new();
+    for seq in 0.. {
+        peer.work();
+        if reported.is_none_or(|at| at.elapsed() > Duration::from_millis(50)) {
+            reported = Some(Instant::now());
+            peer.report(id, seq);
+        }
+        consumer.poll(|_| {}, 16).unwrap();
+        told.extend(consumer.events());
+        if told.iter().any(&is_it) {
+            break;
+        }
+        assert!(started.elapsed() < WAIT, "{told:?}");
+    }
+    told
+}
+
+/// Proves [TP-CLI-0460].
+#[test]
+fn a_consumer_moves_on_to_another_id_and_frames_flow_again() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    let other = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(2, WAIT).unwrap();
+    let (first, others) = (consumer.client_id(), other.client_id());
+    let mut peer = Peer::new(&world);
+    let told = impersonate(&mut peer, &mut consumer, |event| {
+        matches!(event, Event::Remapped { .. })
+    });
+    let lost = |event: &Event| {
+        let reason = LossReason::IdShared(first.unwrap());
+        matches!(event, Event::LeaseLost { reason: told } if *told == reason)
+    };
+    assert!(told.iter().any(lost), "{told:?}");
+    assert_ne!(consumer.client_id(), first);
+    assert_eq!(other.client_id(), others, "nobody else moves");
+    let (before, started) = (consumer.stats().delivered(), Instant::now());
+    while consumer.stats().delivered() == before {
+        let _sent_again_below = producer.offer(&FrameMeta::bytes(1).unwrap(), b"x");
+        consumer.poll(|_| {}, 16).unwrap();
+        assert!(started.elapsed() < WAIT, "{:?}", consumer.stats());
+    }
+}
+
+/// Proves [TP-CLI-0470].
+#[test]
+fn a_consumer_with_an_id_of_its_own_keeps_it_and_says_that_it_is_shared() {
+    let world = World::new();
+    let client = world.client();
+    let id = ClientId::new(4_711);
+    let mut consumer = client
+        .consumer(STREAM)
+        .client_id(Some(id))
+        .wait(WAIT)
+        .unwrap();
+    let mut peer = Peer::new(&world);
+    let told = impersonate(
+        &mut peer,
+        &mut consumer,
+        |event| matches!(event, Event::ClientIdShared { client_id } if client_id.get() == 4_711),
+    );
+    let lost = |event: &Event| matches!(event, Event::LeaseLost { .. });
+    assert!(!told.iter().any(lost), "{told:?}");
+    assert_eq!(consumer.client_id(), Some(id));
+    assert!(consumer.epoch().is_some());
+}

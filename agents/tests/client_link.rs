@@ -1,0 +1,185 @@
+//! What Aeron refuses or ends under a client: it says what it was, and goes on where it can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use support::{STREAM, WAIT, World};
+use tensorpool::client::{Client, ClientConfig, Endpoint, FrameMeta, OpenError};
+use tensorpool::runtime::clock::monotonic_ns;
+use tensorpool::runtime::counters::{AgentKind, CounterSet, common};
+use tensorpool::transport::cnc::CncReader;
+use tensorpool::transport::{Link, LinkConfig, LinkEvent};
+
+mod support;
+
+/// A media driver with room for 512 counters.
+const FEW_COUNTERS: usize = 64 << 10;
+const SHORT: Duration = Duration::from_millis(700);
+/// A hundred bytes and a few before the last position there is.
+const NEARLY_OVER: &str =
+    "aeron:ipc?term-length=64k|init-term-id=0|term-id=2147483647|term-offset=65344";
+
+/// Somebody who uses up all counters of a media driver.
+struct Hog {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hog {
+    /// Returns when there are no more.
+    fn new(world: &World) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, dir) = (Arc::clone(&stop), world.aeron_dir());
+        let (full, is_full) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut link = Link::new(LinkConfig::for_dir(&dir)).unwrap();
+            let mut set = CounterSet::new(AgentKind::Other, 1, "Hog");
+            let _cell = set.add(common::ERRORS);
+            let _taken: Vec<_> = (0..600).map(|_| link.publish_counters(&set)).collect();
+            while !stopped.load(Ordering::Relaxed) {
+                link.do_work(monotonic_ns());
+                while let Some(event) = link.poll_event() {
+                    if let LinkEvent::AddFailed { .. } = event {
+                        let _told_already = full.send(());
+                    }
+                }
+                std::thread::yield_now();
+            }
+        });
+        is_full.recv_timeout(WAIT).unwrap();
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Hog {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _panicked = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Proves [TP-CLI-0187].
+#[test]
+fn who_is_refused_publications_by_the_media_driver_is_told_that_and_not_of_a_silent_driver() {
+    let world = World::with(FEW_COUNTERS, |_| ());
+    let early = world.client();
+    let first = early.producer(STREAM).wait(WAIT).unwrap();
+    let _hog = Hog::new(&world);
+
+    // One that can ask for nothing at all.
+    let late = world.client();
+    let error = late
+        .consumer(STREAM)
+        .attach_timeout(SHORT)
+        .wait(WAIT)
+        .unwrap_err();
+    assert!(matches!(error, OpenError::Refused { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("stream 1000"), "{text}");
+    assert!(text.contains("counter"), "{text}");
+
+    // One that is granted a lease, and cannot publish descriptors.
+    first.close(Duration::ZERO).wait(WAIT).unwrap();
+    let error = early
+        .producer(STREAM)
+        .attach_timeout(SHORT)
+        .wait(WAIT)
+        .unwrap_err();
+    assert!(matches!(error, OpenError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("stream 1100"), "{error}");
+    assert!(!late.errors().snapshot().is_empty(), "and it is in the log");
+}
+
+/// Proves [TP-CLI-0187].
+#[test]
+fn a_log_that_cannot_be_mapped_is_named_when_no_driver_was_heard() {
+    let world = World::new();
+    // A client that is there sees to it that the driver's publications are.
+    drop(world.client().consumer(STREAM).wait(WAIT).unwrap());
+    std::fs::remove_dir_all(world.aeron_dir().join("publications")).unwrap();
+    std::fs::create_dir(world.aeron_dir().join("publications")).unwrap();
+
+    let late = world.client();
+    let opened = late.consumer(STREAM).attach_timeout(SHORT).wait(WAIT);
+    let error = opened.unwrap_err();
+    assert!(matches!(error, OpenError::AeronClient { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("no driver answered"), "{text}");
+    assert!(text.contains("logbuffer"), "{text}");
+}
+
+/// Proves [TP-CLI-2372].
+#[test]
+fn a_descriptor_stream_at_its_last_position_is_replaced_and_no_frame_is_lost() {
+    let world = World::new();
+    let config = ClientConfig {
+        descriptor: Endpoint {
+            channel: NEARLY_OVER.parse().unwrap(),
+            stream_id: 1100,
+        },
+        ..world.client_config()
+    };
+    let producing = Client::connect(config).unwrap();
+    let consuming = world.client();
+    let mut producer = producing
+        .producer(STREAM)
+        .lossless(true)
+        .wait(WAIT)
+        .unwrap();
+    let mut consumer = consuming.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(8).unwrap();
+    let (mut offered, mut seen) = (0_u64, Vec::new());
+    let started = Instant::now();
+    while seen.len() < 50 {
+        producer.poll();
+        if offered < 50 && producer.offer(&meta, &offered.to_le_bytes()).is_ok() {
+            offered += 1;
+        }
+        consumer
+            .poll(|frame| seen.push(frame.info().seq.get()), 16)
+            .unwrap();
+        assert!(started.elapsed() < WAIT, "{offered} {seen:?}");
+    }
+    assert_eq!(seen, (0..50).collect::<Vec<_>>());
+    assert_eq!(consumer.stats().lost(), 0);
+    let counter = |label: &str| {
+        let cnc = CncReader::open(&world.aeron_dir()).unwrap();
+        let mut counters = cnc.counters().into_iter();
+        counters.any(|counter| counter.label.starts_with(label) && counter.value == 1)
+    };
+    while !counter("PublicationsRenewed:") {
+        assert!(started.elapsed() < WAIT, "it is counted");
+    }
+    let told = producing.errors().snapshot();
+    let is_told = told.iter().any(|error| error.text.contains("stream 1100"));
+    assert!(is_told, "{told:?}");
+}
+
+#[test]
+fn a_driver_whose_control_and_announce_streams_end_goes_on_answering() {
+    let world = World::with(1 << 20, |config| {
+        config.control.channel = NEARLY_OVER.parse().unwrap();
+        config.announce.channel = NEARLY_OVER.parse().unwrap();
+    });
+    let client = world.client();
+    for _ in 0..5 {
+        let producer = client.producer(STREAM).wait(WAIT).unwrap();
+        let consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+        assert!(consumer.epoch().is_some());
+        producer.close(Duration::ZERO).wait(WAIT).unwrap();
+    }
+    let driver = world.driver.as_ref().unwrap();
+    let told = driver.errors().snapshot();
+    for stream in ["stream 1000", "stream 1001"] {
+        let is_told = told
+            .iter()
+            .any(|error| error.text.contains(stream) && error.text.contains("another"));
+        assert!(is_told, "{stream}: {told:?}");
+    }
+}
