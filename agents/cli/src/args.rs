@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::formats::dtype::ElementType;
 use crate::formats::pace::Pace;
 use crate::formats::pattern::Pattern;
-use crate::formats::shape::Shape;
-use crate::formats::size::ByteSize;
+
+mod publish;
+
+pub use publish::{DescribeArgs, InputFormat, PublishArgs};
 
 /// Moves large tensors between processes at memory speed.
 #[derive(Debug, Parser)]
@@ -206,148 +207,13 @@ pub struct StreamArgs {
     /// How long to keep trying to attach before giving up.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     pub attach_timeout: Duration,
-    /// Core to pin the data thread to.
+    /// Core to pin the data thread to: the one that moves frames. All other threads of the process,
+    /// the client's conductor among them, keep off it as long as there are other cores.
     #[arg(long, value_name = "CORE")]
     pub core: Option<usize>,
     /// Idle strategy of the data thread.
     #[arg(long, value_name = "STRATEGY", default_value = "backoff")]
     pub idle: tensorpool::runtime::IdleStrategy,
-}
-
-const PUBLISH_EXAMPLES: &str = "\
-Examples:
-  agent-runner publish --pattern interop --size 1MiB --count 10000 --pace 1000
-  agent-runner publish images.npy --frames-axis0 --pace 30
-  agent-runner publish clip.y4m --pace source
-  agent-runner publish --dtype u16 --shape 480x640 camera.raw
-  camera | agent-runner publish --progress=16KiB --dtype u16 --shape 480x640 -
-  agent-runner publish --name 'camera 1' --meta exposure='10 ms' clip.y4m
-  ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
-    agent-runner publish --lossless --wait-consumers 2 -
-
-By default a slow consumer loses frames and counts them; with --lossless the
-producer waits for it.";
-
-/// `agent-runner publish`.
-#[derive(Debug, Args)]
-#[command(after_help = PUBLISH_EXAMPLES)]
-pub struct PublishArgs {
-    /// File to read, or - for standard input.
-    #[arg(
-        value_name = "INPUT",
-        conflicts_with = "pattern",
-        required_unless_present = "pattern"
-    )]
-    pub input: Option<PathBuf>,
-    /// Aeron and configuration.
-    #[command(flatten)]
-    pub aeron: AeronArgs,
-    /// Stream and attach.
-    #[command(flatten)]
-    pub stream: StreamArgs,
-    /// Format of the input [default: by its first bytes; raw needs --dtype and --shape].
-    #[arg(long, value_enum, conflicts_with = "pattern")]
-    pub format: Option<InputFormat>,
-    /// One frame for each index of axis 0 of a .npy array, instead of one frame for the whole array.
-    #[arg(long, conflicts_with = "pattern")]
-    pub frames_axis0: bool,
-    /// Element type of raw input, or of a pattern (default u8): u8, i16, f32, ...
-    #[arg(long, value_name = "DTYPE")]
-    pub dtype: Option<ElementType>,
-    /// Shape of one frame of raw input, or of a pattern: 480x640x3.
-    #[arg(long, value_name = "SHAPE")]
-    pub shape: Option<Shape>,
-    /// Generate frames instead of reading them.
-    #[arg(long, value_enum)]
-    pub pattern: Option<Pattern>,
-    /// Bytes in a generated frame.
-    #[arg(
-        long,
-        value_name = "SIZE",
-        requires = "pattern",
-        conflicts_with = "shape"
-    )]
-    pub size: Option<ByteSize>,
-    /// Stop after this many frames [default: the end of the input; a pattern has none].
-    #[arg(long, short = 'n', value_name = "N")]
-    pub count: Option<u64>,
-    /// Stop after this long.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub duration: Option<Duration>,
-    /// Frames per second: a number, `max`, or `source` (the rate the input declares).
-    #[arg(
-        long,
-        value_name = "PACE",
-        default_value = "max",
-        allow_negative_numbers = true
-    )]
-    pub pace: Pace,
-    /// Wait for this many consumers before the first frame.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub wait_consumers: usize,
-    /// How long to wait for them.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
-    pub wait_timeout: Duration,
-    /// Never overwrite a frame a consumer has not seen: wait for the slowest instead.
-    #[arg(long)]
-    pub lossless: bool,
-    /// Write each frame in parts of this many bytes (64 KiB without a number), and tell consumers
-    /// that ask for it how far it is.
-    #[arg(
-        long,
-        value_name = "BYTES",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "64KiB",
-        conflicts_with = "lossless"
-    )]
-    pub progress: Option<ByteSize>,
-    /// How long to wait at the end until every consumer has seen the last frame.
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
-    pub linger: Duration,
-    /// What describes the stream.
-    #[command(flatten)]
-    pub describe: DescribeArgs,
-}
-
-/// What describes a stream, for consumers that ask.
-#[derive(Debug, Clone, Default, Args)]
-pub struct DescribeArgs {
-    /// Name of the stream; like --meta it has element type, shape and frame rate told along.
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// An attribute of the stream; as many as are needed.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_attribute)]
-    pub meta: Vec<(String, String)>,
-    /// An attribute whose value is what a file contains; as many as are needed.
-    #[arg(long, value_name = "KEY=PATH", value_parser = parse_attribute_file)]
-    pub meta_file: Vec<(String, PathBuf)>,
-    /// A file too large for an attribute, sent once to the consumers that are there, with a number
-    /// that tells them what it is.
-    #[arg(long, value_name = "TYPE=PATH", value_parser = parse_blob)]
-    pub blob: Vec<(u32, PathBuf)>,
-}
-
-impl DescribeArgs {
-    /// Whether anything was said.
-    #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.name.is_some()
-            || !self.meta.is_empty()
-            || !self.meta_file.is_empty()
-            || !self.blob.is_empty()
-    }
-}
-
-/// Formats `publish` reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum InputFormat {
-    /// NumPy array file.
-    Npy,
-    /// `YUV4MPEG2` video.
-    Y4m,
-    /// Bytes; needs --dtype and --shape.
-    Raw,
 }
 
 const SUBSCRIBE_EXAMPLES: &str = "\
@@ -414,6 +280,10 @@ pub struct SubscribeArgs {
     /// RATE_LIMITED). Lossless producers do not wait for such a consumer.
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u16).range(1..))]
     pub max_rate: Option<u16>,
+    /// Do without shared memory: says so in its hellos, gets no frames, and shows where the driver or
+    /// a supervisor says that payloads come from instead. Until SIGINT, or --duration.
+    #[arg(long, conflicts_with_all = ["output", "checksum", "verify", "progress", "count"])]
+    pub no_shm: bool,
     /// Ask for a descriptor stream of its own. The driver or a supervisor decides; with --max-rate it
     /// is then the producer that skips frames.
     #[arg(long)]
@@ -462,39 +332,6 @@ pub enum OutputFormat {
     Raw,
 }
 
-/// Parses `exposure=10 ms`; the value may be empty and may have further equals signs.
-fn parse_attribute(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!(
-            "expected a key and a value such as exposure=10ms, found {text:?}"
-        )),
-    }
-}
-
-/// Parses `mask=mask.json`.
-fn parse_attribute_file(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((key, path)) if !key.is_empty() && !path.is_empty() => {
-            Ok((key.to_owned(), path.into()))
-        }
-        _ => Err(format!(
-            "expected a key and a file such as lens=lens.json, found {text:?}"
-        )),
-    }
-}
-
-/// Parses `7=offsets.bin`.
-fn parse_blob(text: &str) -> Result<(u32, PathBuf), String> {
-    let parsed = text.split_once('=').and_then(|(blob_type, path)| {
-        let blob_type = blob_type.parse().ok()?;
-        (!path.is_empty()).then(|| (blob_type, path.into()))
-    });
-    parsed.ok_or_else(|| {
-        format!("expected a number and a file such as 7=offsets.bin, found {text:?}")
-    })
-}
-
 /// Parses frames per second, written as a pace is.
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
@@ -540,25 +377,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn attributes_and_blobs_are_split_at_the_first_equals_sign() {
-        let parsed = parse_attribute("a=b=c");
-        assert_eq!(parsed, Ok(("a".to_owned(), "b=c".to_owned())));
-        assert_eq!(parse_attribute("a="), Ok(("a".to_owned(), String::new())));
-        for text in ["a", "=b", ""] {
-            assert!(
-                parse_attribute(text)
-                    .unwrap_err()
-                    .contains("such as exposure")
-            );
-        }
-        assert_eq!(parse_blob("7=a=b"), Ok((7, "a=b".into())));
-        for text in ["7=", "x=a", "-1=a", "7"] {
-            assert!(parse_blob(text).unwrap_err().contains("such as 7="));
-        }
-        assert!(parse_attribute_file("k=").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
 use tensorpool::client::{AttachError, BlobOutcome, Event, FinalCounts, OpenError, Pending};
 
@@ -68,19 +69,33 @@ fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
     error.context(format!("cannot open stream {}", stream.stream))
 }
 
-/// Pins the calling thread, which is the one that moves frames.
+/// Has `spawn` start its threads on the other cores, if there are any, and pins the calling thread, which is
+/// the one that moves frames, to this one. Threads run where the one that starts them does: pinned first, a
+/// conductor would share the core with whoever spins there.
 ///
 /// # Errors
-/// When there is no such core.
-pub(super) fn pin(core: Option<usize>) -> anyhow::Result<()> {
-    let Some(core) = core else { return Ok(()) };
-    let mut set = rustix::thread::CpuSet::new();
-    if core >= rustix::thread::CpuSet::MAX_CPU {
+/// When there is no such core, and what `spawn` says.
+pub(super) fn beside_core<T>(
+    core: Option<usize>,
+    spawn: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let Some(core) = core else { return spawn() };
+    if core >= CpuSet::MAX_CPU {
         bail!("--core {core}: no such core");
     }
-    set.set(core);
-    rustix::thread::sched_setaffinity(None, &set)
-        .with_context(|| format!("--core {core}: cannot pin to this core"))
+    let mut own = CpuSet::new();
+    own.set(core);
+    // First of all: a core that is not there is not to be found out about later.
+    let all = sched_getaffinity(None).context("cannot ask for the cores of this process")?;
+    sched_setaffinity(None, &own)
+        .with_context(|| format!("--core {core}: cannot pin to this core"))?;
+    let mut others = all;
+    others.unset(core);
+    let beside = if others.count() == 0 { &all } else { &others };
+    sched_setaffinity(None, beside).context("cannot leave the core again")?;
+    let spawned = spawn()?;
+    sched_setaffinity(None, &own).context("cannot pin to the core again")?;
+    Ok(spawned)
 }
 
 /// Says when a progress report is due.
@@ -134,6 +149,11 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
             "lease_lost",
             format!("lease lost: {reason}; attaching again"),
             json!({ "reason": reason.to_string() }),
+        ),
+        Event::ClientIdShared { client_id } => (
+            "client_id_shared",
+            format!("another consumer reports as client {client_id}; give each an id of its own"),
+            json!({ "client_id": client_id.get() }),
         ),
         Event::LeaseBack { .. } => ("lease_back", "lease is back".to_owned(), json!({})),
         Event::Retrying { error, delay } => (

@@ -7,11 +7,13 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
+use super::stall::Stall;
 use crate::signals::StopFlag;
 
 /// How long a wait may be before the stop flag is looked at again.
@@ -19,10 +21,10 @@ const WAIT_SLICE: Duration = Duration::from_millis(20);
 
 /// A file, named pipe or standard input. A read that waits for bytes fails once the stop flag is set: whoever reads
 /// looks at the flag to tell this from a broken input.
-#[derive(Debug)]
 pub(super) struct Feed {
     file: File,
     stop: StopFlag,
+    stall: Rc<Stall>,
 }
 
 impl Feed {
@@ -30,10 +32,11 @@ impl Feed {
     ///
     /// # Errors
     /// When its descriptor cannot be duplicated.
-    pub(super) fn stdin(stop: &StopFlag) -> io::Result<Self> {
+    pub(super) fn stdin(stop: &StopFlag, stall: &Rc<Stall>) -> io::Result<Self> {
         Ok(Self {
             file: File::from(io::stdin().as_fd().try_clone_to_owned()?),
             stop: stop.clone(),
+            stall: Rc::clone(stall),
         })
     }
 
@@ -41,7 +44,7 @@ impl Feed {
     ///
     /// # Errors
     /// When it cannot be opened for reading.
-    pub(super) fn open(path: &Path, stop: &StopFlag) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, stop: &StopFlag, stall: &Rc<Stall>) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -49,6 +52,7 @@ impl Feed {
         Ok(Self {
             file,
             stop: stop.clone(),
+            stall: Rc::clone(stall),
         })
     }
 
@@ -75,6 +79,8 @@ impl Read for Feed {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     read => return read,
                 }
+            } else {
+                self.stall.on_wait();
             }
             if self.stop.is_set() {
                 return Err(io::Error::other("a signal ended the wait for input"));
@@ -86,6 +92,7 @@ impl Read for Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Reporter;
     use std::io::Write;
 
     fn feed(stop: bool) -> (Feed, File) {
@@ -93,6 +100,7 @@ mod tests {
         let feed = Feed {
             file: File::from(reader),
             stop: StopFlag::for_test(stop),
+            stall: Rc::new(Stall::new(Rc::new(Reporter::new(false, true)))),
         };
         (feed, File::from(writer))
     }

@@ -4,8 +4,10 @@ mod describe;
 mod feed;
 mod publisher;
 mod source;
+mod stall;
 
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -23,6 +25,7 @@ use crate::signals::StopFlag;
 use super::{session, settings};
 use publisher::Publisher;
 use source::Source;
+use stall::Stall;
 
 /// Publishes until the input, the count or the duration ends, or a signal comes.
 ///
@@ -31,7 +34,9 @@ use source::Source;
 pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::install().context("cannot install signal handlers")?;
     // The input is looked at first: a file that cannot be published needs no driver to be told so.
-    let source = match Source::open(args, &stop) {
+    let report = Rc::new(Reporter::new(args.aeron.json, false));
+    let stall = Rc::new(Stall::new(Rc::clone(&report)));
+    let source = match Source::open(args, &stop, &stall) {
         Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
         opened => opened?,
     };
@@ -45,18 +50,17 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     if args.pace == Pace::Source && source.frame_rate_hz().is_none() {
         bail!("--pace source: the input declares no rate; give frames per second, or max");
     }
-    session::pin(args.stream.core)?;
-    let report = Reporter::new(args.aeron.json, false);
     let settings = settings::load(&args.aeron)?;
     let config = settings::client_config(&settings, &args.stream, "publish")?;
     let blobs = describe::blobs(args, config.max_blob_len)?;
-    let client = Client::connect(config)?;
+    let client = session::beside_core(args.stream.core, || Ok(Client::connect(config)?))?;
     let stream_id = StreamId::new(args.stream.stream);
     let mut builder = client
         .producer(stream_id)
         .client_id(Some(ClientId::new(args.stream.client_id)))
         .publish_mode(settings::publish_mode(&args.stream))
-        .lossless(args.lossless);
+        .lossless(args.lossless)
+        .caps_every_mode(args.cap_every_mode);
     if args.progress.is_some() {
         builder = builder.progress(ProgressFloors::default());
     }
@@ -75,7 +79,7 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
         );
     }
 
-    let mut publisher = Publisher::new(args, producer, source, meta);
+    let mut publisher = Publisher::new(args, producer, source, meta, stall);
     let outcome = publisher.wait_consumers(&stop, &report).and_then(|came| {
         if came {
             // Once consumers are there: blobs are not repeated.

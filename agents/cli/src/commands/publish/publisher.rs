@@ -1,5 +1,6 @@
 //! The publishing loop: one frame at a time, when it is due and there is room for it.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,8 +20,9 @@ use crate::signals::StopFlag;
 
 use super::WAIT_SLICE;
 use super::source::Source;
+use super::stall::Stall;
 use crate::commands::pacer::Pacer;
-use crate::commands::session::{ProgressTimer, tell};
+use crate::commands::session::tell;
 
 /// Beyond the linger: what the conductor may take to answer.
 const CLOSE_MARGIN: Duration = Duration::from_secs(2);
@@ -40,7 +42,8 @@ pub(super) struct Publisher<'a> {
     figures: Figures,
     /// Since when the frame at hand could have gone out: its pace and its input were ready.
     due: Option<Instant>,
-    progress: ProgressTimer,
+    /// Says how it goes while the input stalls.
+    stall: Rc<Stall>,
     /// Frames whose epoch ended while they were written.
     aborted: u64,
     /// Times a frame had to wait for a consumer.
@@ -61,6 +64,7 @@ impl<'a> Publisher<'a> {
         producer: Producer,
         source: Source,
         meta: FrameMeta,
+        stall: Rc<Stall>,
     ) -> Self {
         let frame_len = usize::try_from(source.layout().frame_len()).unwrap_or(usize::MAX);
         let is_input = matches!(source, Source::Input(_));
@@ -76,7 +80,7 @@ impl<'a> Publisher<'a> {
             idler: args.stream.idle.idler(),
             figures: Figures::new(),
             due: None,
-            progress: ProgressTimer::new(),
+            stall,
             aborted: 0,
             paced: 0,
             blobs: 0,
@@ -159,7 +163,7 @@ impl<'a> Publisher<'a> {
             if deadline.is_some_and(|deadline| now >= deadline) {
                 break;
             }
-            if self.progress.is_due_at(now) {
+            if self.stall.is_due_at(now) {
                 self.tell_events(report);
                 self.tell_progress(report);
             }
@@ -216,6 +220,10 @@ impl<'a> Publisher<'a> {
     }
 
     fn attempt(&mut self) -> anyhow::Result<Attempt> {
+        let figures = &self.figures;
+        let consumers = self.producer.consumers();
+        self.stall
+            .begin_frame(figures.frames(), figures.bytes(), consumers);
         let outcome = match &mut self.kept {
             Some(frame) => {
                 if !self.kept_is_full {

@@ -2,6 +2,7 @@
 
 use std::io::BufReader;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -16,6 +17,7 @@ use crate::formats::shape::Shape;
 use crate::signals::StopFlag;
 
 use super::feed::Feed;
+use super::stall::Stall;
 
 /// Reads of large files are as large as this.
 const INPUT_BUFFER_LEN: usize = 1 << 20;
@@ -41,7 +43,11 @@ impl Source {
     /// # Errors
     /// When the input cannot be opened, is not what it should be, or has an element type the protocol lacks; when a
     /// signal ends the wait for its header.
-    pub(super) fn open(args: &PublishArgs, stop: &StopFlag) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        args: &PublishArgs,
+        stop: &StopFlag,
+        stall: &Rc<Stall>,
+    ) -> anyhow::Result<Self> {
         if let Some(pattern) = args.pattern {
             if args.progress.is_some() && !pattern.has_parts() {
                 bail!(
@@ -58,9 +64,9 @@ impl Source {
             .as_deref()
             .context("an input or --pattern is needed")?;
         let (name, feed) = if path == Path::new("-") {
-            ("standard input".to_owned(), Feed::stdin(stop))
+            ("standard input".to_owned(), Feed::stdin(stop, stall))
         } else {
-            (path.display().to_string(), Feed::open(path, stop))
+            (path.display().to_string(), Feed::open(path, stop, stall))
         };
         let feed = feed.with_context(|| format!("cannot open {name}"))?;
         let options = InputOptions {

@@ -31,15 +31,15 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
     }
     let sink = Sink::new(args)?;
     let stop = StopFlag::install().context("cannot install signal handlers")?;
-    session::pin(args.stream.core)?;
     let report = Reporter::new(args.aeron.json, frames_on_stdout);
     let settings = settings::load(&args.aeron)?;
     let config = settings::client_config(&settings, &args.stream, "subscribe")?;
-    let client = Client::connect(config)?;
+    let client = session::beside_core(args.stream.core, || Ok(Client::connect(config)?))?;
     let mut builder = client
         .consumer(StreamId::new(args.stream.stream))
         .client_id(Some(ClientId::new(args.stream.client_id)))
         .metadata(args.meta)
+        .shared_memory(!args.no_shm)
         .publish_mode(settings::publish_mode(&args.stream))
         .max_rate_hz(args.max_rate.unwrap_or(0))
         .availability(args.availability.into());
