@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use tensorpool::driver::{DriverAgent, DriverSetup};
 use tensorpool::supervisor::{
-    ConfigRequest, ConsumerKey, FallbackUri, HandleError, Policy, SupervisorAgent, SupervisorSetup,
+    ConfigRequest, ConsumerKey, FallbackUri, HandleError, Policy, SupervisorAgent,
+    SupervisorNotice, SupervisorSetup,
 };
 use tensorpool_codecs::types::{ClientId, StreamId};
 use tensorpool_codecs::wire::{ConsumerConfig, ConsumerHello, Mode};
@@ -168,7 +169,9 @@ fn answers_wait_out_back_pressure_and_the_latest_arrives() {
     let started = Instant::now();
     let mut said = 0;
     while supervisor.counter("BackPressured") == 0 {
-        if speaker.offer(&bytes(&hello_for_both(said % 250))) {
+        // Not as the consumer whose answer is waited for below: of two hellos of one consumer that come by
+        // two publications either may be read last.
+        if speaker.offer(&bytes(&hello_for_both(10 + said % 240))) {
             said += 1;
         }
         speaker.keep_link();
@@ -183,16 +186,63 @@ fn answers_wait_out_back_pressure_and_the_latest_arrives() {
         ..hello_for_both(3)
     };
     deaf.told.clear();
-    let (limited, mut sent) = (bytes(&limited), Instant::now());
+    let (limited, mut missed) = (bytes(&limited), supervisor.counter("LeftBehind"));
     deaf.send(&limited);
-    // Again, as consumers do: hellos that nobody reads for long are left behind.
+    // Said once, unless the supervisor knows that it missed something.
     deaf.wait_until("the latest answer", |deaf| {
-        if sent.elapsed() > Duration::from_secs(1) && deaf.offer(&limited) {
-            sent = Instant::now();
+        let behind = supervisor.counter("LeftBehind");
+        if behind > missed && deaf.offer(&limited) {
+            missed = behind;
         }
         let last = deaf.told.iter().rfind(|told| told.consumer == 3);
         last.is_some_and(|told| told.mode == Mode::RateLimited)
     });
+}
+
+/// Proves [TP-DRV-2715].
+#[test]
+fn a_supervisor_that_was_left_behind_counts_it_and_says_so() {
+    let fixture = Fixture::new();
+    let mut setup = SupervisorSetup::prepare(fixture.supervisor_config()).unwrap();
+    let (counters, notices) = (setup.counters().clone(), setup.observe());
+    let mut agent = SupervisorAgent::new(setup).unwrap();
+    let mut peer = fixture.peer();
+    peer.wait_until("it is ready", |_| {
+        let _fault_is_counted = agent.do_work();
+        counters.value_of("Ready") == Some(1)
+    });
+    let hello = bytes(&hello_for_both(5));
+    // It stands still for several windows of what the peer says.
+    for _ in 0..3_000 {
+        peer.send(&hello);
+    }
+    let mut told = String::new();
+    peer.wait_until("it noticed", |_| {
+        let _fault_is_counted = agent.do_work();
+        for notice in notices.try_iter() {
+            if let SupervisorNotice::Fault { code, text } = notice {
+                told = format!("{told}{code}: {text}\n");
+            }
+        }
+        told.contains("supervisor-left-behind")
+    });
+    assert!(counters.value_of("LeftBehind") > Some(0));
+    assert_eq!(ids_of(&mut peer, &mut agent, &hello), (31_000, 32_000));
+}
+
+/// What a consumer is told by an agent that is driven here.
+fn ids_of(peer: &mut fixture::Peer, agent: &mut SupervisorAgent, hello: &[u8]) -> (u32, u32) {
+    let mut said = Instant::now();
+    peer.told.clear();
+    peer.send(hello);
+    peer.wait_until("an answer", |peer| {
+        let _fault_is_counted = agent.do_work();
+        if said.elapsed() > Duration::from_secs(1) && peer.offer(hello) {
+            said = Instant::now();
+        }
+        !peer.told.is_empty()
+    });
+    ids(&peer.told[0])
 }
 
 /// Proves [TP-DRV-2710].
