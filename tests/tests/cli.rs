@@ -39,6 +39,26 @@ fn a_signal_ends_a_publisher_that_waits_for_its_input() {
 }
 
 #[test]
+fn a_publisher_whose_input_stalls_within_a_frame_goes_on_saying_how_it_goes() {
+    let (sandbox, _media_driver, _driver) = running();
+    let mut publisher = publish_stdin(&sandbox, &[]);
+    let mut input = publisher.take_stdin().expect("stdin is piped");
+    input.write_all(&[7; 1500]).expect("written");
+    let stalls = |line: &serde_json::Value| line["waiting_for"] == "input" && line["frames"] == 1;
+    for _ in 0..2 {
+        let line = publisher.wait_event_where("progress", PATIENCE, stalls);
+        assert_eq!(line["frames_per_s"], 0.0, "{line}");
+    }
+    input.write_all(&[7; 500]).expect("written");
+    publisher.wait_event_where("progress", PATIENCE, |line| {
+        line["frames"] == 2 && line["waiting_for"].is_null()
+    });
+    drop(input);
+    publisher.expect_success();
+    assert_eq!(publisher.wait_event("summary")["frames"], 2);
+}
+
+#[test]
 fn a_signal_ends_a_publisher_that_waits_for_a_header() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command(["publish", "--json", "-"]);

@@ -18,18 +18,16 @@ pub(crate) struct World {
     pub(crate) driver: Option<AgentRunner>,
     pub(crate) media: Option<EmbeddedMediaDriver>,
     pub(crate) dir: tempfile::TempDir,
-    /// What the media driver's counters take, in bytes.
-    counter_values_len: usize,
     change_driver: fn(&mut DriverConfig),
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(MediaDriverConfig::default().counter_values_len, |_| ())
+        Self::with(|_| ())
     }
 
-    /// With so many bytes for the media driver's counters, and changes to what the driver is told.
-    pub(crate) fn with(counter_values_len: usize, change_driver: fn(&mut DriverConfig)) -> Self {
+    /// With changes to what the driver is told.
+    pub(crate) fn with(change_driver: fn(&mut DriverConfig)) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("tp-client-")
             .tempdir_in("/dev/shm")
@@ -39,7 +37,6 @@ impl World {
             driver: None,
             media: None,
             dir,
-            counter_values_len,
             change_driver,
         };
         world.start_media_driver();
@@ -54,7 +51,6 @@ impl World {
     pub(crate) fn start_media_driver(&mut self) {
         let media = EmbeddedMediaDriver::start(MediaDriverConfig {
             dir: self.aeron_dir(),
-            counter_values_len: self.counter_values_len,
             ..MediaDriverConfig::default()
         });
         self.media = Some(media.unwrap());
