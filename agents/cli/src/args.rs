@@ -207,8 +207,8 @@ pub struct StreamArgs {
     /// How long to keep trying to attach before giving up.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     pub attach_timeout: Duration,
-    /// Core to pin the data thread to: the one that moves frames. All other threads of the process,
-    /// the client's conductor among them, keep off it as long as there are other cores.
+    /// Core to pin the data thread to: the one that moves frames. The client's other threads, its
+    /// conductor among them, keep off it as long as there are other cores.
     #[arg(long, value_name = "CORE")]
     pub core: Option<usize>,
     /// Idle strategy of the data thread.

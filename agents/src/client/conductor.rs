@@ -489,7 +489,7 @@ impl Agent for ClientConductor {
 
     fn do_work(&mut self) -> Result<usize, AgentError> {
         let work = self.cycle();
-        self.troubles.take_fault().map_or(Ok(work), Err)
+        self.troubles.conclude(work)
     }
 
     /// Gives all leases back, waiting a short while for the driver.

@@ -1,16 +1,12 @@
 //! What happens to the conductor's link, and what of it an application has to know: the link tries
 //! again by itself, but who waits for it wants to know why.
 
-use std::collections::VecDeque;
-
 use tensorpool_codecs::types::NanoTime;
 use tensorpool_runtime::AgentError;
 use tensorpool_transport::{Link, LinkEvent, ResourceId};
 
 use super::ClientConductor;
-
-/// Faults waiting to be reported, at most.
-const MAX_FAULTS: usize = 16;
+use crate::upkeep::Faults;
 
 /// What went wrong with Aeron.
 #[derive(Debug)]
@@ -19,7 +15,7 @@ pub(in crate::client) struct Troubles {
     needed: [ResourceId; 3],
     /// The last error Aeron's client reported by itself, of the present client.
     client_error: Option<(NanoTime, String)>,
-    faults: VecDeque<AgentError>,
+    faults: Faults,
 }
 
 impl Troubles {
@@ -27,7 +23,7 @@ impl Troubles {
         Self {
             needed,
             client_error: None,
-            faults: VecDeque::with_capacity(MAX_FAULTS),
+            faults: Faults::default(),
         }
     }
 
@@ -42,9 +38,9 @@ impl Troubles {
         Some((reason, now.since_ns(*at)))
     }
 
-    /// What is to be logged next; one per duty cycle.
-    pub(super) fn take_fault(&mut self) -> Option<AgentError> {
-        self.faults.pop_front()
+    /// What a duty cycle returns: the oldest fault, or what it has done.
+    pub(super) fn conclude(&mut self, work: usize) -> Result<usize, AgentError> {
+        self.faults.conclude(work)
     }
 
     fn note(&mut self, now: NanoTime, event: &LinkEvent) {
@@ -53,12 +49,9 @@ impl Troubles {
             LinkEvent::ClientError { reason } => self.client_error = Some((now, reason.clone())),
             _ => {}
         }
-        // When too many come at once, the newest are left out; they are counted all the same.
-        if let Some(code) = event.fault_code()
-            && self.faults.len() < MAX_FAULTS
-        {
-            self.faults
-                .push_back(AgentError::fault(code, event.to_string()));
+        // Those beyond what is kept are counted all the same.
+        if let Some(code) = event.fault_code() {
+            self.faults.keep(code, event.to_string());
         }
     }
 }
