@@ -42,6 +42,7 @@ impl HeaderSlot {
     /// Writes all 256 bytes; what is not a field becomes zero.
     #[inline]
     pub fn encode_into(&self, bytes: &mut [u8; SLOT_LEN]) {
+        // [TP-SHM-0620] [TP-SHM-0640]
         let mut slot = [0; SlotHeader::ENCODED_LEN];
         self.slot.encode_into(&mut slot);
         let mut tensor = [0; TENSOR_HEADER_LEN];
@@ -60,6 +61,7 @@ impl HeaderSlot {
     /// [`DecodeError`] naming the number or enumeration that is wrong.
     #[inline]
     pub fn decode(bytes: &[u8; SLOT_LEN]) -> Result<Self, DecodeError> {
+        // [TP-SHM-0620] [TP-SHM-0630]
         let found = u32::from_le_bytes(at::<LENGTH_OFFSET, _, _>(bytes));
         if found != TENSOR_HEADER_LEN as u32 {
             return Err(DecodeError::SlotHeaderLength {
@@ -70,6 +72,7 @@ impl HeaderSlot {
         let tensor: [u8; TENSOR_HEADER_LEN] = at::<TENSOR_OFFSET, _, _>(bytes);
         let header = MessageHeader::from_bytes(&at::<0, _, _>(&tensor));
         let decoded = TensorHeader::decode(&tensor)?;
+        // [TP-SHM-0630]
         if header.version != TensorHeader::HEADER.version {
             return Err(DecodeError::UnsupportedVersion {
                 what: "TensorHeader",

@@ -217,6 +217,7 @@ impl AllowedDirs {
     }
 
     /// The allowed directory `path` lies below, and the rest of the path.
+    /// [TP-SEC-0020]
     fn locate<'p>(&self, path: &'p Path) -> Result<(&AllowedDir, &'p Path), OpenError> {
         // [TP-SEC-0030]
         if self.dirs.is_empty() {
@@ -257,6 +258,7 @@ impl AllowedDirs {
 }
 
 impl AllowedDir {
+    // [TP-SEC-0040] [TP-SEC-0060]
     fn new(dir: &Path) -> Result<Self, AllowedDirError> {
         if !dir.is_absolute() {
             return Err(AllowedDirError::Relative {

@@ -153,6 +153,7 @@ impl<'m> Frame<'m> {
     }
 
     /// An owned frame that keeps the mapping alive. One reference count, no copy of the payload.
+    /// [TP-SHM-0560]
     #[inline]
     #[must_use]
     pub fn retain(&self) -> RetainedFrame {
@@ -179,6 +180,7 @@ impl Parts {
             ..
         } = header.slot;
         let pool = PoolId::new(pool_id);
+        // [TP-SHM-1050]
         let Some(pool_index) = mapping.pool_index(pool) else {
             return Err(FrameError::UnknownPool { seq, found: pool });
         };

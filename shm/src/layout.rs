@@ -162,12 +162,14 @@ pub const fn pool_region_len(slot_count: u32, stride_bytes: u32) -> u64 {
 }
 
 /// Offset of slot `index` in the header ring's region, in bytes.
+/// [TP-SHM-0610]
 #[must_use]
 pub const fn slot_offset(index: u32) -> u64 {
     header_region_len(index)
 }
 
 /// Offset of payload slot `index` in a pool's region, in bytes.
+/// [TP-SHM-0810]
 #[must_use]
 pub const fn payload_offset(index: u32, stride_bytes: u32) -> u64 {
     pool_region_len(index, stride_bytes)

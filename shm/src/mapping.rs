@@ -140,6 +140,7 @@ impl Mapping {
     /// Producer: stores `now` as the activity timestamp of header ring and pools. Call it once per
     /// announce period, whether or not frames are published. Does nothing on a mapping that is
     /// read-only, revoked or poisoned, and says so.
+    /// [TP-SHM-0130]
     #[must_use = "an activity that was not refreshed makes consumers unmap"]
     pub fn refresh_activity(&self, now: NanoTime) -> bool {
         if self.access == Access::ReadOnly || self.status.flags() != 0 {
@@ -210,6 +211,7 @@ impl Mapping {
     }
 
     /// The place of the pool with the smallest stride that holds `len` bytes.
+    /// [TP-SHM-0270]
     #[inline]
     pub(crate) fn fitting_pool_index(&self, len: usize) -> Option<usize> {
         self.pools

@@ -17,6 +17,7 @@ const RACE_RETRIES: usize = 8;
 
 /// Opens `below`, a relative path without `..`, under `dir`; a symbolic link anywhere in it is
 /// `ELOOP`.
+/// [TP-SEC-0050] [TP-SEC-0065]
 pub(crate) fn open_beneath(
     dir: impl AsFd,
     below: &Path,
@@ -38,6 +39,7 @@ pub(crate) fn open_beneath(
 
 /// The same without `openat2`: every directory on the way is opened without following links.
 /// [TP-SEC-0080]
+/// [TP-SEC-0050] [TP-SEC-0065]
 pub(crate) fn open_by_component(
     dir: impl AsFd,
     below: &Path,

@@ -97,6 +97,7 @@ impl fmt::Display for CommitWord {
 }
 
 /// Writer: takes the slot for `seq`. Everything written to the slot comes after this call.
+/// [TP-SHM-0720]
 #[inline]
 pub(crate) fn begin_write(word: &AtomicU64, seq: Seq) {
     word.store(CommitWord::writing(seq).raw(), Ordering::Relaxed);
@@ -106,6 +107,7 @@ pub(crate) fn begin_write(word: &AtomicU64, seq: Seq) {
 }
 
 /// Writer: publishes the slot. Everything written to the slot came before this call.
+/// [TP-SHM-0740]
 #[inline]
 pub(crate) fn commit(word: &AtomicU64, seq: Seq) {
     // Release: orders every store of the slot's bytes before the word that vouches for them.
@@ -121,6 +123,7 @@ pub(crate) fn observe(word: &AtomicU64) -> CommitWord {
 
 /// Reader: what the slot holds now that its bytes were read; they are whole if it equals what
 /// [`observe`] returned.
+/// [TP-SHM-0730]
 #[inline]
 pub(crate) fn observe_again(word: &AtomicU64) -> CommitWord {
     // Orders the reads of the slot's bytes before the load below: pairs with the fence of

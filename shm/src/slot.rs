@@ -115,6 +115,7 @@ impl Mapping {
                 found,
             });
         }
+        // [TP-SHM-0630] [TP-SHM-1060]
         match HeaderSlot::decode(&from_words(&copy)) {
             Ok(header) => Ok(SlotSnapshot { word, header }),
             Err(source) => Err(SlotError::Malformed {
@@ -177,6 +178,7 @@ impl Mapping {
     pub(crate) fn still_holds(&self, seq: Seq) -> Result<(), StillError> {
         let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
         let found = seqlock::observe_again(slot.word(0));
+        // [TP-SHM-0540]
         self.check_usable().map_err(StillError::Unusable)?;
         if found == CommitWord::committed(seq) {
             Ok(())

@@ -213,6 +213,7 @@ impl ExpectedSuperblock {
     }
 
     /// The fields of such a superblock as its creator writes it.
+    /// [TP-SHM-0110]
     #[must_use]
     pub fn to_fields(&self, pid: u32, created: NanoTime) -> ShmRegionSuperblock {
         let (region_type, pool, slot_bytes, stride_bytes) = self.region_fields();
@@ -232,6 +233,7 @@ impl ExpectedSuperblock {
         }
     }
 
+    // [TP-SHM-0110]
     fn region_fields(&self) -> (RegionType, PoolId, u32, u32) {
         match self.pool {
             None => (RegionType::HeaderRing, PoolId::new(0), SLOT_LEN as u32, 0),
@@ -241,6 +243,7 @@ impl ExpectedSuperblock {
 }
 
 /// Reads the superblock of a mapped region.
+/// [TP-SHM-0010]
 pub(crate) fn read(region: Foreign<'_>) -> Result<ShmRegionSuperblock, SuperblockError> {
     let mut bytes = [0; SUPERBLOCK_LEN];
     region.read(0, &mut bytes);
@@ -248,6 +251,7 @@ pub(crate) fn read(region: Foreign<'_>) -> Result<ShmRegionSuperblock, Superbloc
 }
 
 /// Writes the superblock of a region nobody else knows of yet.
+/// [TP-SHM-0010]
 pub(crate) fn write(region: Foreign<'_>, fields: &ShmRegionSuperblock) {
     let mut bytes = [0; SUPERBLOCK_LEN];
     fields.encode_into(&mut bytes);

@@ -154,6 +154,7 @@ impl ShmUri {
 }
 
 impl fmt::Display for ShmUri {
+    // [TP-SHM-0460]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCHEME}path={}", self.path.display())?;
         if self.require_hugepages {

@@ -214,6 +214,7 @@ fn decode(bytes: &[u8], stats: &mut ProgressHeard) -> Option<ProgressMessage> {
     })
 }
 
+// [TP-CLI-2635]
 fn drop_of(error: SlotError) -> ProgressDrop {
     match error {
         SlotError::Malformed { .. } => ProgressDrop::Header,

@@ -138,6 +138,7 @@ impl Speaker {
     }
 
     #[inline]
+    // [TP-CLI-2575]
     pub(super) fn on_claimed(&mut self, claim: &Claim, meta: &FrameMeta) {
         let unit_bytes = meta.layout().unit_bytes();
         self.book
@@ -183,6 +184,7 @@ impl Speaker {
     }
 
     /// These frames became visible, and their descriptors were sent; or they wait, as `hold` says.
+    /// [TP-CLI-2555]
     #[inline]
     pub(super) fn on_visible(&mut self, released: Released<'_>, hold: bool) {
         for seq in released {

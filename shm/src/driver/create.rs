@@ -267,6 +267,7 @@ impl Builder<'_> {
         rustix::fs::ftruncate(&fd, file_len)
             .map_err(|errno| self.space_error("set the length of", &path, errno))?;
         // The superblock is written in any case.
+        // [TP-SHM-1330]
         let allocated_len = match self.spec.fill {
             Fill::Allocated => file_len,
             Fill::Sparse => SUPERBLOCK_LEN as u64,
@@ -322,6 +323,7 @@ impl Builder<'_> {
 }
 
 /// Allocates a file's memory; a signal may interrupt that, after which it is begun again.
+/// [TP-SHM-1330]
 fn allocate(fd: impl AsFd, len: u64) -> rustix::io::Result<()> {
     rustix::io::retry_on_intr(|| rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, len))
 }

@@ -128,6 +128,7 @@ impl OwnedEpoch {
 
     /// Stores `now` as activity timestamp of every region. Once per announce period while no
     /// producer does it.
+    /// [TP-SHM-0140]
     pub fn refresh_activity(&self, now: NanoTime) -> Result<(), ActivityLost> {
         if self.status.flags() == 0 {
             for region in &self.regions {
@@ -171,6 +172,7 @@ impl OwnedEpoch {
 
     /// Removes files and directory, and the stream's directory if that leaves it empty. Clients
     /// that still map the regions keep their memory until they unmap.
+    /// [TP-SHM-1360]
     pub fn unlink(self, root: &NamespaceRoot) -> Result<(), ExistingError> {
         drop(self.regions);
         remove_dir(&self.stream_dir, &self.dir, &self.path)?;

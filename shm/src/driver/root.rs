@@ -50,6 +50,7 @@ impl NamespaceRoot {
                 path: spec.base_dir.to_owned(),
             });
         }
+        // [TP-SEC-0250]
         let base = spec
             .base_dir
             .canonicalize()
@@ -173,6 +174,7 @@ pub(super) fn open_dir(
     parent: impl AsFd,
     name: impl rustix::path::Arg,
 ) -> rustix::io::Result<OwnedFd> {
+    // [TP-SEC-0230]
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }

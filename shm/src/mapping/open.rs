@@ -29,6 +29,7 @@ impl Mapping {
         for pool in request.pools {
             let dimensions = Some((pool.id, pool.stride_bytes));
             let (region, checked) =
+                // [TP-SHM-0520]
                 opener.region(WhichRegion::Pool(pool.id), pool.uri, dimensions)?;
             tolerated_slot_bytes |= checked.tolerated_slot_bytes;
             pools.push(Pool {
@@ -38,6 +39,7 @@ impl Mapping {
             });
         }
         // Smallest first: the first that fits is the one to take.
+        // [TP-SHM-0270]
         pools.sort_by_key(|pool| (pool.stride_bytes, pool.id));
         let mapping = Self {
             header,

@@ -46,6 +46,7 @@ impl SlotEncoder {
         } else {
             self.change(shared, slot, tensor);
         }
+        // [TP-SHM-0830]
         let with_tensor = shared.tensor(index) != self.name;
         store_slot(&shared.mapping, index, &self.bytes, with_tensor);
         if with_tensor {
@@ -54,6 +55,7 @@ impl SlotEncoder {
     }
 
     #[cold]
+    // [TP-SHM-0830]
     fn change(&mut self, shared: &Shared, slot: &SlotHeader, tensor: &TensorHeader) {
         HeaderSlot {
             slot: *slot,

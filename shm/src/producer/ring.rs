@@ -37,6 +37,7 @@ impl ProducerRing {
         }
         // [TP-SHM-0880]
         let limit = (mapping.slot_count() / 2).max(1);
+        // [TP-SHM-0820]
         let start = Seq::new(0);
         Ok(Self {
             shared: Arc::new(Shared::new(mapping)),
@@ -92,6 +93,7 @@ impl ProducerRing {
     pub fn commit(&mut self, claim: Claim) -> Result<Released<'_>, CommitError> {
         let claimed = claim.epoch();
         // [TP-SHM-0910]
+        // [TP-SHM-0550]
         if !claim.belongs_to(&self.shared) {
             return Err(CommitError::EpochChanged {
                 claimed,
@@ -127,6 +129,7 @@ impl ProducerRing {
         // SAFETY: just claimed by `take`, and no claim was made of it.
         let slot = unsafe { self.shared.payload_mut(seq, pool_index, payload.len()) };
         slot.copy_from_slice(payload);
+        // [TP-SHM-1220]
         if let Err(unusable) = self.shared.mapping.check_usable() {
             self.shared.set(seq, Mark::Aborted);
             self.give_back();
@@ -155,6 +158,7 @@ impl ProducerRing {
     #[inline]
     fn take(&mut self, meta: &FrameMeta, len: usize) -> Result<(Seq, usize), ClaimError> {
         let mapping = &*self.shared.mapping;
+        // [TP-SHM-0550]
         mapping.check_usable()?;
         // [TP-SHM-0280]
         let Some(pool_index) = mapping.fitting_pool_index(len) else {
@@ -168,6 +172,7 @@ impl ProducerRing {
             return Err(ClaimError::TooManyClaims { limit: self.limit });
         }
         let seq = self.next;
+        // [TP-SHM-0820]
         self.next = seq.next();
         self.shared.set(seq, Mark::Claimed);
         let mapping = &*self.shared.mapping;
@@ -186,6 +191,7 @@ impl ProducerRing {
         let first = self.head;
         while self.head < self.next {
             match self.shared.mark(self.head) {
+                // [TP-SHM-0740]
                 Mark::Held => {
                     let slot = self.shared.mapping.slot_bytes(self.shared.index(self.head));
                     seqlock::commit(slot.word(0), self.head);

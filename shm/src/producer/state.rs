@@ -54,6 +54,7 @@ impl Shared {
     }
 
     #[inline]
+    // [TP-SHM-0610] [TP-SHM-0810]
     pub(super) fn index(&self, seq: Seq) -> u32 {
         seq.slot_index(self.mapping.slot_count())
     }
@@ -116,6 +117,7 @@ impl Shared {
         reason = "exclusive by the caller's promise, not by this borrow"
     )]
     pub(super) unsafe fn payload_mut(&self, seq: Seq, pool_index: usize, len: usize) -> &mut [u8] {
+        // [TP-SHM-0810]
         let payload = self.mapping.pool(pool_index).payload(self.index(seq), len);
         // SAFETY: mapped for writing (the ring refuses other mappings) for as long as `self` lives,
         // `len` bytes; exclusive by the caller's promise, see above.

@@ -63,6 +63,7 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
 }
 
 /// Poisons the mapping and puts zero pages over it from the faulting page on.
+/// [TP-SHM-1210] [TP-SHM-1240]
 fn replace(found: Found, address: usize) -> bool {
     // SAFETY: this thread is accessing the mapping, so whoever registered it is alive, and its
     // status with it.
@@ -94,6 +95,7 @@ fn replace(found: Found, address: usize) -> bool {
 }
 
 /// Hands the signal to whoever was there before us.
+/// [TP-SHM-1230]
 fn chain(signal: c_int, code: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let previous = PREVIOUS.load(Ordering::SeqCst);
     if previous.is_null() {

@@ -105,6 +105,7 @@ impl ConsumerStreams {
 
     /// A ConsumerHello of any stream. [TP-CLI-2320]
     pub fn on_hello(&mut self, now: NanoTime, hello: &ConsumerHello) {
+        // [TP-CLI-2314]
         if hello.stream_id != self.stream_id {
             return;
         }
@@ -131,6 +132,7 @@ impl ConsumerStreams {
 
     /// A ConsumerConfig of any stream, by whoever decides. [TP-CLI-2310], [TP-CLI-2312]
     pub fn on_config(&mut self, now: NanoTime, config: &ConsumerConfig) {
+        // [TP-CLI-2314]
         if config.stream_id != self.stream_id || self.config.is_authority {
             return;
         }
@@ -151,6 +153,7 @@ impl ConsumerStreams {
 
     /// A QosConsumer of any stream: as good as a hello for being there. [TP-CLI-2328]
     pub fn on_report(&mut self, now: NanoTime, stream_id: StreamId, consumer_id: ClientId) {
+        // [TP-CLI-2314]
         if stream_id == self.stream_id
             && let Some(consumer) = self.find(consumer_id)
         {
@@ -160,6 +163,7 @@ impl ConsumerStreams {
 
     /// The driver ended a consumer's lease. [TP-CLI-2330]
     pub fn on_gone(&mut self, stream_id: StreamId, consumer_id: ClientId) {
+        // [TP-CLI-2314]
         if stream_id == self.stream_id {
             self.forget(consumer_id);
         }
@@ -205,6 +209,7 @@ impl ConsumerStreams {
     #[must_use]
     pub fn peek_answer(&self) -> Option<ConsumerConfig> {
         let consumer = self.consumers.iter().find(|c| c.is_owed_answer)?;
+        // [TP-CLI-2322]
         let granted = |held: Option<OwnStreamId>| {
             self.endpoint(held).map_or((String::new(), 0), |endpoint| {
                 (endpoint.channel.clone(), endpoint.stream_id)
@@ -307,6 +312,7 @@ impl ConsumerStreams {
         Some(id)
     }
 
+    // [TP-CLI-2326]
     fn close_unused(&mut self) {
         let consumers = &self.consumers;
         let is_used = |id: OwnStreamId| {

@@ -145,9 +145,12 @@ impl RingCursor {
     pub fn step(&mut self, mut look: impl FnMut(Seq) -> u64) -> RingStep {
         loop {
             // What was known before this look decides about what it shows.
+            // [TP-CLI-2945]
             let settled = self.next < self.seen;
             match self.sight(self.next, look(Seq::new(self.next))) {
+                // [TP-CLI-2935]
                 Sight::Before => return RingStep::Wait,
+                // [TP-CLI-2930]
                 Sight::Complete => {
                     let seq = Seq::new(self.next);
                     self.next += 1;
@@ -240,6 +243,7 @@ impl RingCursor {
     }
 
     /// What `word` says about frame `expected`, whose slot it was found in.
+    /// [TP-CLI-2980]
     #[inline]
     fn sight(&self, expected: u64, word: u64) -> Sight {
         let (seq, complete) = parts(word);
@@ -257,6 +261,7 @@ impl RingCursor {
     }
 
     #[cold]
+    // [TP-CLI-2955]
     fn odd_sight(&self, expected: u64, seq: u64) -> Sight {
         if !self.is_slot_of(expected, seq) {
             Sight::Nonsense

@@ -136,6 +136,7 @@ impl Consumers {
 
     /// Notes a sign of life. A hello brings a consumer back that has ended, a report does not: that
     /// one comes by another stream, and may be late.
+    /// [TP-DRV-2415] [TP-DRV-2425] [TP-DRV-2435]
     pub(super) fn note(&mut self, now: NanoTime, key: ConsumerKey, is_hello: bool) -> Entry {
         if let Some(consumer) = self.entries.get_mut(&key) {
             consumer.heard = consumer.heard.max(now);
@@ -157,6 +158,7 @@ impl Consumers {
     }
 
     /// Late reports of this one do not bring it back.
+    /// [TP-DRV-2425]
     pub(super) fn remember_gone(&mut self, now: NanoTime, key: ConsumerKey) {
         if self.gone.len() == MAX_GONE {
             self.gone.pop_front();

@@ -77,6 +77,7 @@ impl Grants {
             Asked::Nothing => Ok(None),
             Asked::Incomplete => Err(Declined::Incomplete),
             Asked::Stream { channel, wanted } => {
+                // [TP-DRV-2255]
                 let channel = self.channel.as_ref().unwrap_or(channel).clone();
                 self.acquire(now, key, *wanted, channel).map(Some)
             }
@@ -99,9 +100,11 @@ impl Grants {
         wanted: u32,
         channel: Text,
     ) -> Result<OwnStream, Declined> {
+        // [TP-DRV-2270]
         if self.ids.is_empty() {
             return Err(Declined::NotConfigured);
         }
+        // [TP-DRV-2280]
         let stream_id = self
             .ids
             .acquire(now, key, wanted)

@@ -83,6 +83,7 @@ impl SupervisorCore {
             // [TP-DRV-2070]
             let is_concerned = wishes.asks() || consumer.told.is_some();
             consumer.wishes = Some(wishes);
+            // [TP-DRV-2075]
             if is_concerned || self.answering == Answering::EveryHello {
                 self.tell(key, false);
             }
@@ -235,6 +236,7 @@ impl SupervisorCore {
             };
             self.events.push(now, event);
         }
+        // [TP-DRV-2165]
         if (is_new || !only_changes) && !self.answers.put(config) {
             self.stats.hellos_dropped += 1;
         }
@@ -263,6 +265,7 @@ impl SupervisorCore {
     }
 
     /// Time does not go back.
+    /// [TP-DRV-2495]
     pub(super) fn advance(&mut self, now: NanoTime) {
         self.now = self.now.max(now);
     }

@@ -73,6 +73,7 @@ impl IdPool {
     /// An id for `key`: the one it has or had, else `wanted` if that is free, else any. `None` when
     /// all are taken or waiting. [TP-DRV-2310] [TP-DRV-2340] [TP-DRV-2350]
     pub(super) fn acquire(&mut self, now: NanoTime, key: ConsumerKey, wanted: u32) -> Option<u32> {
+        // [TP-DRV-2320]
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
             None => {
@@ -111,6 +112,7 @@ impl IdPool {
     }
 
     fn choose(&mut self, now: NanoTime, wanted: u32) -> Option<u32> {
+        // [TP-DRV-2240] [TP-DRV-2355]
         if self.ranges.iter().any(|range| range.contains(&wanted)) && self.is_open(now, wanted) {
             return Some(wanted);
         }
@@ -127,6 +129,7 @@ impl IdPool {
         None
     }
 
+    // [TP-DRV-2240]
     fn nth(&self, mut offset: u64) -> Option<u32> {
         for range in &self.ranges {
             let len = u64::from(range.end() - range.start()) + 1;
@@ -140,6 +143,7 @@ impl IdPool {
 
     /// Forgets who had the id that was released first, when too many are remembered; `None` when
     /// all of them are still waiting.
+    /// [TP-DRV-2370]
     fn make_room(&mut self, now: NanoTime) -> Option<()> {
         if self.entries.len() < self.max_entries {
             return Some(());

@@ -30,6 +30,7 @@ impl SupervisorCore {
         };
         let (epoch, seq) = (report.epoch, report.last_seq);
         consumer.progress = Some(Progress::next(consumer.progress, self.now, epoch, seq));
+        // [TP-DRV-2660]
         let is_first = entry == Entry::New || consumer.told_drops_at.is_none();
         let gap = consumer.drops_gap.advance(report.drops_gap);
         let late = consumer.drops_late.advance(report.drops_late);
@@ -63,6 +64,7 @@ impl SupervisorCore {
         let Some(consumer) = self.consumers.get_mut(key) else {
             return;
         };
+        // [TP-DRV-2620]
         let is_due = consumer
             .told_drops_at
             .is_none_or(|at| self.now.since_ns(at) >= DROPS_NEWS_NS);
@@ -147,6 +149,7 @@ impl SupervisorCore {
         };
         let last = stream.producer.map(|(id, _)| id);
         stream.producer = producer_id.map(|id| (id, now));
+        // [TP-DRV-2610]
         if last == producer_id {
             return;
         }
@@ -191,6 +194,7 @@ impl SupervisorCore {
                 };
                 let epoch = stream.announced.map_or(Epoch::new(0), |(epoch, _)| epoch);
                 stream.ended = Some((end.client_id, epoch));
+                // [TP-DRV-2460]
                 if stream.producer.is_some_and(|(id, _)| id == end.client_id) {
                     stream.producer = None;
                     self.lose_producer(end.stream_id, end.client_id, reason);
@@ -201,6 +205,7 @@ impl SupervisorCore {
     }
 
     fn lose_consumer(&mut self, key: ConsumerKey, reason: LostReason) -> bool {
+        // [TP-DRV-2610]
         if self.consumers.remove(key).is_none() {
             return false;
         }
@@ -248,6 +253,7 @@ impl SupervisorCore {
         let mut lost = Vec::new();
         for (stream_id, stream) in self.streams.iter_mut() {
             let is_silent = |heard: NanoTime| now.since_ns(heard) >= stale_ns;
+            // [TP-DRV-2460]
             if let Some((producer_id, heard)) = stream.producer
                 && is_silent(heard)
             {
@@ -286,6 +292,7 @@ impl SupervisorCore {
     }
 
     /// The link is there, or back: everybody has a full period of silence from here.
+    /// [TP-DRV-2720]
     pub fn on_link_up(&mut self, now: NanoTime) {
         self.advance(now);
         self.link_lost = false;

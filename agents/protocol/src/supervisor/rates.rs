@@ -17,6 +17,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// The progress after a report; a rate needs two of one epoch, half a second apart.
+    /// [TP-DRV-2510]
     pub(super) fn next(last: Option<Self>, now: NanoTime, epoch: Epoch, seq: Seq) -> Self {
         let Some(last) = last.filter(|last| last.epoch == epoch && last.seq <= seq) else {
             return Self {

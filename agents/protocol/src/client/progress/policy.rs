@@ -56,6 +56,7 @@ impl ProgressPolicy {
         if stream_id != self.stream_id {
             return;
         }
+        // [TP-CLI-2505]
         let Some(hints) = hints.map(effective) else {
             self.forget(id);
             return;
@@ -84,6 +85,7 @@ impl ProgressPolicy {
     }
 
     /// The driver ended a consumer's lease.
+    /// [TP-CLI-2505]
     pub fn on_gone(&mut self, stream_id: StreamId, id: ClientId) {
         if stream_id == self.stream_id {
             self.forget(id);
@@ -91,6 +93,7 @@ impl ProgressPolicy {
     }
 
     /// Forgets consumers that have gone silent. Idempotent.
+    /// [TP-CLI-2505]
     pub fn on_timeout(&mut self, now: NanoTime) {
         self.asking
             .retain(|asking| now.since_ns(asking.heard) < CONSUMER_STALE_NS);
