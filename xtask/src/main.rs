@@ -88,12 +88,15 @@ enum SpecCommand {
     /// Works on a copy in target/mutate, never on the repository. Lists the survivors by name and fails
     /// when fewer than 90 % of the mutants are caught. The same seed on the same code draws the same.
     Mutate {
-        /// Which mutants are drawn.
-        #[arg(long)]
-        seed: u64,
-        /// How many.
+        /// Which mutants are drawn; may be given several times, which builds once for all of them.
+        #[arg(long = "seed", required = true)]
+        seeds: Vec<u64>,
+        /// How many for each seed.
         #[arg(long, default_value_t = 50)]
         count: usize,
+        /// Try those again, too, that were caught in an earlier run.
+        #[arg(long)]
+        anew: bool,
     },
 }
 
@@ -107,9 +110,9 @@ fn main() -> ExitCode {
         Command::Codegen { check } => codegen::run(check),
         Command::Tidy => tidy::run(),
         Command::Spec {
-            command: Some(SpecCommand::Mutate { seed, count }),
+            command: Some(SpecCommand::Mutate { seeds, count, anew }),
             ..
-        } => spec::mutate::run(seed, count),
+        } => spec::mutate::run(&seeds, count, anew),
         Command::Spec { check, reports, .. } => spec::run(check, &reports),
     });
     match outcome {

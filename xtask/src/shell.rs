@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fmt, thread};
 
@@ -13,6 +13,9 @@ use crate::workspace;
 
 /// How often a child with a deadline is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a child that was asked to end may take.
+const LAST_WORDS: Duration = Duration::from_secs(20);
 
 /// A command to run. Its `Display` is what a user would type.
 pub(crate) struct Cmd {
@@ -104,14 +107,9 @@ impl Cmd {
     /// Prints the command, runs it for at most `limit`, and returns how it ended.
     ///
     /// Output goes to a file, since a pipe nobody reads would block the child.
-    pub(crate) fn run_within(mut self, limit: Duration) -> Result<Bounded> {
+    pub(crate) fn run_within(self, limit: Duration) -> Result<Bounded> {
         println!("$ {self}");
-        let mut log = tempfile::tempfile().context("cannot create a temporary file")?;
-        let exit = self.wait_within(limit, log.try_clone()?, log.try_clone()?)?;
-        let mut output = Vec::new();
-        log.rewind()?;
-        log.read_to_end(&mut output)?;
-        let output = String::from_utf8_lossy(&output).into_owned();
+        let (exit, output) = self.outcome_within(limit)?;
         Ok(match exit {
             Exit::TimedOut => Bounded::TimedOut,
             Exit::Code(0) => Bounded::Succeeded,
@@ -119,9 +117,14 @@ impl Cmd {
         })
     }
 
-    /// Runs quietly for at most `limit`, and returns how it ended.
-    pub(crate) fn exit_within(mut self, limit: Duration) -> Result<Exit> {
-        self.wait_within(limit, Stdio::null(), Stdio::null())
+    /// Runs quietly for at most `limit`, and returns how it ended and what it printed.
+    pub(crate) fn outcome_within(mut self, limit: Duration) -> Result<(Exit, String)> {
+        let mut log = tempfile::tempfile().context("cannot create a temporary file")?;
+        let exit = self.wait_within(limit, log.try_clone()?, log.try_clone()?)?;
+        let mut output = Vec::new();
+        log.rewind()?;
+        log.read_to_end(&mut output)?;
+        Ok((exit, String::from_utf8_lossy(&output).into_owned()))
     }
 
     fn wait_within(
@@ -144,8 +147,7 @@ impl Cmd {
                 return Ok(status.code().map_or(Exit::Killed, Exit::Code));
             }
             if Instant::now() >= deadline {
-                child.kill()?;
-                child.wait()?;
+                end(&mut child)?;
                 return Ok(Exit::TimedOut);
             }
             thread::sleep(POLL_INTERVAL);
@@ -158,6 +160,22 @@ impl Cmd {
         }
         Ok(())
     }
+}
+
+/// Asks a child to end, so that it can end its own children, and kills it if it does not.
+fn end(child: &mut Child) -> Result<()> {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+    let deadline = Instant::now() + LAST_WORDS;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(());
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+    Ok(())
 }
 
 /// How a process with a time limit ended.
@@ -257,12 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn command_over_its_limit_is_asked_to_end_first() {
+        let cmd =
+            Cmd::new("sh").args(["-c", "trap 'echo ended; exit 0' TERM; while :; do :; done"]);
+        let (exit, output) = cmd.outcome_within(Duration::from_millis(500)).unwrap();
+        assert_eq!((exit, output.trim()), (Exit::TimedOut, "ended"));
+    }
+
+    #[test]
     fn exit_code_is_handed_back() {
-        let cmd = Cmd::new("sh").args(["-c", "exit 100"]);
-        assert_eq!(
-            cmd.exit_within(Duration::from_secs(60)).unwrap(),
-            Exit::Code(100)
-        );
+        let cmd = Cmd::new("sh").args(["-c", "echo out; exit 100"]);
+        let (exit, output) = cmd.outcome_within(Duration::from_secs(60)).unwrap();
+        assert_eq!((exit, output.trim()), (Exit::Code(100), "out"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::shell::Cmd;
 use crate::{spec, workspace};
 
 /// Tells system tests which `agent-runner` to start; `.config/nextest.toml` sets it otherwise.
-const AGENT_RUNNER_VARIABLE: &str = "AGENT_RUNNER";
+pub(crate) const AGENT_RUNNER_VARIABLE: &str = "AGENT_RUNNER";
 
 /// nextest's profile for all tests but the loom models.
 pub(crate) const PROFILE: &str = "default";

@@ -1,8 +1,4 @@
 //! Which mutants belong to which requirements.
-//!
-//! An id in a doc comment of a function, or between its attributes, speaks for the whole function. An
-//! id in a comment within a function speaks for what follows it, up to the next blank line or the next
-//! comment with an id; behind code it speaks for its own line.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::id::Id;
 use super::super::mentions::Mention;
+use super::reach::Lines;
 use crate::tidy::source::SourceFile;
 
 /// Something cargo-mutants would break.
@@ -19,6 +16,8 @@ pub(super) struct Mutant {
     /// Such as `shm/src/seqlock.rs:40:9: replace writing -> u64 with 0`.
     pub(super) name: String,
     pub(super) file: String,
+    /// Such as `BinaryOperator`.
+    pub(super) genre: String,
     pub(super) function: Option<Function>,
     /// What is replaced.
     pub(super) span: Span,
@@ -27,6 +26,10 @@ pub(super) struct Mutant {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Function {
+    /// Such as `CommitWord::writing`.
+    #[serde(rename = "function_name")]
+    pub(super) name: String,
+    /// With its comments and attributes.
     pub(super) span: Span,
 }
 
@@ -51,7 +54,27 @@ pub(super) struct Candidate<'m> {
     pub(super) ids: Vec<&'m Id>,
 }
 
+impl Span {
+    /// The first and the last line.
+    pub(super) fn lines(self) -> (usize, usize) {
+        (self.start.line, self.end.line)
+    }
+}
+
 impl Mutant {
+    /// The last part of the name of the function it is in.
+    pub(super) fn function_name(&self) -> &str {
+        let name = self.function.as_ref().map_or("", |function| &function.name);
+        name.rsplit("::").next().unwrap_or(name)
+    }
+
+    /// The name without the place, such as `shm/src/seqlock.rs: replace writing -> u64 with 0`.
+    pub(super) fn what(&self) -> String {
+        let place = self.name.strip_prefix(&self.file).unwrap_or(&self.name);
+        let what = place.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':');
+        format!("{}: {}", self.file, what.trim_start())
+    }
+
     /// What `cargo mutants --list --json` printed.
     pub(super) fn parse(listed: &str) -> Result<Vec<Self>> {
         serde_json::from_str(listed).context("`cargo mutants --list --json` printed something else")
@@ -65,9 +88,9 @@ pub(super) fn find<'m>(
     mentions: &'m [Mention],
     has_judge: &dyn Fn(&Id) -> bool,
 ) -> Vec<Candidate<'m>> {
-    let texts: BTreeMap<&str, Vec<&str>> = files
+    let texts: BTreeMap<&str, Lines<'_>> = files
         .iter()
-        .map(|file| (file.path.as_str(), file.text.lines().collect()))
+        .map(|file| (file.path.as_str(), Lines::new(&file.text)))
         .collect();
     let mut by_file: BTreeMap<&str, Vec<&Mention>> = BTreeMap::new();
     for mention in mentions.iter().filter(|mention| has_judge(&mention.id)) {
@@ -75,15 +98,17 @@ pub(super) fn find<'m>(
     }
     let mut found = Vec::new();
     for mutant in mutants {
-        let (Some(lines), Some(mentions)) = (
+        let (Some(lines), Some(mentions), Some(function)) = (
             texts.get(mutant.file.as_str()),
             by_file.get(mutant.file.as_str()),
+            &mutant.function,
         ) else {
             continue;
         };
+        let (function, broken) = (function.span.lines(), mutant.span.start.line);
         let mut ids: Vec<&Id> = mentions
             .iter()
-            .filter(|mention| speaks_for(mention.line, mutant, lines))
+            .filter(|mention| lines.speaks_for(mention.line, broken, function))
             .map(|mention| &mention.id)
             .collect();
         ids.sort();
@@ -93,41 +118,6 @@ pub(super) fn find<'m>(
         }
     }
     found
-}
-
-/// Whether an id at this line belongs to what the mutant breaks.
-fn speaks_for(line: usize, mutant: &Mutant, lines: &[&str]) -> bool {
-    let Some(function) = &mutant.function else {
-        return false;
-    };
-    let (first, last) = (function.span.start.line, function.span.end.line);
-    if line < first {
-        return is_above(line, first, lines);
-    }
-    if line > last {
-        return false;
-    }
-    let broken = mutant.span.start.line;
-    if !text(lines, line).trim_start().starts_with("//") {
-        return line == broken;
-    }
-    broken > line
-        && (line + 1..broken).all(|between| {
-            let text = text(lines, between).trim();
-            !(text.is_empty() || text.starts_with("//") && text.contains("[TP-"))
-        })
-}
-
-/// Whether everything from `line` to the function that starts at `first` is comments and attributes.
-fn is_above(line: usize, first: usize, lines: &[&str]) -> bool {
-    (line..first).all(|above| {
-        let text = text(lines, above).trim_start();
-        text.starts_with("//") || text.starts_with('#')
-    })
-}
-
-fn text<'l>(lines: &[&'l str], line: usize) -> &'l str {
-    lines.get(line.wrapping_sub(1)).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -168,8 +158,12 @@ fn g(a: u64) -> u64 {
         };
         let mutants = [Mutant {
             name: String::new(),
+            genre: String::new(),
             file: "shm/src/a.rs".to_owned(),
-            function: Some(Function { span: function }),
+            function: Some(Function {
+                name: String::new(),
+                span: function,
+            }),
             span: span(line, line),
             replacement: String::new(),
         }];
@@ -189,24 +183,37 @@ fn g(a: u64) -> u64 {
     }
 
     #[test]
-    fn an_id_above_a_function_speaks_for_all_of_it() {
+    fn a_mutant_has_all_ids_that_speak_for_its_line() {
         assert_eq!(ids_at(4), ["TP-SHM-0010"]);
-        assert_eq!(ids_at(10), ["TP-SHM-0010"]);
-    }
-
-    #[test]
-    fn an_id_within_a_function_speaks_for_what_follows_up_to_a_blank_line() {
         assert_eq!(ids_at(7), ["TP-SHM-0010", "TP-SHM-0020"]);
-    }
-
-    #[test]
-    fn an_id_behind_code_speaks_for_its_line() {
         assert_eq!(ids_at(8), ["TP-SHM-0010", "TP-SHM-0020", "TP-SHM-0030"]);
+        assert_eq!(ids_at(16), [""; 0]);
     }
 
     #[test]
-    fn an_id_apart_from_functions_speaks_for_none() {
-        assert_eq!(ids_at(16), [""; 0]);
+    fn a_mutant_is_named_without_its_place_as_well() {
+        let name = "shm/src/seqlock.rs:40:9: replace writing -> u64 with 0";
+        let mut mutants = Mutant::parse("[]").unwrap();
+        assert!(mutants.is_empty());
+        let position = Position {
+            line: 40,
+            column: 9,
+        };
+        mutants.push(Mutant {
+            name: name.to_owned(),
+            genre: String::new(),
+            file: "shm/src/seqlock.rs".to_owned(),
+            function: None,
+            span: Span {
+                start: position,
+                end: position,
+            },
+            replacement: "0".to_owned(),
+        });
+        assert_eq!(
+            mutants[0].what(),
+            "shm/src/seqlock.rs: replace writing -> u64 with 0"
+        );
     }
 
     #[test]

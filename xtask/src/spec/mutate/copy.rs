@@ -1,18 +1,29 @@
 //! The copy of the repository that is broken, one mutant at a time.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::candidates::{Mutant, Position};
+use crate::shell::Cmd;
 use crate::workspace;
+
+/// Where cargo puts what it builds, below a target directory.
+const PROFILE: &str = "debug";
+
+/// What cargo needs there to know that something is built. The rest comes with the workspace's own crates.
+const BUILT: [&str; 3] = [".fingerprint", "build", "deps"];
 
 /// `target/mutate/tree`, built in `target/mutate/build`: kept, so that a second run builds little.
 #[derive(Debug)]
 pub(super) struct WorkingCopy {
     root: PathBuf,
     build: PathBuf,
+    /// Files that are not as the repository has them.
+    changed: RefCell<BTreeSet<String>>,
 }
 
 impl WorkingCopy {
@@ -22,12 +33,38 @@ impl WorkingCopy {
         let copy = Self {
             root: home.join("tree"),
             build: home.join("build"),
+            changed: RefCell::default(),
         };
         for file in repository {
             copy.take_over(file)?;
         }
         copy.remove_strays(&copy.root, repository)?;
+        copy.seed()?;
         Ok(copy)
+    }
+
+    /// Begins with the dependencies the workspace has built, so that they are not built again: cargo
+    /// knows those of registries by name and features, wherever the workspace lies. Times are kept, by
+    /// which cargo tells what is fresh.
+    fn seed(&self) -> Result<()> {
+        let (from, to) = (
+            workspace::target_dir().join(PROFILE),
+            self.build.join(PROFILE),
+        );
+        let unfinished = self.build.join("seeding");
+        if (to.exists() && !unfinished.exists()) || !from.join(BUILT[0]).exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+        fs::write(&unfinished, "").context("cannot mark the copy as unfinished")?;
+        println!(
+            "mutate: copying the dependencies built in {}",
+            from.display()
+        );
+        let copy = Cmd::new("cp").args(["--archive", "--reflink=auto"]);
+        let copy = copy.args(BUILT.map(|part| from.join(part)));
+        copy.arg(&to).run()?;
+        fs::remove_file(&unfinished).context("cannot mark the copy as finished")
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -38,18 +75,34 @@ impl WorkingCopy {
         &self.build
     }
 
-    /// Writes the mutant into the copy.
-    pub(super) fn break_by(&self, mutant: &Mutant) -> Result<()> {
-        let path = self.root.join(&mutant.file);
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let broken = mutated(&text, mutant)?;
-        fs::write(&path, broken).with_context(|| format!("cannot write {}", path.display()))
+    /// A file as the repository has it.
+    pub(super) fn sound(file: &str) -> Result<String> {
+        fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
     }
 
-    /// Takes the mutant back.
-    pub(super) fn repair(&self, mutant: &Mutant) -> Result<()> {
-        self.take_over(&mutant.file)
+    /// The file of a mutant with the mutant in it.
+    pub(super) fn broken(mutant: &Mutant) -> Result<String> {
+        mutated(&Self::sound(&mutant.file)?, mutant)
+    }
+
+    /// Writes a file of the copy, if it is not like that: cargo goes by times.
+    pub(super) fn write(&self, file: &str, text: &str) -> Result<()> {
+        self.changed.borrow_mut().insert(file.to_owned());
+        let path = self.root.join(file);
+        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Takes back what was written into all files but these.
+    pub(super) fn restore_all_but(&self, files: &BTreeSet<String>) -> Result<()> {
+        let changed: Vec<String> = self.changed.borrow().iter().cloned().collect();
+        for file in changed.iter().filter(|file| !files.contains(*file)) {
+            self.take_over(file)?;
+            self.changed.borrow_mut().remove(file);
+        }
+        Ok(())
     }
 
     fn take_over(&self, file: &str) -> Result<()> {
@@ -102,7 +155,8 @@ fn mutated(text: &str, mutant: &Mutant) -> Result<String> {
     }
 }
 
-fn offset(text: &str, position: Position) -> Option<usize> {
+/// Where in `text` a position is.
+pub(super) fn offset(text: &str, position: Position) -> Option<usize> {
     let mut start = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         if index + 1 == position.line {
@@ -119,6 +173,27 @@ fn offset(text: &str, position: Position) -> Option<usize> {
     None
 }
 
+/// Where the lines of a text begin, to find the spans of a parser.
+pub(super) struct Offsets(Vec<usize>);
+
+impl Offsets {
+    pub(super) fn new(text: &str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(ends).collect())
+    }
+
+    /// The bytes of a span.
+    pub(super) fn range(&self, text: &str, span: proc_macro2::Span) -> std::ops::Range<usize> {
+        let at = |place: proc_macro2::LineColumn| {
+            let start = self.0.get(place.line - 1).copied().unwrap_or(text.len());
+            let line = &text[start..];
+            let column = line.char_indices().nth(place.column);
+            start + column.map_or(line.len(), |(at, _)| at)
+        };
+        at(span.start())..at(span.end())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::candidates::Span;
@@ -128,6 +203,7 @@ mod tests {
         let position = |(line, column)| Position { line, column };
         Mutant {
             name: "m".to_owned(),
+            genre: String::new(),
             file: String::new(),
             function: None,
             span: Span {

@@ -55,6 +55,7 @@ mod tests {
         (0..count)
             .map(|number| Mutant {
                 name: number.to_string(),
+                genre: String::new(),
                 file: String::new(),
                 function: None,
                 span: Span {

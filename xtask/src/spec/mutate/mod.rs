@@ -5,20 +5,30 @@
 //! mutants are tried, and which tests judge them. A working copy below `target/mutate` is broken, never
 //! the repository.
 
+mod batch;
 mod candidates;
+mod cargo;
 mod copy;
 mod draw;
-mod trial;
+mod embed;
+mod equivalents;
+mod plan;
+mod reach;
+mod runner;
+mod syntax;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use self::batch::{Batch, Case};
 use self::candidates::{Candidate, Mutant};
 use self::copy::WorkingCopy;
 use self::draw::Draw;
-use self::trial::Verdict;
+use self::equivalents::Equivalents;
+use self::verdicts::{Verdict, Verdicts};
 use super::id::Id;
 use super::proofs::Proof;
 use super::{Specification, binaries, read};
@@ -33,8 +43,12 @@ const REQUIRED_PERCENT: usize = 90;
 /// Mutants that do not compile are drawn again, at most so many for each that does.
 const REDRAWS: usize = 4;
 
-/// Breaks `count` places drawn by `seed`, and fails if too many of them go unnoticed.
-pub(crate) fn run(seed: u64, count: usize) -> Result<()> {
+/// Of so many drawn mutants one more is tried at once: it takes the place of one that does not compile.
+const SPARE: usize = 5;
+
+/// Breaks `count` places drawn by each seed, and fails if too many of those of a seed go unnoticed. What
+/// earlier runs found out is believed unless `anew`.
+pub(crate) fn run(seeds: &[u64], count: usize, anew: bool) -> Result<()> {
     let started = Instant::now();
     setup::ensure(Purpose::Mutate)?;
     let repository = tidy::repository_files()?;
@@ -49,7 +63,8 @@ pub(crate) fn run(seed: u64, count: usize) -> Result<()> {
 
     let judges = judges(proofs);
     let listed = Cmd::cargo("mutants --list --json --workspace").run_for_stdout()?;
-    let mutants = Mutant::parse(&listed)?;
+    let mut mutants = Mutant::parse(&listed)?;
+    let equivalent = Equivalents::read()?.remove(&mut mutants, &files)?;
     let candidates = candidates::find(&mutants, &files, mentions, &|id| judges.contains_key(id));
     if candidates.is_empty() {
         bail!("no code carries the id of a requirement: nothing to mutate");
@@ -57,26 +72,113 @@ pub(crate) fn run(seed: u64, count: usize) -> Result<()> {
     let ids = candidates.iter().flat_map(|each| &each.ids);
     let ids: BTreeSet<&Id> = ids.copied().collect();
     println!(
-        "mutate: {} mutants of code that carries {} ids; trying {count}, seed {seed}",
+        "mutate: {} mutants of code that carries {} ids, {equivalent} known to be equivalent left out; \
+         trying {count} for each of the seeds {seeds:?}",
         candidates.len(),
         ids.len()
     );
 
-    let copy = WorkingCopy::update(&repository)?;
-    let drawn: Vec<&Candidate<'_>> = Draw::new(&candidates, seed)
-        .take(count.saturating_mul(1 + REDRAWS))
+    let mut trials = Trials {
+        copy: WorkingCopy::update(&repository)?,
+        judges,
+        verdicts: Verdicts::read(&files, anew)?,
+    };
+    let draws: Vec<Vec<&Candidate<'_>>> = seeds
+        .iter()
+        .map(|seed| {
+            let draw = Draw::new(&candidates, *seed);
+            draw.take(count.saturating_mul(1 + REDRAWS)).collect()
+        })
         .collect();
-    println!("mutate: building, and running the tests on sound code");
-    trial::check_sound(&copy, &judging(&drawn, &judges))?;
-    let mut tally = Tally::default();
-    for candidate in drawn {
-        if tally.tried() == count {
+    let mut tried = BTreeSet::new();
+    loop {
+        let open = trials.open(&draws, count, &tried);
+        if open.is_empty() {
             break;
         }
-        let tests = judging(&[candidate], &judges);
-        tally.add(candidate, trial::judge(&copy, candidate, &tests)?);
+        trials.judge(&open)?;
+        tried.extend(open.iter().map(|candidate| candidate.mutant.name.as_str()));
     }
-    tally.conclude(&seconds(started.elapsed()))
+    let mut passed = Ok(());
+    for (seed, drawn) in seeds.iter().zip(&draws) {
+        let tally = trials.tally(drawn, count);
+        passed = passed.and(tally.conclude(*seed, &seconds(started.elapsed())));
+    }
+    passed
+}
+
+/// What mutants are tried with.
+struct Trials<'p> {
+    copy: WorkingCopy,
+    judges: BTreeMap<&'p Id, Vec<&'p Proof>>,
+    verdicts: Verdicts<'p>,
+}
+
+impl<'p> Trials<'p> {
+    /// Those that have to be tried next, so that each seed has its number of mutants; survivors of
+    /// earlier runs again.
+    fn open<'c>(
+        &self,
+        draws: &[Vec<&'c Candidate<'c>>],
+        count: usize,
+        tried: &BTreeSet<&str>,
+    ) -> Vec<&'c Candidate<'c>> {
+        let mut open: BTreeMap<&str, &Candidate<'_>> = BTreeMap::new();
+        for drawn in draws {
+            let viable =
+                |candidate: &&&Candidate<'_>| self.verdict(candidate) != Some(Verdict::Unviable);
+            let mut wanted: Vec<&Candidate<'_>> =
+                drawn.iter().filter(viable).take(count).copied().collect();
+            let is_open = |candidate: &&Candidate<'_>| {
+                !tried.contains(candidate.mutant.name.as_str())
+                    && self
+                        .verdict(candidate)
+                        .is_none_or(|known| known == Verdict::Survived)
+            };
+            let missing = wanted.iter().filter(|each| is_open(each)).count();
+            let spare = drawn.iter().filter(viable).skip(count);
+            if missing > 0 {
+                wanted.extend(spare.take(missing.div_ceil(SPARE)));
+            }
+            let wanted = wanted.into_iter().filter(is_open);
+            open.extend(wanted.map(|candidate| (candidate.mutant.name.as_str(), candidate)));
+        }
+        open.into_values().collect()
+    }
+
+    fn verdict(&self, candidate: &Candidate<'_>) -> Option<Verdict> {
+        let tests = judging(candidate, &self.judges);
+        self.verdicts.known(candidate.mutant, &tests)
+    }
+
+    fn judge(&mut self, candidates: &[&Candidate<'p>]) -> Result<()> {
+        let cases: Vec<Case<'_>> = candidates
+            .iter()
+            .map(|candidate| Case {
+                mutant: candidate.mutant,
+                tests: judging(candidate, &self.judges),
+            })
+            .collect();
+        let (verdicts, mut done, count) = (&mut self.verdicts, 0, cases.len());
+        Batch::judge(&self.copy, &cases, &mut |case, verdict| {
+            done += 1;
+            println!("{done:>4}/{count} {verdict:>9}  {}", case.mutant.name);
+            verdicts.keep(case.mutant, &case.tests, verdict)
+        })
+    }
+
+    fn tally(&self, drawn: &[&Candidate<'_>], count: usize) -> Tally {
+        let mut tally = Tally::default();
+        for candidate in drawn {
+            if tally.tried() == count {
+                break;
+            }
+            if let Some(verdict) = self.verdict(candidate) {
+                tally.add(candidate, verdict);
+            }
+        }
+        tally
+    }
 }
 
 /// The tests that can judge, by id. Loom models need a build of their own, and judge nothing here.
@@ -90,24 +192,19 @@ fn judges(proofs: &[Proof]) -> BTreeMap<&Id, Vec<&Proof>> {
     judges
 }
 
-/// The tests that carry an id of these candidates, each once.
+/// The tests that carry an id of a candidate, each once.
 fn judging<'p>(
-    candidates: &[&Candidate<'_>],
+    candidate: &Candidate<'_>,
     judges: &BTreeMap<&Id, Vec<&'p Proof>>,
 ) -> Vec<&'p Proof> {
-    let mut judging: Vec<&Proof> = candidates
-        .iter()
-        .flat_map(|candidate| &candidate.ids)
-        .filter_map(|id| judges.get(id))
-        .flatten()
-        .copied()
-        .collect();
-    judging.sort();
-    judging.dedup();
-    judging
+    let tests = candidate.ids.iter().filter_map(|id| judges.get(id));
+    let mut tests: Vec<&Proof> = tests.flatten().copied().collect();
+    tests.sort();
+    tests.dedup();
+    tests
 }
 
-/// What became of the mutants.
+/// What became of the mutants of a seed.
 #[derive(Debug, Default)]
 struct Tally {
     caught: usize,
@@ -122,19 +219,21 @@ impl Tally {
 
     fn add(&mut self, candidate: &Candidate<'_>, verdict: Verdict) {
         let ids: Vec<String> = candidate.ids.iter().map(ToString::to_string).collect();
-        let line = format!("{} [{}]", candidate.mutant.name, ids.join(", "));
-        println!("{verdict:>9}  {line}");
         match verdict {
             Verdict::Caught | Verdict::TimedOut => self.caught += 1,
             Verdict::Unviable => self.unviable += 1,
-            Verdict::Survived => self.survivors.push(line),
+            Verdict::Survived => {
+                let survivor = format!("{} [{}]", candidate.mutant.name, ids.join(", "));
+                self.survivors.push(survivor);
+            }
         }
     }
 
-    fn conclude(&self, took: &str) -> Result<()> {
+    fn conclude(&self, seed: u64, took: &str) -> Result<()> {
         let tried = self.tried();
         println!(
-            "\nmutate: {tried} mutants, {} caught, {} survived, {} did not compile and were drawn again, {took}",
+            "\nmutate: seed {seed}: {tried} mutants, {} caught, {} survived, {} did not compile and were \
+             drawn again, {took}",
             self.caught,
             self.survivors.len(),
             self.unviable
@@ -171,10 +270,10 @@ mod tests {
 
     #[test]
     fn nine_of_ten_have_to_be_caught() {
-        assert!(tally(9, 1).conclude("").is_ok());
-        let error = tally(8, 2).conclude("").unwrap_err();
+        assert!(tally(9, 1).conclude(1, "").is_ok());
+        let error = tally(8, 2).conclude(1, "").unwrap_err();
         assert!(error.to_string().contains("80 % caught"), "{error}");
-        assert!(tally(0, 0).conclude("").is_err());
+        assert!(tally(0, 0).conclude(1, "").is_err());
     }
 
     #[test]
