@@ -10,7 +10,7 @@
 //! Map of the crate: [`uri`], [`paths`] and [`allowed`] name and find files; [`layout`] computes
 //! with sizes; [`driver`] creates, refreshes and removes regions; [`mapping`] maps and validates
 //! them; [`producer`] writes slots, [`slot`] and [`frame`] read them; [`seqlock`] is the ordering
-//! both rely on.
+//! both rely on. [`words`] is for tools that measure.
 //!
 //! This crate fulfils `docs/spec/20-shared-memory.md`.
 #![allow(unsafe_code)]
@@ -62,3 +62,5 @@ mod testkit;
 pub mod uri;
 #[cfg(not(loom))]
 pub mod view;
+#[cfg(not(loom))]
+pub mod words;
