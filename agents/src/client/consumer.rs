@@ -475,14 +475,15 @@ impl Consumer {
             };
             self.shared.own_stream.store(heard as u8, Ordering::Relaxed);
         }
-        let drops = self.ledger.drops();
-        let gap = drops.get(DropCause::Gap);
-        self.shared.drops_gap.store(gap, Ordering::Relaxed);
-        self.shared
-            .drops_late
-            .store(drops.late(), Ordering::Relaxed);
         self.shared.idle.store(idle, Ordering::Relaxed);
-        self.counters.mirror(&self.ledger, self.remaps);
+        let drops = self.ledger.drops();
+        if self.counters.mirror(drops, self.remaps) {
+            let gap = drops.get(DropCause::Gap);
+            self.shared.drops_gap.store(gap, Ordering::Relaxed);
+            self.shared
+                .drops_late
+                .store(drops.late(), Ordering::Relaxed);
+        }
     }
 
     /// A source that ended is told of once nothing more can come of it: all descriptors it sent

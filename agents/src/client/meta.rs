@@ -104,9 +104,14 @@ impl FrameMeta {
         self
     }
 
-    pub(super) fn slot_meta(&self, now: NanoTime) -> tensorpool_shm::producer::FrameMeta {
+    /// The clock is read only if the application gave no time.
+    #[inline]
+    pub(super) fn slot_meta(
+        &self,
+        now: impl FnOnce() -> NanoTime,
+    ) -> tensorpool_shm::producer::FrameMeta {
         tensorpool_shm::producer::FrameMeta {
-            timestamp: self.timestamp.unwrap_or(now),
+            timestamp: self.timestamp.unwrap_or_else(now),
             meta_version: self.meta_version,
             tensor: self.header,
         }
@@ -141,8 +146,9 @@ mod tests {
     #[test]
     fn the_offer_stamps_what_the_application_does_not() {
         let mut meta = FrameMeta::bytes(10).unwrap();
-        assert_eq!(meta.slot_meta(NanoTime::new(7)).timestamp, NanoTime::new(7));
+        let now = || NanoTime::new(7);
+        assert_eq!(meta.slot_meta(now).timestamp, NanoTime::new(7));
         meta.timestamp = Some(NanoTime::new(3));
-        assert_eq!(meta.slot_meta(NanoTime::new(7)).timestamp, NanoTime::new(3));
+        assert_eq!(meta.slot_meta(now).timestamp, NanoTime::new(3));
     }
 }

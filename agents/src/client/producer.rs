@@ -145,10 +145,7 @@ impl Producer {
             return Err(self.closed_or(OfferError::NotAttached));
         };
         // [TP-CLI-1500]
-        let (seq, released) = match current
-            .ring
-            .publish(&meta.slot_meta(monotonic_ns()), payload)
-        {
+        let (seq, released) = match current.ring.publish(&meta.slot_meta(monotonic_ns), payload) {
             Ok(published) => published,
             // [TP-CLI-1440] [TP-CLI-1470]
             Err(error) => return Err(self.claim_error(error)),
@@ -176,7 +173,7 @@ impl Producer {
             return Err(self.closed_or(OfferError::NotAttached));
         };
         // [TP-CLI-1500]
-        match current.ring.claim(&meta.slot_meta(monotonic_ns()), len) {
+        match current.ring.claim(&meta.slot_meta(monotonic_ns), len) {
             Ok(claim) => {
                 current.telling.say(claim.seq(), Said::of(meta));
                 if let Some(speaker) = &mut self.speaker {

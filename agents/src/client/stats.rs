@@ -2,7 +2,7 @@
 
 use tensorpool_codecs::types::ClientId;
 use tensorpool_protocol::client::{AttachStats, MappingStats};
-use tensorpool_protocol::frame::{DropCause, FrameLedger};
+use tensorpool_protocol::frame::{DropCause, DropCounts, FrameLedger};
 use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
 use tensorpool_transport::{LinkStats, Offer};
 
@@ -70,6 +70,8 @@ pub(super) struct ConsumerCounters {
     drops: [CounterCell; MIRRORED.len()],
     late: CounterCell,
     remaps: CounterCell,
+    /// What they show.
+    shown: (DropCounts, u64),
 }
 
 impl OwnCounters {
@@ -229,6 +231,7 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
         ],
         late: set.add(consumer::DROPS_LATE),
         remaps: set.add(consumer::REMAPS),
+        shown: (DropCounts::default(), 0),
     };
     let session = SessionCounters {
         reports: set.add(consumer::QOS_PUBLISHED),
@@ -241,14 +244,24 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
 }
 
 impl ConsumerCounters {
-    /// Shows observers what the ledger says.
+    /// Shows observers what the ledger says. True if that is news: most polls lose nothing.
     #[inline]
-    pub(super) fn mirror(&self, ledger: &FrameLedger, remaps: u64) {
-        for (cell, cause) in self.drops.iter().zip(MIRRORED) {
-            cell.set(ledger.drops().get(cause));
+    pub(super) fn mirror(&mut self, drops: &DropCounts, remaps: u64) -> bool {
+        if self.shown == (*drops, remaps) {
+            return false;
         }
-        self.late.set(ledger.drops().late());
+        self.show(drops, remaps);
+        true
+    }
+
+    #[cold]
+    fn show(&mut self, drops: &DropCounts, remaps: u64) {
+        for (cell, cause) in self.drops.iter().zip(MIRRORED) {
+            cell.set(drops.get(cause));
+        }
+        self.late.set(drops.late());
         self.remaps.set(remaps);
+        self.shown = (*drops, remaps);
     }
 }
 

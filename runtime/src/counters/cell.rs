@@ -29,28 +29,33 @@ impl CounterCell {
     }
 
     /// The current value.
+    #[inline]
     #[must_use]
     pub fn get(&self) -> u64 {
         self.line.0.load(Ordering::Relaxed)
     }
 
     /// Replaces the value, for gauges and for mirroring a core's own statistics.
+    #[inline]
     pub fn set(&self, value: u64) {
         self.line.0.store(value, Ordering::Relaxed);
     }
 
     /// Adds 1, wrapping at 2^64.
+    #[inline]
     pub fn increment(&self) {
         self.add(1);
     }
 
     /// Adds `amount`, wrapping at 2^64.
     /// [TP-RT-0750]
+    #[inline]
     pub fn add(&self, amount: u64) {
         self.set(self.get().wrapping_add(amount));
     }
 
     /// Keeps the larger of the current value and `value`.
+    #[inline]
     pub fn propose_max(&self, value: u64) {
         if value > self.get() {
             self.set(value);

@@ -12,6 +12,7 @@ pub struct DropCounts([u64; DropCause::COUNT]);
 
 impl DropCounts {
     /// Frames dropped for this cause.
+    #[inline]
     #[must_use]
     pub const fn get(&self, cause: DropCause) -> u64 {
         self.0[cause as usize]
