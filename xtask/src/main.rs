@@ -1,8 +1,9 @@
-//! The project's front door: setup, demo, test, ci, codegen, tidy, spec.
+//! The project's front door: setup, demo, test, ci, codegen, tidy, spec, bench.
 //!
 //! Only the command line lives here; each command has a module of its own. Nothing in this crate
 //! may depend on the project's other crates or on Aeron: it builds before `cargo xtask setup` ran.
 
+mod bench;
 mod ci;
 mod codegen;
 mod demo;
@@ -79,6 +80,30 @@ enum Command {
         #[command(subcommand)]
         command: Option<SpecCommand>,
     },
+    /// Measure latency and throughput between two processes, and hold them against the targets.
+    ///
+    /// Builds a release, runs `tensorpool-bench` and the criterion benchmarks, and writes
+    /// target/bench-report/: tables in report.md and report.html, charts as SVG, percentiles as
+    /// .hgrm, all rows as JSON. Takes some minutes and both cores: nothing else should run. Fails
+    /// when a measurement fails or leaves out its conditions, never because of a time.
+    Bench {
+        /// A look at everything in about a minute; figures are worth little.
+        #[arg(long, conflicts_with = "full")]
+        quick: bool,
+        /// The whole cross of availabilities, modes, sizes, consumers and streams: hours.
+        #[arg(long)]
+        full: bool,
+        /// Also write the summary to docs/PERFORMANCE.md.
+        #[arg(long)]
+        write_docs: bool,
+        /// Use this tensorpool-bench instead of building one, and leave the criterion benchmarks
+        /// out.
+        #[arg(long, value_name = "FILE")]
+        tool: Option<PathBuf>,
+        /// The cores of the two processes, or `none`.
+        #[arg(long, default_value = "0,1")]
+        cores: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,6 +139,22 @@ fn main() -> ExitCode {
             ..
         } => spec::mutate::run(&seeds, count, anew),
         Command::Spec { check, reports, .. } => spec::run(check, &reports),
+        Command::Bench {
+            quick,
+            full,
+            write_docs,
+            tool,
+            cores,
+        } => bench::run(&bench::Options {
+            extent: match (quick, full) {
+                (true, _) => bench::Extent::Quick,
+                (false, true) => bench::Extent::Full,
+                (false, false) => bench::Extent::Default,
+            },
+            write_docs,
+            tool,
+            cores,
+        }),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,181 @@
+//! The report as tables of text, and the summary that is kept with the code.
+
+use std::fmt::Write as _;
+
+use super::Measured;
+use super::criterion::Estimates;
+use super::row::{Quartiles, Row};
+use super::targets::Target;
+
+/// How to read all this; the same in the report and in the summary.
+const READING: &str = "\
+Two processes of their own, pinned and spinning without a pause; media driver and driver in a third\n\
+one, backing off, on the same cores. Batches of a millisecond or ten take turns with batches of the\n\
+floor (one cache line there and back) and of raw Aeron IPC; a ratio is the median of the quotients\n\
+within a round, since the host re-places virtual cores from one second to the next. One way is half\n\
+of a round trip. Delays at a rate count from the time a message was due, whenever it was sent.\n";
+
+/// Everything.
+pub(super) fn report(measured: &Measured, targets: &[Target]) -> String {
+    let mut text = head(measured, "# Measurements");
+    section(&mut text, "Targets", &target_cells(targets));
+    section(&mut text, "All measurements", &row_cells(&measured.rows));
+    section(
+        &mut text,
+        "Single operations",
+        &estimate_cells(&measured.estimates),
+    );
+    text
+}
+
+/// What is kept with the code.
+pub(super) fn summary(measured: &Measured, targets: &[Target]) -> String {
+    let title =
+        "# Performance\n\nWritten by `cargo xtask bench --write-docs`; do not edit by hand.";
+    let mut text = head(measured, title);
+    section(&mut text, "Targets", &target_cells(targets));
+    section(&mut text, "Measurements", &row_cells(&measured.rows));
+    text
+}
+
+fn head(measured: &Measured, title: &str) -> String {
+    let (command, machine) = (&measured.command, &measured.machine);
+    let seconds = measured.took.as_secs();
+    format!("{title}\n\n`{command}`, {seconds} s, on {machine}.\n\n{READING}")
+}
+
+/// The first line are the headings.
+fn section(text: &mut String, title: &str, lines: &[Vec<String>]) {
+    let _done = writeln!(text, "\n## {title}\n");
+    for (index, cells) in lines.iter().enumerate() {
+        let _done = writeln!(text, "| {} |", cells.join(" | "));
+        if index == 0 {
+            let _done = writeln!(text, "|{}", "---|".repeat(cells.len()));
+        }
+    }
+}
+
+fn line(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
+}
+
+pub(super) fn target_cells(targets: &[Target]) -> Vec<Vec<String>> {
+    let mut lines = vec![line(&["", "target", "expected", "found", "verdict"])];
+    lines.extend(targets.iter().map(|target| {
+        vec![
+            target.number.to_string(),
+            target.what.clone(),
+            target.expected.clone(),
+            target.found.clone(),
+            target.verdict.text().to_owned(),
+        ]
+    }));
+    lines
+}
+
+pub(super) fn row_cells(rows: &[Row]) -> Vec<Vec<String>> {
+    let mut lines = vec![line(&[
+        "measurement",
+        "ns (quartiles)",
+        "rate",
+        "over floor",
+        "over raw Aeron",
+        "over memcpy",
+        "p50 / p99 / p99.9 / max ns",
+        "lost",
+        "processes",
+        "cores",
+        "floor ns",
+        "pacing",
+        "reader touched",
+        "rounds",
+    ])];
+    lines.extend(rows.iter().map(row_line));
+    lines
+}
+
+fn row_line(row: &Row) -> Vec<String> {
+    let (results, conditions) = (&row.results, &row.conditions);
+    let dash = || "-".to_owned();
+    let ratio =
+        |ratio: Option<Quartiles>| ratio.map_or_else(dash, |ratio| format!("{:.2}", ratio.p50));
+    let ns = |ns: Quartiles| format!("{:.1} ({:.1} to {:.1})", ns.p50, ns.p25, ns.p75);
+    let rate = results.per_second.map(|count| {
+        let bytes = results.bytes_per_second.unwrap_or_default();
+        format!("{:.3} M/s, {:.2} GB/s", count / 1e6, bytes / 1e9)
+    });
+    let delays = results.delay_ns.as_ref().map(|delay| {
+        format!(
+            "{} / {} / {} / {}",
+            delay.p50, delay.p99, delay.p99_9, delay.max
+        )
+    });
+    let lost = match results.unannounced {
+        0 => results.lost.to_string(),
+        unannounced => format!("{} ({unannounced} unannounced)", results.lost),
+    };
+    vec![
+        row.name.clone(),
+        results.ns.map_or_else(dash, ns),
+        rate.unwrap_or_else(dash),
+        ratio(results.over_floor),
+        ratio(results.over_aeron),
+        ratio(results.over_memcpy),
+        delays.unwrap_or_else(dash),
+        lost,
+        conditions.processes.to_string(),
+        conditions.cores.clone(),
+        format!("{:.0}", conditions.placement_floor_ns.p50),
+        conditions.pacing.clone(),
+        format!("{} B", conditions.reader_bytes),
+        conditions.rounds.to_string(),
+    ]
+}
+
+pub(super) fn estimate_cells(estimates: &Estimates) -> Vec<Vec<String>> {
+    let mut lines = vec![line(&["benchmark (criterion, one thread)", "median ns"])];
+    lines.extend(
+        estimates
+            .iter()
+            .map(|(name, ns)| vec![name.to_owned(), format!("{ns:.2}")]),
+    );
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::machine::Machine;
+    use super::super::row::tests::complete;
+    use super::*;
+    use crate::bench::{html, targets};
+
+    #[test]
+    fn every_row_appears_with_all_its_conditions_in_text_and_page() {
+        let rows = vec![Row::parse(&complete().to_string()).unwrap()];
+        let measured = Measured {
+            machine: Machine::read(),
+            command: "cargo xtask bench".into(),
+            took: Duration::from_secs(7),
+            estimates: Estimates::of(&[("FrameDescriptor/encode", 1.0)]),
+            rows,
+        };
+        let targets = targets::judge(&measured.rows, &measured.estimates);
+        let text = report(&measured, &targets);
+        let page = html::page(&measured, &targets, &[]);
+        for said in [
+            "descriptor/copy/64B",
+            "0,1",
+            "closed loop, busy-spin",
+            "256 B",
+            "1.05",
+        ] {
+            assert!(text.contains(said), "{said} is not in {text}");
+            assert!(page.contains(said), "{said} is not in {page}");
+        }
+        assert!(summary(&measured, &targets).contains("`cargo xtask bench`, 7 s"));
+        let table = text.lines().filter(|line| line.starts_with('|'));
+        assert!(table.count() > 10);
+    }
+}
