@@ -1,11 +1,12 @@
 //! Moves large tensors between processes at memory speed: agents, client conductor and client API.
 //!
 //! With the decisions of `tensorpool-protocol` this crate fulfils `docs/spec/40-driver.md`
-//! ([`driver`]), `docs/spec/45-supervisor.md` ([`supervisor`]) and `docs/spec/50-client.md`
-//! ([`client`]).
+//! ([`driver`]), `docs/spec/45-supervisor.md` ([`supervisor`]) and `docs/spec/50-client.md` with
+//! `docs/spec/60-no-driver.md` ([`client`]).
 
 pub mod client;
 pub mod driver;
+mod regions;
 pub mod supervisor;
 mod upkeep;
 

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use support::{STREAM, WAIT, World};
+use support::{SLOTS, STREAM, WAIT, World};
 use tensorpool::client::{
-    Availability, FrameMeta, Metadata, ProgressFloors, ProgressHints, ProgressTold,
+    Availability, Consumer, FrameMeta, Metadata, OwnRegions, Producer, ProgressFloors,
+    ProgressHints, ProgressTold,
 };
 
 mod support;
@@ -21,12 +22,31 @@ fn watching_the_header_ring_does_not_allocate() {
     flow_without_allocating(Availability::HeaderRing);
 }
 
+/// Proves [TP-CLI-1500].
+#[test]
+fn frames_flow_without_a_driver_and_without_allocating() {
+    let world = World::without_driver();
+    let client = world.client();
+    let mut regions = OwnRegions::new(SLOTS, &[(1, 1024)]).unwrap();
+    regions.base_dir = world.dir.path().join("pools");
+    let builder = client.producer(STREAM).without_driver(regions);
+    let producer = builder.wait(WAIT).unwrap();
+    let builder = client.consumer(STREAM).without_driver().metadata(true);
+    flow(producer, builder.wait(WAIT).unwrap());
+}
+
 fn flow_without_allocating(availability: Availability) {
     let world = World::new();
     let client = world.client();
-    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let producer = client.producer(STREAM).wait(WAIT).unwrap();
     let builder = client.consumer(STREAM).metadata(true);
-    let mut consumer = builder.availability(availability).wait(WAIT).unwrap();
+    flow(
+        producer,
+        builder.availability(availability).wait(WAIT).unwrap(),
+    );
+}
+
+fn flow(mut producer: Producer, mut consumer: Consumer) {
     producer.wait_consumers(1, WAIT).unwrap();
     // Frames bear its version.
     producer

@@ -8,6 +8,7 @@ mod create;
 mod epoch;
 mod error;
 mod existing;
+mod hold;
 mod lock;
 mod root;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod tests;
 pub use create::{EpochSpec, Fill};
 pub use epoch::{ActivityLost, OwnedEpoch, RegionUri};
 pub use error::{CreateError, ExistingError, RootError};
-pub use existing::ExistingEpoch;
+pub use existing::{ExistingEpoch, is_process_alive};
+pub use hold::StreamHold;
 pub use root::{NamespaceRoot, RootSpec};

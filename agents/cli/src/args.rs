@@ -12,7 +12,7 @@ use crate::formats::pattern::Pattern;
 
 mod publish;
 
-pub use publish::{DescribeArgs, InputFormat, PublishArgs};
+pub use publish::{DescribeArgs, InputFormat, OwnMemoryArgs, PublishArgs};
 
 /// Moves large tensors between processes at memory speed.
 #[derive(Debug, Parser)]
@@ -228,6 +228,7 @@ Examples:
   agent-runner subscribe --availability header-ring --idle yield   lowest latency
   agent-runner subscribe --progress --verify interop
   agent-runner subscribe --meta              what the producer says about its stream
+  agent-runner subscribe --no-driver         of a producer that has no driver either
 
 Ends with the stream (its producer detached), after --count frames, or on SIGINT.
 Exits with 1 when a frame was torn or wrong, or nothing could be attached.";
@@ -242,6 +243,9 @@ pub struct SubscribeArgs {
     /// Stream and attach.
     #[command(flatten)]
     pub stream: StreamArgs,
+    /// Do without a driver: follow what a producer announces that has none either.
+    #[arg(long, conflicts_with = "create")]
+    pub no_driver: bool,
     /// Where frames go: a file, or - for standard output.
     #[arg(long, short = 'o', value_name = "FILE")]
     pub output: Option<PathBuf>,

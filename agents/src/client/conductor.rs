@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use tensorpool_codecs::types::NanoTime;
 use tensorpool_protocol::client::{
-    AttachClient, ConfigFollower, ConsumerStreamsConfig, ConsumerTracker, ProgressPolicy,
+    AttachClient, AttachConfig, ConfigFollower, ConsumerStreamsConfig, ConsumerTracker,
+    ProgressPolicy, Provider, Watcher,
 };
 use tensorpool_protocol::common::Role;
 use tensorpool_runtime::clock::{CachedNanoClock, ClockSource, realtime_ns};
@@ -37,17 +38,17 @@ use super::consumer::{Consumer, ConsumerSetup, Intake};
 use super::error::ConnectError;
 use super::feed::Feed;
 use super::metadata::{MetadataEditor, MetadataIn, MetadataReader};
-use super::options::{Availability, ConsumerOptions, ProducerOptions, plain};
+use super::options::{Availability, ConsumerOptions, OwnRegions, ProducerOptions, plain};
 use super::producer::{Producer, ProducerSetup};
 use super::proxy::Proxy;
 use super::ring_reader::RingWatch;
 use super::session::{
     ConsumerParts, ConsumerSide, Context, OwnLane, ProducerParts, ProducerSide, Session,
-    SessionConfig, Side,
+    SessionConfig, Side, Tenure,
 };
 use super::shared::{ConsumerShared, Mailbox, ProducerShared};
 use super::stats::{InboundCounters, consumer_counters, producer_counters};
-use super::worker::{MapWorker, SessionId};
+use super::worker::{Done, MapWorker, SessionId};
 use crate::driver::Endpoint;
 
 mod link;
@@ -150,7 +151,7 @@ impl ClientConductor {
         work += self.take_link_events(now);
         work += self.take_commands(now);
         // Results first: what ended in this cycle is told before what replaces it is put into use.
-        work += self.take_map_results(now);
+        work += self.take_worker_results(now);
         work += self.take_messages(now);
         work += self.hear_metadata(now);
         work += self.drive_sessions(now);
@@ -198,11 +199,9 @@ impl ClientConductor {
     fn open_producer(&mut self, now: NanoTime, open: Open<Producer>, options: ProducerOptions) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ProducerShared::default()));
-        let (stream_id, attach) = (
-            open.attach.stream_id,
-            AttachClient::new(open.attach.clone()),
-        );
-        let counters = producer_counters(attach.client_id());
+        let stream_id = open.attach.stream_id;
+        let tenure = self.producer_tenure(open.attach.clone(), options.without_driver.clone());
+        let counters = producer_counters(tenure.client_id());
         let endpoint = &self.config.descriptor;
         let (channel, aeron_stream) = (&endpoint.channel, endpoint.stream_id);
         let publication =
@@ -229,7 +228,7 @@ impl ClientConductor {
             options,
             metadata: MetadataEditor::new(&self.config),
         });
-        let own_streams = self.own_streams(caps_every_mode);
+        let own_streams = self.own_streams(tenure.is_driverless(), caps_every_mode);
         let own = OwnLane::new(own_streams, stream_id, counters.own_session);
         let (parts, tracker) = (
             ProducerParts {
@@ -243,7 +242,7 @@ impl ClientConductor {
         let config = SessionConfig {
             id,
             role: Role::Producer,
-            attach,
+            tenure,
             announce_period_ns: nanos(self.config.announce_period),
             seed: open.attach.seed,
             waiting: open.waiting,
@@ -257,8 +256,24 @@ impl ClientConductor {
         );
     }
 
+    /// By what right a producer will have its stream.
+    fn producer_tenure(&mut self, attach: AttachConfig, own: Option<OwnRegions>) -> Tenure {
+        let Some(regions) = own else {
+            return Tenure::Lease(Box::new(AttachClient::new(attach)));
+        };
+        let (control, announce) = (&self.config.control, &self.config.announce);
+        if announce != control && !self.proxy.has_announce() {
+            let options = PublicationOptions::default();
+            let publication =
+                self.link
+                    .add_publication(&announce.channel, announce.stream_id, options);
+            self.proxy.set_announce(publication);
+        }
+        Tenure::own(Provider::new(attach), regions.plot(&self.config))
+    }
+
     /// Aeron streams that all clients share cannot be a consumer's own.
-    fn own_streams(&self, caps_every_mode: bool) -> ConsumerStreamsConfig {
+    fn own_streams(&self, is_authority: bool, caps_every_mode: bool) -> ConsumerStreamsConfig {
         let config = &self.config;
         let shared = [
             &config.control,
@@ -269,7 +284,7 @@ impl ClientConductor {
         ];
         let id = |endpoint: &&Endpoint| u32::try_from(endpoint.stream_id).ok();
         ConsumerStreamsConfig {
-            is_authority: false,
+            is_authority,
             reserved_stream_ids: shared.iter().filter_map(id).collect(),
             caps_every_mode,
         }
@@ -278,12 +293,13 @@ impl ClientConductor {
     fn open_consumer(&mut self, now: NanoTime, open: Open<Consumer>, options: ConsumerOptions) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ConsumerShared::default()));
-        let (stream_id, attach) = (
-            open.attach.stream_id,
-            AttachClient::new(open.attach.clone()),
-        );
-        let (set, counters, session_counters) = consumer_counters(attach.client_id());
-        let wishes = options.wishes(&self.config, attach.client_id());
+        let stream_id = open.attach.stream_id;
+        let tenure = match options.without_driver {
+            true => Tenure::Watch(Box::new(Watcher::new(open.attach.clone()))),
+            false => Tenure::Lease(Box::new(AttachClient::new(open.attach.clone()))),
+        };
+        let (set, counters, session_counters) = consumer_counters(tenure.client_id());
+        let wishes = options.wishes(&self.config, tenure.client_id());
         let everybody = self.config.descriptor.clone();
         let fallback_uri = options.fallback_uri.clone();
         let follower = ConfigFollower::new(wishes, plain(&everybody), fallback_uri);
@@ -327,7 +343,7 @@ impl ClientConductor {
         let config = SessionConfig {
             id,
             role: Role::Consumer,
-            attach,
+            tenure,
             announce_period_ns: nanos(self.config.announce_period),
             seed: open.attach.seed,
             waiting: open.waiting,
@@ -352,20 +368,29 @@ impl ClientConductor {
     }
 
     /// Not while the end of a source waits to be told: what replaces it comes after it.
-    fn take_map_results(&mut self, now: NanoTime) -> usize {
+    fn take_worker_results(&mut self, now: NanoTime) -> usize {
         if self.sessions.iter().any(Session::has_ended_source) {
             return 0;
         }
         let mut count = 0;
-        while let Some(result) = self.worker.poll() {
+        while let Some(done) = self.worker.poll() {
             count += 1;
             let (sessions, mut ctx) = self.split(now);
-            match sessions
+            let session = sessions
                 .iter_mut()
-                .find(|session| session.id() == result.session)
-            {
-                Some(session) => session.on_map_result(&mut ctx, result),
-                None => ctx.retired.extend(result.outcome.ok()),
+                .find(|session| session.id() == done.session());
+            match (session, done) {
+                (Some(session), done) => session.on_done(&mut ctx, done),
+                (None, Done::Mapped(result)) => ctx.retired.extend(result.outcome.ok()),
+                (
+                    None,
+                    Done::Provided {
+                        session,
+                        outcome: Ok(estate),
+                        ..
+                    },
+                ) => ctx.worker.remove(session, estate),
+                (None, Done::Provided { .. } | Done::Removed(_) | Done::Swept(..)) => {}
             }
         }
         count

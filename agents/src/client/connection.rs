@@ -24,7 +24,7 @@ use super::conductor::ClientConductor;
 use super::config::{ClientConfig, nanos};
 use super::consumer::Consumer;
 use super::error::{ConnectError, OpenError};
-use super::options::{Availability, ConsumerOptions, OwnStreams, ProducerOptions};
+use super::options::{Availability, ConsumerOptions, OwnRegions, OwnStreams, ProducerOptions};
 use super::payload_flush::PayloadFlush;
 use super::pending::Pending;
 use super::producer::Producer;
@@ -277,6 +277,16 @@ pub struct ProducerBuilder {
 impl ProducerBuilder {
     attach_options!();
 
+    /// Does without a driver: makes this memory, announces it and tells consumers how they get their
+    /// frames, all by itself. Consumers open the stream
+    /// [without a driver](ConsumerBuilder::without_driver) as well. The options about leases do
+    /// nothing then, and [`attach_timeout`](Self::attach_timeout) bounds how long another producer
+    /// of the stream is waited for.
+    pub fn without_driver(mut self, regions: OwnRegions) -> Self {
+        self.options.without_driver = Some(regions);
+        self
+    }
+
     /// Paces on the consumers: an offer that would overwrite what one of them still needs answers
     /// [`OfferError::Paced`](crate::client::OfferError::Paced) instead. A consumer that died holds it
     /// up until its lease expires.
@@ -336,6 +346,15 @@ pub struct ConsumerBuilder {
 
 impl ConsumerBuilder {
     attach_options!();
+
+    /// Does without a driver: maps what a producer announces that does
+    /// [without one](ProducerBuilder::without_driver), and finds out by itself when that is gone.
+    /// The options about leases do nothing then, and [`attach_timeout`](Self::attach_timeout) bounds
+    /// how long the first producer is waited for.
+    pub fn without_driver(mut self) -> Self {
+        self.options.without_driver = true;
+        self
+    }
 
     /// Hears what describes the stream: [`Consumer::metadata`] and
     /// [`Event::MetadataChanged`](crate::client::Event::MetadataChanged), and its blobs. Off by

@@ -96,17 +96,18 @@ pub enum Event {
         /// The account.
         counts: FinalCounts,
     },
-    /// Consumers: the producer lost its lease, as by dying. What it had published and was not read
+    /// Consumers: the producer lost its lease, as by dying, or without a driver was not heard any
+    /// more. What it had published and was not read
     /// is lost.
     SourceLost {
         /// Its epoch.
         epoch: Epoch,
-        /// Why the driver ended the lease.
+        /// Why the driver ended the lease; `None` without one.
         reason: Option<LeaseRevokeReason>,
         /// The account.
         counts: FinalCounts,
     },
-    /// Consumers: the producer shows no activity although the driver announces its stream.
+    /// Consumers: the producer shows no activity although its stream is announced.
     SourceStale {
         /// Its epoch.
         epoch: Epoch,

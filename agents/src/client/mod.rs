@@ -68,7 +68,7 @@ pub use frame::{Frame, FrameInfo, RetainedFrame};
 pub use listener::ProgressHeard;
 pub use meta::FrameMeta;
 pub use metadata::ReceivedBlob;
-pub use options::{Availability, OwnStreams};
+pub use options::{Availability, OwnRegions, OwnStreams};
 pub use pending::Pending;
 pub use producer::{CloseReport, Offered, Producer};
 pub use progress::{Progress, ProgressInfo};
@@ -85,7 +85,7 @@ pub use tensorpool_protocol::client::{
     ProgressState,
 };
 pub use tensorpool_protocol::common::{
-    ConsumerMode, HugepagesPolicy, LeaseRevokeReason, PublishMode,
+    ConsumerMode, GeometryError, HugepagesPolicy, LeaseRevokeReason, PublishMode,
 };
 pub use tensorpool_protocol::frame::{DropCause, TensorLayout};
 pub use tensorpool_shm::frame::{CopyError, FramePrefix, Overwritten};

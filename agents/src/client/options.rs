@@ -2,21 +2,29 @@
 //! carried to the conductor, and read there by session and handle. Plain values; what an option
 //! means is said at the builder's method that sets it.
 
-use tensorpool_codecs::types::ClientId;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tensorpool_codecs::types::{ClientId, PoolId};
 use tensorpool_protocol::client::{
     AeronEndpoint, ConsumerWishes, ProgressFloors, ProgressHints, ProgressRead,
 };
-use tensorpool_protocol::common::ConsumerMode;
+use tensorpool_protocol::common::{ConsumerMode, GeometryError, PoolGeometry, StreamGeometry};
+use tensorpool_shm::paths::{DEFAULT_BASE_DIR, DEFAULT_NAMESPACE};
 
-use super::config::ClientConfig;
+use super::config::{ClientConfig, nanos};
 use super::payload_flush::PayloadFlush;
 use crate::driver::Endpoint;
+use crate::regions::{Maker, Plot};
 
 /// Where ids begin that are proposed for streams of a consumer's own, far from those that people
 /// configure. Authorities with ids of their own take them for "any".
 const PROPOSED_DESCRIPTOR_IDS: u32 = 0x4000_0000;
 const PROPOSED_CONTROL_IDS: u32 = 0x6000_0000;
 const PROPOSED_ID_MASK: u32 = 0x1fff_ffff;
+
+/// Periods without a sign of life after which an epoch is stale.
+const FRESH_PERIODS: u64 = 3;
 
 /// Frames a consumer may miss in a row before it starts over behind the gap.
 const MAX_OUTSTANDING_GAP: u64 = 256;
@@ -37,9 +45,87 @@ pub enum Availability {
     HeaderRing,
 }
 
+/// The memory of a producer without a driver: what it makes, announces and removes by itself.
+///
+/// Its regions lie where a driver's would, `<base>/tensorpool-<user>/<namespace>/<stream>/<epoch>`,
+/// in a new epoch for each start. Another producer that provides for the stream there, or a driver
+/// of the namespace, refuses it. What a producer that died left behind is removed once it is stale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnRegions {
+    /// Where regions are created; must exist, be absolute, and be allowed by
+    /// [`ClientConfig::allowed_base_dirs`].
+    pub base_dir: PathBuf,
+    /// Keeps producers and drivers on one base directory apart.
+    pub namespace: String,
+    /// Exact mode of region files.
+    pub permissions_mode: u32,
+    /// Refuse to open unless `base_dir` is on a hugetlbfs.
+    pub require_hugepages: bool,
+    /// Bring all pages of a region in before it is announced.
+    pub prefault: bool,
+    /// Keep regions in memory; failing to is an error.
+    pub mlock: bool,
+    /// Remove the regions when the producer is closed.
+    pub cleanup_on_exit: bool,
+    /// Accept strides that are multiples of 64 but no powers of two; some peers cannot map these.
+    pub allow_any_stride: bool,
+    geometry: Arc<StreamGeometry>,
+}
+
+impl OwnRegions {
+    /// Regions of so many slots, with `(pool id, stride in bytes)` pools, in `/dev/shm`.
+    ///
+    /// # Errors
+    /// See [`GeometryError`].
+    pub fn new(slot_count: u32, pools: &[(u16, u32)]) -> Result<Self, GeometryError> {
+        let pool = |&(id, stride_bytes): &(u16, u32)| PoolGeometry {
+            pool_id: PoolId::new(id),
+            stride_bytes,
+        };
+        let geometry = StreamGeometry::new(slot_count, pools.iter().map(pool).collect())?;
+        Ok(Self {
+            base_dir: DEFAULT_BASE_DIR.into(),
+            namespace: DEFAULT_NAMESPACE.into(),
+            permissions_mode: 0o660,
+            require_hugepages: false,
+            prefault: true,
+            mlock: false,
+            cleanup_on_exit: true,
+            allow_any_stride: false,
+            geometry: Arc::new(geometry),
+        })
+    }
+
+    /// Slots and pools.
+    #[must_use]
+    pub fn geometry(&self) -> &StreamGeometry {
+        &self.geometry
+    }
+
+    /// As the worker needs it.
+    pub(super) fn plot(self, config: &ClientConfig) -> Plot {
+        Plot {
+            base_dir: self.base_dir,
+            namespace: self.namespace,
+            permissions_mode: self.permissions_mode,
+            geometry: self.geometry,
+            allow_any_stride: self.allow_any_stride,
+            maker: Maker {
+                prefault: self.prefault,
+                mlock: self.mlock,
+                require_hugepages: self.require_hugepages,
+            },
+            keep_files: !self.cleanup_on_exit,
+            fresh_ns: nanos(config.announce_period).saturating_mul(FRESH_PERIODS),
+        }
+    }
+}
+
 /// How a producer is opened, beside its lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProducerOptions {
+    /// Has memory of its own instead of a driver's.
+    pub(super) without_driver: Option<OwnRegions>,
     /// Waits for consumers instead of overwriting what they need.
     pub(super) lossless: bool,
     /// Keeps to the rates of consumers in mode STREAM as well.
@@ -53,6 +139,8 @@ pub(super) struct ProducerOptions {
 /// How a consumer is opened, beside its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConsumerOptions {
+    /// Follows announces instead of asking a driver.
+    pub(super) without_driver: bool,
     /// Hears metadata and blobs of its stream.
     pub(super) metadata: bool,
     /// Reads payloads from shared memory.
@@ -78,6 +166,7 @@ pub(super) struct ConsumerOptions {
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
+            without_driver: false,
             metadata: false,
             shared_memory: true,
             availability: Availability::default(),

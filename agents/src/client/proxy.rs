@@ -3,13 +3,18 @@
 
 use tensorpool_codecs::EncodeError;
 use tensorpool_codecs::driver::{
-    HugepagesPolicy, PublishMode, Role, ShmAttachRequest, ShmDetachRequest, ShmLeaseKeepalive,
+    HugepagesPolicy, LeaseRevokeReason, PublishMode, Role, ShmAttachRequest, ShmDetachRequest,
+    ShmLeaseKeepalive, ShmLeaseRevoked,
 };
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, Seq, StreamId};
 use tensorpool_codecs::wire::{self, Mode, QosConsumer, QosProducer};
-use tensorpool_protocol::client::{AeronEndpoint, ConsumerConfig, ConsumerHello, ControlRequest};
+use tensorpool_protocol::client::{
+    AeronEndpoint, AnnouncePath, ConsumerConfig, ConsumerHello, ControlRequest, Farewell,
+};
 use tensorpool_protocol::common::{self, ConsumerMode};
 use tensorpool_transport::{Channel, Offer, Publication, ResourceId};
+
+use crate::regions::Announcement;
 
 const BUFFER_LEN: usize = 256;
 /// Two of the longest channels and the rest of a hello.
@@ -20,6 +25,8 @@ const HELLO_BUFFER_LEN: usize = 2 * Channel::MAX_LEN + BUFFER_LEN;
 pub(super) struct Proxy {
     control: Publication,
     qos: Publication,
+    /// Of a client with a producer that announces, unless that is control as well.
+    announce: Option<Publication>,
     buffer: [u8; BUFFER_LEN],
     /// For messages with strings.
     long_buffer: Vec<u8>,
@@ -55,6 +62,7 @@ impl Proxy {
         Self {
             control,
             qos,
+            announce: None,
             buffer: [0; BUFFER_LEN],
             long_buffer: Vec::new(),
         }
@@ -91,6 +99,50 @@ impl Proxy {
             message.encode(&mut self.long_buffer)
         });
         offer(&mut self.control, &self.long_buffer, encoded)
+    }
+
+    /// Where to announce beside control, if there is such a stream.
+    pub(super) fn has_announce(&self) -> bool {
+        self.announce.is_some()
+    }
+
+    /// See [`Proxy::has_announce`].
+    pub(super) fn set_announce(&mut self, publication: Publication) {
+        self.announce = Some(publication);
+    }
+
+    /// Announces memory of ours on one of the two streams; false when it is to be tried again.
+    pub(super) fn send_announce(
+        &mut self,
+        now: NanoTime,
+        path: AnnouncePath,
+        announcement: Announcement<'_>,
+    ) -> bool {
+        let publication = match (path, &mut self.announce) {
+            (AnnouncePath::Control, _) => &mut self.control,
+            (AnnouncePath::Announce, Some(publication)) => publication,
+            // It is the same stream.
+            (AnnouncePath::Announce, None) => return true,
+        };
+        match announcement.encode(now, &mut self.long_buffer) {
+            Ok(message) => publication.offer(message).is_sent(),
+            Err(error) => unreachable!("checked lengths did not fit: {error}"),
+        }
+    }
+
+    /// The last message of a client without a driver.
+    pub(super) fn send_farewell(&mut self, now: NanoTime, farewell: &Farewell) -> Offer {
+        let message = ShmLeaseRevoked {
+            timestamp_ns: now.get(),
+            lease_id: farewell.lease_id.get(),
+            stream_id: farewell.stream_id.get(),
+            client_id: farewell.client_id.get(),
+            role: role_of(farewell.role),
+            reason: LeaseRevokeReason::Detached,
+            error_message: b"closed",
+        };
+        let encoded = message.encode(&mut self.buffer);
+        offer(&mut self.control, &self.buffer, encoded)
     }
 
     /// A request of an attach core.

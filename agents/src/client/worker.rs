@@ -1,16 +1,18 @@
-//! The thread that maps and unmaps regions, so that no duty cycle waits for page faults or
-//! gigabytes.
+//! The thread that maps and unmaps regions, and without a driver makes and removes them, so that no
+//! duty cycle waits for page faults or gigabytes. Jobs are done in order.
 
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use tensorpool_protocol::client::{MapTicket, RegionSet};
+use tensorpool_codecs::types::StreamId;
+use tensorpool_protocol::client::{MapTicket, ProvideError, ProvideTicket, RegionSet};
 use tensorpool_protocol::common::{LAYOUT_VERSION, Role};
 use tensorpool_shm::allowed::AllowedDirs;
 use tensorpool_shm::mapping::{Access, MapError, MapRequest, Mapping, PoolRequest};
 
 use super::error::ConnectError;
+use crate::regions::{Estate, Plot, Sweeper};
 
 /// Which session of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,40 @@ enum Job {
     },
     /// The last reference to a mapping: unmapping gigabytes takes a while.
     Unmap(Arc<Mapping>),
+    Provide {
+        session: SessionId,
+        ticket: ProvideTicket,
+        stream_id: StreamId,
+        plot: Arc<Plot>,
+    },
+    Remove(SessionId, Box<Estate>),
+    Sweep(SessionId, Sweeper),
+}
+
+/// What became of a job. A mapping that was let go of has no result.
+#[derive(Debug)]
+pub(super) enum Done {
+    Mapped(MapResult),
+    Provided {
+        session: SessionId,
+        ticket: ProvideTicket,
+        outcome: Result<Box<Estate>, ProvideError>,
+    },
+    Removed(SessionId),
+    /// With the number of epochs that stay.
+    Swept(SessionId, usize),
+}
+
+impl Done {
+    /// Whose it is.
+    pub(super) fn session(&self) -> SessionId {
+        match self {
+            Self::Mapped(result) => result.session,
+            Self::Provided { session, .. } | Self::Removed(session) | Self::Swept(session, _) => {
+                *session
+            }
+        }
+    }
 }
 
 /// A mapping that was made, or not.
@@ -41,7 +77,7 @@ pub(super) struct MapResult {
 #[derive(Debug)]
 pub(super) struct MapWorker {
     jobs: Option<Sender<Job>>,
-    results: Receiver<MapResult>,
+    results: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,7 +123,33 @@ impl MapWorker {
         self.send(Job::Unmap(mapping));
     }
 
-    pub(super) fn poll(&self) -> Option<MapResult> {
+    /// Has the regions of a producer without a driver made.
+    pub(super) fn provide(
+        &self,
+        session: SessionId,
+        ticket: ProvideTicket,
+        stream_id: StreamId,
+        plot: Arc<Plot>,
+    ) {
+        self.send(Job::Provide {
+            session,
+            ticket,
+            stream_id,
+            plot,
+        });
+    }
+
+    /// Has them removed.
+    pub(super) fn remove(&self, session: SessionId, estate: Box<Estate>) {
+        self.send(Job::Remove(session, estate));
+    }
+
+    /// Has those of dead producers removed.
+    pub(super) fn sweep(&self, session: SessionId, sweeper: Sweeper) {
+        self.send(Job::Sweep(session, sweeper));
+    }
+
+    pub(super) fn poll(&self) -> Option<Done> {
         self.results.try_recv().ok()
     }
 
@@ -109,29 +171,41 @@ impl Drop for MapWorker {
     }
 }
 
-fn work(jobs: &Receiver<Job>, results: &Sender<MapResult>, allowed: &AllowedDirs, prefault: bool) {
+fn work(jobs: &Receiver<Job>, results: &Sender<Done>, allowed: &AllowedDirs, prefault: bool) {
     for job in jobs {
-        match job {
+        let done = match job {
             Job::Map {
                 session,
                 ticket,
                 regions,
                 role,
-            } => {
-                let outcome = open(&regions, role, allowed, prefault);
-                if results
-                    .send(MapResult {
-                        session,
-                        ticket,
-                        outcome,
-                    })
-                    .is_err()
-                {
-                    return;
-                }
+            } => Done::Mapped(MapResult {
+                session,
+                ticket,
+                outcome: open(&regions, role, allowed, prefault),
+            }),
+            Job::Unmap(mapping) => {
+                drop(mapping);
+                continue;
             }
-            Job::Unmap(mapping) => drop(mapping),
-        }
+            Job::Provide {
+                session,
+                ticket,
+                stream_id,
+                plot,
+            } => Done::Provided {
+                session,
+                ticket,
+                outcome: plot.provide(stream_id).map(Box::new),
+            },
+            Job::Remove(session, estate) => {
+                drop(estate);
+                Done::Removed(session)
+            }
+            Job::Sweep(session, sweeper) => Done::Swept(session, sweeper.sweep()),
+        };
+        // Nobody listens any more; what was to be removed still is.
+        let _gone = results.send(done);
     }
 }
 

@@ -19,7 +19,7 @@ use super::adapter::{self, Heard};
 use super::events::{self, DriverEvent};
 use super::hands::{Carried, Hands};
 use super::proxy::DriverProxy;
-use super::region_worker::{Job, Maker, Outcome, RegionWorker};
+use super::region_worker::{Job, Outcome, RegionJobs, RegionWorker};
 use super::regions::Regions;
 use super::setup::DriverSetup;
 use crate::upkeep::{Faults, Observers, Readiness, Standing};
@@ -76,8 +76,8 @@ impl DriverAgent {
     /// # Errors
     /// See [`DriverAgentError`].
     pub fn new(setup: DriverSetup) -> Result<Self, DriverAgentError> {
-        let mut maker = Maker::new(&setup);
-        Self::with_worker(setup, move |job| maker.carry_out(job))
+        let mut jobs = RegionJobs::new(&setup);
+        Self::with_worker(setup, move |job| jobs.carry_out(job))
     }
 
     /// A driver whose regions are made and removed by `worker`, on a thread of its own.

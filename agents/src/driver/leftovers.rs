@@ -49,11 +49,7 @@ pub(super) fn clear_leftovers(
 /// one, and somebody refreshed the epoch lately.
 /// [TP-DRV-1370]
 fn is_inhabited(existing: &ExistingEpoch, config: &DriverConfig, now: NanoTime) -> bool {
-    let fresh = is_younger(existing, config.announce_period_ns.saturating_mul(3), now);
-    let own = existing
-        .superblock
-        .is_some_and(|superblock| superblock.pid == u64::from(std::process::id()));
-    fresh && !own && existing.creator_exists()
+    existing.is_inhabited(now, config.announce_period_ns.saturating_mul(3))
 }
 
 /// Whether somebody refreshed an epoch less than `age_ns` ago. Times that are still to come are of an

@@ -9,7 +9,6 @@ use tensorpool_codecs::driver::{
 };
 use tensorpool_codecs::error::EncodeError;
 use tensorpool_codecs::types::NanoTime;
-use tensorpool_codecs::wire::{ClockDomain, ShmPoolAnnounce, ShmPoolAnnouncePayloadPool};
 use tensorpool_protocol::common::{
     HEADER_SLOT_BYTES, LAYOUT_VERSION, LeaseRevokeReason, ResponseCode, Role, ShutdownReason,
 };
@@ -207,28 +206,11 @@ impl DriverProxy {
         let Some(epoch) = regions.get(announcement.stream_id, announcement.epoch) else {
             return Said::Lost;
         };
-        let slot_count = announcement.geometry.slot_count();
-        let pools = epoch.pools.iter().map(|pool| ShmPoolAnnouncePayloadPool {
-            pool_id: pool.pool_id.get(),
-            pool_nslots: slot_count,
-            stride_bytes: pool.stride_bytes,
-            region_uri: pool.uri.as_bytes(),
-        });
-        let announce = ShmPoolAnnounce {
-            stream_id: announcement.stream_id.get(),
-            producer_id: announcement.producer.map_or(0, |client_id| client_id.get()),
-            epoch: announcement.epoch.get(),
-            // [TP-DRV-1140]
-            announce_timestamp_ns: now.get(),
-            announce_clock_domain: ClockDomain::Monotonic,
-            layout_version: LAYOUT_VERSION,
-            header_nslots: slot_count,
-            header_slot_bytes: HEADER_SLOT_BYTES,
-            payload_pools: &pools.collect::<Vec<_>>(),
-            header_region_uri: epoch.header_uri.as_bytes(),
+        let announcement = crate::regions::Announcement {
+            regions: epoch,
+            producer: announcement.producer,
         };
-        let encode = |buffer: &mut [u8]| announce.encode(buffer);
-        let Ok(message) = encoded(&mut self.buffer, announce.encoded_len(), encode) else {
+        let Ok(message) = announcement.encode(now, &mut self.buffer) else {
             return Said::Lost;
         };
         let Some(publication) = &mut self.announce else {

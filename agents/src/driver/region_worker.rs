@@ -10,13 +10,12 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use tensorpool_codecs::types::{Epoch, StreamId};
 use tensorpool_protocol::driver::{Backing, ProvisionOrder, RegionFailure};
-use tensorpool_runtime::clock::monotonic_ns;
-use tensorpool_shm::driver::{CreateError, EpochSpec, Fill, NamespaceRoot, OwnedEpoch};
+use tensorpool_shm::driver::{CreateError, Fill, NamespaceRoot, OwnedEpoch};
 
 use super::config::DriverConfig;
 use super::leftovers::Collector;
-use super::regions::shm_geometry;
 use super::setup::DriverSetup;
+use crate::regions::{MakeError, Maker};
 
 /// Name of the thread.
 const NAME: &str = "driver-regions";
@@ -59,11 +58,9 @@ pub(super) enum Outcome {
 
 /// Makes and removes the regions of epochs, as configured.
 #[derive(Debug)]
-pub(super) struct Maker {
+pub(super) struct RegionJobs {
     root: Arc<NamespaceRoot>,
-    prefault: bool,
-    mlock: bool,
-    require_hugepages: bool,
+    maker: Maker,
     leftovers: Collector,
 }
 
@@ -161,15 +158,18 @@ fn run(
     }
 }
 
-impl Maker {
+impl RegionJobs {
     pub(super) fn new(setup: &DriverSetup) -> Self {
         let config = &setup.config;
-        Self {
-            root: Arc::clone(&setup.root),
-            leftovers: setup.collector(),
+        let maker = Maker {
             prefault: config.prefault,
             mlock: config.mlock,
             require_hugepages: config.require_hugepages,
+        };
+        Self {
+            root: Arc::clone(&setup.root),
+            maker,
+            leftovers: setup.collector(),
         }
     }
 
@@ -208,35 +208,27 @@ impl Maker {
     }
 
     fn try_create(&self, order: &ProvisionOrder) -> Result<OwnedEpoch, RegionFailure> {
-        let geometry = shm_geometry(&order.geometry)
-            .map_err(|error| RegionFailure::Other(error.to_string()))?;
         // [TP-DRV-0990]
         let fill = match order.backing {
             Backing::Allocated => Fill::Allocated,
             Backing::Sparse => Fill::Sparse,
         };
-        let spec = EpochSpec {
-            stream: order.stream_id,
-            epoch: order.epoch,
-            geometry: &geometry,
-            pid: std::process::id(),
-            created: monotonic_ns(),
-            fill,
-            prefault: self.prefault && fill == Fill::Allocated,
-            // [TP-DRV-0255]
-            mlock: self.mlock && fill == Fill::Allocated,
-            require_hugepages: self.require_hugepages,
-        };
-        self.root.create_epoch(&spec).map_err(|error| match error {
-            CreateError::NoSpace {
-                needed_bytes,
-                available_bytes,
-                ..
-            } => RegionFailure::NoSpace {
-                needed_bytes,
-                available_bytes,
-            },
-            other => RegionFailure::Other(other.to_string()),
-        })
+        let key = (order.stream_id, order.epoch);
+        let made = self.maker.create(&self.root, key, &order.geometry, fill);
+        made.map_err(|error| failure(&error))
+    }
+}
+
+fn failure(error: &MakeError) -> RegionFailure {
+    match *error {
+        MakeError::Create(CreateError::NoSpace {
+            needed_bytes,
+            available_bytes,
+            ..
+        }) => RegionFailure::NoSpace {
+            needed_bytes,
+            available_bytes,
+        },
+        _ => RegionFailure::Other(error.to_string()),
     }
 }

@@ -1,30 +1,11 @@
-//! The epochs this driver owns: their URIs as text, their activity timestamps, their end.
+//! The epochs this driver owns: their activity timestamps, their end.
 
 use std::collections::BTreeMap;
 
-use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, StreamId};
-use tensorpool_protocol::common::StreamGeometry;
+use tensorpool_codecs::types::{Epoch, NanoTime, StreamId};
 use tensorpool_shm::driver::{ActivityLost, NamespaceRoot, OwnedEpoch};
-use tensorpool_shm::layout::{Geometry, GeometryError, MAX_POOLS, PoolGeometry};
 
-/// What can be configured can be made.
-const _: () = assert!(MAX_POOLS == tensorpool_protocol::common::MAX_POOLS);
-
-/// One epoch with its URIs written out, so that saying them costs nothing.
-#[derive(Debug)]
-pub(super) struct OwnedRegions {
-    owned: OwnedEpoch,
-    pub(super) header_uri: String,
-    pub(super) pools: Vec<PoolUri>,
-}
-
-/// One pool as it is announced.
-#[derive(Debug)]
-pub(super) struct PoolUri {
-    pub(super) pool_id: PoolId,
-    pub(super) stride_bytes: u32,
-    pub(super) uri: String,
-}
+use crate::regions::OwnedRegions;
 
 /// All epochs of this driver that are on disk. Belongs to the agent's thread.
 #[derive(Debug, Default)]
@@ -36,19 +17,8 @@ pub(super) struct Regions {
 
 impl Regions {
     pub(super) fn insert(&mut self, owned: OwnedEpoch) {
-        let pools = owned.geometry().pools().iter().zip(owned.pool_uris());
-        let pools = pools.map(|(pool, region)| PoolUri {
-            pool_id: pool.id,
-            stride_bytes: pool.stride_bytes,
-            uri: region.uri.to_string(),
-        });
         let key = (owned.stream(), owned.epoch());
-        let regions = OwnedRegions {
-            pools: pools.collect(),
-            header_uri: owned.header_uri().to_string(),
-            owned,
-        };
-        self.epochs.insert(key, regions);
+        self.epochs.insert(key, OwnedRegions::new(owned));
     }
 
     pub(super) fn get(&self, stream_id: StreamId, epoch: Epoch) -> Option<&OwnedRegions> {
@@ -95,13 +65,4 @@ impl Regions {
         let failures = owned.chain(abandoned).filter_map(Result::err);
         failures.map(|failure| failure.to_string()).collect()
     }
-}
-
-/// The sizes as shared memory knows them.
-pub(super) fn shm_geometry(geometry: &StreamGeometry) -> Result<Geometry, GeometryError> {
-    let pools = geometry.pools().iter().map(|pool| PoolGeometry {
-        id: pool.pool_id,
-        stride_bytes: pool.stride_bytes,
-    });
-    Geometry::new(geometry.slot_count(), pools.collect())
 }

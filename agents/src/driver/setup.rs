@@ -17,7 +17,7 @@ use super::config::DriverConfig;
 use super::counters::DriverCounters;
 use super::events::DriverEvent;
 use super::leftovers::{Collector, Leftovers, clear_leftovers};
-use super::regions;
+use crate::regions;
 use crate::upkeep::Observers;
 
 /// `f_type` of a hugetlbfs (linux/magic.h).

@@ -28,6 +28,14 @@ impl World {
 
     /// With changes to what the driver is told.
     pub(crate) fn with(change_driver: fn(&mut DriverConfig)) -> Self {
+        let mut world = Self::without_driver();
+        world.change_driver = change_driver;
+        world.start_driver();
+        world
+    }
+
+    /// A media driver only.
+    pub(crate) fn without_driver() -> Self {
         let dir = tempfile::Builder::new()
             .prefix("tp-client-")
             .tempdir_in("/dev/shm")
@@ -37,10 +45,9 @@ impl World {
             driver: None,
             media: None,
             dir,
-            change_driver,
+            change_driver: |_| (),
         };
         world.start_media_driver();
-        world.start_driver();
         world
     }
 

@@ -31,6 +31,44 @@ pub enum RootError {
         /// Who holds it, if it said so.
         holder: Option<u32>,
     },
+    /// Producers without a driver work in it.
+    #[error(
+        "a producer without a driver (pid {holder}) works in {}: stop it, or configure another base \
+         directory or namespace",
+        .path.display()
+    )]
+    Shared {
+        /// The namespace's directory.
+        path: PathBuf,
+        /// One of them.
+        holder: u32,
+    },
+    /// A driver holds it, and this process wanted to do without.
+    #[error(
+        "a driver{} holds {}: use it, or configure another base directory or namespace",
+        .holder.map_or_else(String::new, |pid| format!(" (pid {pid})")),
+        .path.display()
+    )]
+    Driver {
+        /// The namespace's directory.
+        path: PathBuf,
+        /// Who it is, if it said so.
+        holder: Option<u32>,
+    },
+    /// Somebody else provides for the stream.
+    #[error(
+        "another producer{} provides for stream {stream} in {}: stop it, or use another stream",
+        .holder.map_or_else(String::new, |pid| format!(" (pid {pid})")),
+        .path.display()
+    )]
+    StreamHeld {
+        /// The stream.
+        stream: StreamId,
+        /// The stream's directory.
+        path: PathBuf,
+        /// Who it is, if that is known.
+        holder: Option<u32>,
+    },
     /// A directory belongs to another user, who could replace what is in it.
     #[error(
         "directory {} belongs to uid {owner}, expected {expected}: remove it or use another base \

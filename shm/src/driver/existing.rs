@@ -42,10 +42,49 @@ impl ExistingEpoch {
     #[must_use]
     pub fn creator_exists(&self) -> bool {
         self.superblock
-            .and_then(|superblock| i32::try_from(superblock.pid).ok())
-            .and_then(rustix::process::Pid::from_raw)
-            .is_some_and(|pid| !matches!(rustix::process::test_kill_process(pid), Err(Errno::SRCH)))
+            .is_some_and(|superblock| is_process_alive(superblock.pid))
     }
+
+    /// Whether somebody else seems to live in it: the process that created it exists, is not this
+    /// one, and somebody refreshed it in the last `fresh_ns` nanoseconds before `now`.
+    #[must_use]
+    pub fn is_inhabited(&self, now: NanoTime, fresh_ns: u64) -> bool {
+        self.is_fresh(now, fresh_ns) && !self.is_own() && self.creator_exists()
+    }
+
+    /// Whether nobody lives in it any more: it was not refreshed in the last `fresh_ns` nanoseconds
+    /// before `now`, and no other process that exists created it. The epoch of a creator that did
+    /// not come as far as a superblock is as old as its number says. [TP-CLI-3160]
+    #[must_use]
+    pub fn is_dead(&self, now: NanoTime, fresh_ns: u64) -> bool {
+        !self.is_fresh(now, fresh_ns) && (self.is_own() || !self.creator_exists())
+    }
+
+    fn is_fresh(&self, now: NanoTime, fresh_ns: u64) -> bool {
+        let unborn = NanoTime::new(self.epoch.get());
+        let activity = self.activity().unwrap_or(unborn);
+        activity <= now && now.since_ns(activity) < fresh_ns
+    }
+
+    fn is_own(&self) -> bool {
+        let own = u64::from(std::process::id());
+        self.superblock
+            .is_some_and(|superblock| superblock.pid == own)
+    }
+}
+
+/// Whether a process with this pid, as a superblock has it, exists; also one of another user. False
+/// for what cannot be a pid.
+#[must_use]
+pub fn is_process_alive(pid: u64) -> bool {
+    i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .is_some_and(process_exists)
+}
+
+fn process_exists(pid: rustix::process::Pid) -> bool {
+    !matches!(rustix::process::test_kill_process(pid), Err(Errno::SRCH))
 }
 
 impl NamespaceRoot {

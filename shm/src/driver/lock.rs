@@ -1,7 +1,9 @@
-//! The lock that keeps a second driver out of a namespace.
+//! The lock that keeps a second driver out of a namespace, and drivers and producers without one
+//! out of each other's.
 //!
-//! The file goes with its holder, so a lock counts only while the file that is locked is the one the
-//! path names: whoever opened it just before it was removed begins again.
+//! A driver holds it alone, producers without a driver share it. The file goes with its last holder,
+//! so a lock counts only while the file that is locked is the one the path names: whoever opened it
+//! just before it was removed begins again.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -19,38 +21,73 @@ const LOCK_FILE: &str = ".driver.lock";
 #[derive(Debug)]
 pub(super) struct Lock {
     file: OwnedFd,
+    is_shared: bool,
 }
 
 impl Lock {
     /// Locks the namespace `dir` at `path` and writes our pid into the file. "Not found" when its
     /// last holder was just removing file or directory: begin again with the directory.
     pub(super) fn take(dir: &OwnedFd, path: &Path) -> Result<Self, RootError> {
-        let error = |what, errno: Errno| io_error(what, &path.join(LOCK_FILE), errno.into());
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(dir, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|errno| error("open lock file", errno))?;
-        let locked = match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => true,
-            Err(Errno::WOULDBLOCK) => false,
-            Err(errno) => return Err(error("lock", errno)),
-        };
-        let lock = Self { file };
-        if !lock.is_named_in(dir) {
-            return Err(error("keep lock file", Errno::NOENT));
-        }
+        let (lock, locked) = Self::attempt(dir, path, false)?;
         if !locked {
-            return Err(RootError::Held {
+            let path = path.to_owned();
+            return Err(match kernel_holder(&lock.file) {
+                // [TP-CLI-3135]
+                Some((holder, LockKind::Shared)) => RootError::Shared { path, holder },
+                _ => RootError::Held {
+                    path,
+                    holder: read_holder(&lock.file),
+                },
+            });
+        }
+        write_holder(&lock.file).map_err(|errno| file_error("write lock file", path, errno))?;
+        Ok(lock)
+    }
+
+    /// Locks the namespace `dir` at `path` against drivers, with others who do so.
+    pub(super) fn share(dir: &OwnedFd, path: &Path) -> Result<Self, RootError> {
+        let (lock, locked) = Self::attempt(dir, path, true)?;
+        if !locked {
+            return Err(RootError::Driver {
                 path: path.to_owned(),
                 holder: read_holder(&lock.file),
             });
         }
-        write_holder(&lock.file).map_err(|errno| error("write lock file", errno))?;
+        // The pid of a driver that was killed says nothing any more.
+        rustix::fs::ftruncate(&lock.file, 0)
+            .map_err(|errno| file_error("write lock file", path, errno))?;
         Ok(lock)
     }
 
-    /// Removes the file, still locked. From here on another driver may take the namespace.
+    /// The lock, and whether it was had.
+    fn attempt(dir: &OwnedFd, path: &Path, is_shared: bool) -> Result<(Self, bool), RootError> {
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(dir, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| file_error("open lock file", path, errno))?;
+        let operation = match is_shared {
+            true => FlockOperation::NonBlockingLockShared,
+            false => FlockOperation::NonBlockingLockExclusive,
+        };
+        let locked = match rustix::fs::flock(&file, operation) {
+            Ok(()) => true,
+            Err(Errno::WOULDBLOCK) => false,
+            Err(errno) => return Err(file_error("lock", path, errno)),
+        };
+        let lock = Self { file, is_shared };
+        if !lock.is_named_in(dir) {
+            return Err(file_error("keep lock file", path, Errno::NOENT));
+        }
+        Ok((lock, locked))
+    }
+
+    /// Removes the file, still locked, unless others share it. From here on another driver may take
+    /// the namespace.
     pub(super) fn unlink(&self, dir: &OwnedFd) {
+        let alone = FlockOperation::NonBlockingLockExclusive;
+        if self.is_shared && rustix::fs::flock(&self.file, alone).is_err() {
+            return;
+        }
         if self.is_named_in(dir) {
             // What stays is locked anew by the next driver.
             let _ = rustix::fs::unlinkat(dir, LOCK_FILE, AtFlags::empty());
@@ -87,26 +124,44 @@ fn read_holder(fd: &OwnedFd) -> Option<u32> {
     let written = str::from_utf8(&text[..len])
         .ok()
         .and_then(|text| text.trim().parse().ok());
-    written.or_else(|| {
-        let stat = rustix::fs::fstat(fd).ok()?;
-        // The list comes in pieces, and locks that others release meanwhile shift it.
-        (0..LOOKS).find_map(|_| {
-            let locks = std::fs::read_to_string("/proc/locks").ok()?;
-            flock_holder(&locks, stat.st_dev, stat.st_ino)
-        })
+    written.or_else(|| kernel_holder(fd).map(|(pid, _)| pid))
+}
+
+/// Whether a lock is for one or for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LockKind {
+    Exclusive,
+    Shared,
+}
+
+/// Who holds a lock on an open file or directory, by the kernel's list.
+pub(super) fn kernel_holder(fd: &OwnedFd) -> Option<(u32, LockKind)> {
+    let stat = rustix::fs::fstat(fd).ok()?;
+    // The list comes in pieces, and locks that others release meanwhile shift it.
+    (0..LOOKS).find_map(|_| {
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        flock_holder(&locks, stat.st_dev, stat.st_ino)
     })
+}
+
+fn file_error(what: &'static str, path: &Path, errno: Errno) -> RootError {
+    io_error(what, &path.join(LOCK_FILE), errno.into())
 }
 
 /// Who holds the `flock` on a file, by the kernel's list: lines like `1: FLOCK ADVISORY WRITE 77
 /// 00:1a:4242 0 EOF`.
-fn flock_holder(locks: &str, dev: u64, inode: u64) -> Option<u32> {
+fn flock_holder(locks: &str, dev: u64, inode: u64) -> Option<(u32, LockKind)> {
     let (major, minor) = (rustix::fs::major(dev), rustix::fs::minor(dev));
     let file = format!("{major:02x}:{minor:02x}:{inode}");
     locks.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
         (fields.next()? == "FLOCK").then_some(())?;
-        let pid = fields.nth(2)?.parse().ok()?;
-        (fields.next()? == file).then_some(pid)
+        let kind = match fields.nth(1)? {
+            "READ" => LockKind::Shared,
+            _ => LockKind::Exclusive,
+        };
+        let pid = fields.next()?.parse().ok()?;
+        (fields.next()? == file).then_some((pid, kind))
     })
 }
 
@@ -148,7 +203,9 @@ mod tests {
                      2: FLOCK  ADVISORY  WRITE 6 00:1a:43 0 EOF\n\
                      2: -> FLOCK  ADVISORY  WRITE 8 00:1a:42 0 EOF\n\
                      3: FLOCK  ADVISORY  WRITE 7 00:1a:42 0 EOF\n";
-        assert_eq!(flock_holder(locks, dev, 42), Some(7));
+        assert_eq!(flock_holder(locks, dev, 42), Some((7, LockKind::Exclusive)));
+        let shared = "1: FLOCK  ADVISORY  READ 9 00:1a:42 0 EOF\n";
+        assert_eq!(flock_holder(shared, dev, 42), Some((9, LockKind::Shared)));
         assert_eq!(flock_holder(locks, dev, 44), None);
     }
 

@@ -45,20 +45,22 @@ impl NamespaceRoot {
     /// Creates the directories that are missing and locks the namespace; a second driver is
     /// refused, and told the pid of the first.
     pub fn acquire(spec: &RootSpec<'_>) -> Result<Self, RootError> {
-        if !spec.base_dir.is_absolute() {
-            return Err(RootError::Relative {
-                path: spec.base_dir.to_owned(),
-            });
-        }
-        // [TP-SEC-0250]
-        let base = spec
-            .base_dir
-            .canonicalize()
-            .map_err(|source| io_error("find base directory", spec.base_dir, source))?;
-        retry_while_removed(|| Self::attempt(spec, &base))
+        let base = canonical_base(spec)?;
+        retry_while_removed(|| Self::attempt(spec, &base, Lock::take))
     }
 
-    fn attempt(spec: &RootSpec<'_>, base: &Path) -> Result<Self, RootError> {
+    /// As [`acquire`](Self::acquire), for somebody who needs no driver: shared with others of that
+    /// kind, each of which [holds](super::StreamHold) streams of its own, and refused by a driver.
+    pub fn join(spec: &RootSpec<'_>) -> Result<Self, RootError> {
+        let base = canonical_base(spec)?;
+        retry_while_removed(|| Self::attempt(spec, &base, Lock::share))
+    }
+
+    fn attempt(
+        spec: &RootSpec<'_>,
+        base: &Path,
+        lock: fn(&OwnedFd, &Path) -> Result<Lock, RootError>,
+    ) -> Result<Self, RootError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let base_dir = rustix::fs::open(base, flags, Mode::empty())
             .map_err(|errno| io_error("open base directory", base, errno.into()))?;
@@ -66,7 +68,7 @@ impl NamespaceRoot {
         let user_dir = ensure_dir(&base_dir, &user_path, spec.file_mode)?;
         let path = user_path.join(spec.namespace.as_str());
         let dir = ensure_dir(&user_dir, &path, spec.file_mode)?;
-        let lock = Lock::take(&dir, &path)?;
+        let lock = lock(&dir, &path)?;
         Ok(Self {
             base_dir,
             user_dir,
@@ -108,6 +110,18 @@ impl Drop for NamespaceRoot {
         remove_if_empty(&self.user_dir, &self.path);
         remove_if_empty(&self.base_dir, user_path);
     }
+}
+
+fn canonical_base(spec: &RootSpec<'_>) -> Result<PathBuf, RootError> {
+    if !spec.base_dir.is_absolute() {
+        return Err(RootError::Relative {
+            path: spec.base_dir.to_owned(),
+        });
+    }
+    // [TP-SEC-0250]
+    spec.base_dir
+        .canonicalize()
+        .map_err(|source| io_error("find base directory", spec.base_dir, source))
 }
 
 /// Removes the directory `path` from `parent`. One that somebody uses is not empty: the kernel

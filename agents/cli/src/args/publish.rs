@@ -20,11 +20,14 @@ Examples:
   agent-runner publish --dtype u16 --shape 480x640 camera.raw
   camera | agent-runner publish --progress=16KiB --dtype u16 --shape 480x640 -
   agent-runner publish --name 'camera 1' --meta exposure='10 ms' clip.y4m
+  agent-runner publish --no-driver --pattern interop --size 1MiB --pace 100
+  agent-runner publish --no-driver --nslots 32 --pool 64KiB --pool 4MiB clip.y4m
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - |
     agent-runner publish --lossless --wait-consumers 2 -
 
 By default a slow consumer loses frames and counts them; with --lossless the
-producer waits for it.";
+producer waits for it. With --no-driver a media driver is all that has to run: the
+memory is the producer's own, and goes with it.";
 
 /// `agent-runner publish`.
 #[derive(Debug, Args)]
@@ -110,6 +113,26 @@ pub struct PublishArgs {
     /// What describes the stream.
     #[command(flatten)]
     pub describe: DescribeArgs,
+    /// Memory of its own.
+    #[command(flatten)]
+    pub own: OwnMemoryArgs,
+}
+
+/// The memory of a producer without a driver.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OwnMemoryArgs {
+    /// Do without a driver: make the stream's memory, announce it, and remove it at the end. Where
+    /// it lies and with which mode is the configuration's [shm].
+    #[arg(long, conflicts_with = "create")]
+    pub no_driver: bool,
+    /// Slots of the ring and of every pool, a power of two [default: of the configuration's stream
+    /// with --config, else 16].
+    #[arg(long, value_name = "N", requires = "no_driver")]
+    pub nslots: Option<u32>,
+    /// A pool with slots of this many bytes; as many as are needed, with ids from 1 up or as given
+    /// [default: as above, else one that fits a frame].
+    #[arg(long, value_name = "[ID:]STRIDE", requires = "no_driver", value_parser = parse_pool)]
+    pub pool: Vec<(Option<u16>, u32)>,
 }
 
 /// What describes a stream, for consumers that ask.
@@ -185,6 +208,23 @@ fn parse_blob(text: &str) -> Result<(u32, PathBuf), String> {
     })
 }
 
+/// Parses `4MiB` or `2:4MiB`.
+fn parse_pool(text: &str) -> Result<(Option<u16>, u32), String> {
+    let (id, stride) = match text.split_once(':') {
+        Some((id, stride)) => (Some(id.parse().ok()), stride),
+        None => (None, text),
+    };
+    let stride: Option<ByteSize> = stride.parse().ok();
+    let stride = stride.and_then(|ByteSize(bytes)| u32::try_from(bytes).ok());
+    match (id, stride) {
+        (None, Some(stride)) => Ok((None, stride)),
+        (Some(Some(id)), Some(stride)) => Ok((Some(id), stride)),
+        _ => Err(format!(
+            "expected bytes per slot such as 4MiB, or a pool id and those such as 2:4MiB, found {text:?}"
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,5 +246,14 @@ mod tests {
             assert!(parse_blob(text).unwrap_err().contains("such as 7="));
         }
         assert!(parse_attribute_file("k=").is_err());
+    }
+
+    #[test]
+    fn pools_have_a_stride_and_may_have_an_id() {
+        assert_eq!(parse_pool("4MiB"), Ok((None, 4 << 20)));
+        assert_eq!(parse_pool("2:64KiB"), Ok((Some(2), 64 << 10)));
+        for text in ["x", "70000:1MiB", "2:", ":1MiB", "2:8GiB"] {
+            assert!(parse_pool(text).unwrap_err().contains("such as 2:4MiB"));
+        }
     }
 }

@@ -54,6 +54,9 @@ fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
         OpenError::Attach(AttachError::NoAnswer { .. }) => {
             anyhow!("{error}; start one with `agent-runner run driver`")
         }
+        OpenError::Attach(AttachError::NoProducer { .. }) => {
+            anyhow!("{error}; start one with `agent-runner publish --no-driver`")
+        }
         // The driver's own words for a stream that its configuration does not have.
         OpenError::Attach(AttachError::Rejected { message, .. })
             if message.contains("not provisioned") =>

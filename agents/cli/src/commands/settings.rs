@@ -4,7 +4,7 @@ use anyhow::{Context, anyhow};
 use std::io::IsTerminal;
 use std::path::Path;
 
-use tensorpool::client::ClientConfig;
+use tensorpool::client::{ClientConfig, OwnRegions};
 use tensorpool::codecs::types::StreamId;
 use tensorpool::driver::DriverConfig;
 use tensorpool::protocol::common::PublishMode;
@@ -143,6 +143,35 @@ fn pools_of(profile: &ProfileSettings) -> Vec<(u16, u32)> {
     pools
         .map(|pool| (pool.pool_id, pool.stride_bytes))
         .collect()
+}
+
+/// Slots and pools of a configured stream.
+///
+/// # Errors
+/// When its profile is missing.
+pub(super) fn layout(
+    settings: &DriverSettings,
+    stream_id: u32,
+) -> anyhow::Result<Option<(u32, Vec<(u16, u32)>)>> {
+    let mut streams = settings.streams.values();
+    let Some(stream) = streams.find(|stream| stream.stream_id == stream_id) else {
+        return Ok(None);
+    };
+    let profile = profile(settings, &stream.profile)?;
+    Ok(Some((profile.header_nslots, pools_of(profile))))
+}
+
+/// Where and how a producer without a driver makes its memory.
+pub(super) fn apply(settings: &DriverSettings, regions: &mut OwnRegions) {
+    let (shm, policies) = (&settings.shm, &settings.policies);
+    regions.base_dir.clone_from(&shm.base_dir);
+    regions.namespace.clone_from(&shm.namespace);
+    regions.permissions_mode = shm.permissions_mode;
+    regions.require_hugepages = shm.require_hugepages;
+    regions.prefault = policies.prefault_shm;
+    regions.mlock = policies.mlock_shm;
+    regions.cleanup_on_exit = policies.cleanup_shm_on_exit;
+    regions.allow_any_stride = policies.allow_non_power_of_two_strides;
 }
 
 /// Keys that are set and that this driver does not act upon, with what it does instead.

@@ -195,6 +195,41 @@ pub enum AttachError {
     /// The lease was lost; a new one is being asked for.
     #[error(transparent)]
     Lost(LossReason),
+    /// Without a driver: no producer was heard of.
+    #[error(
+        "no producer announced stream {stream_id} within {} ms; is one running without a driver on this \
+         Aeron directory? Streams of a driver are opened with it", waited_ns / MS
+    )]
+    NoProducer {
+        /// The stream.
+        stream_id: StreamId,
+        /// How long was waited.
+        waited_ns: u64,
+    },
+    /// Without a driver: the stream's memory cannot be made.
+    #[error("stream {stream_id} cannot be provided for: {reason}")]
+    NotProvided {
+        /// The stream.
+        stream_id: StreamId,
+        /// Why not, and what to do about it.
+        reason: String,
+    },
+    /// Without a driver: somebody else announces the stream.
+    #[error(
+        "stream {stream_id} is announced by another producer{} in epoch {epoch}; stop it, or use another \
+         stream", holder_text(*holder, None)
+    )]
+    AnnouncedElsewhere {
+        /// The stream.
+        stream_id: StreamId,
+        /// Who announces it, if it says so.
+        holder: Option<ClientId>,
+        /// As what.
+        epoch: Epoch,
+    },
+    /// Without a driver: nobody is there to choose a stream.
+    #[error("without a driver a stream needs an id: 0 would ask a driver for any")]
+    NoStreamId,
 }
 
 impl AttachError {
@@ -207,7 +242,11 @@ impl AttachError {
             | Self::ClientIdTaken { .. }
             | Self::NoNodeId { .. }
             | Self::InvalidResponse(_)
-            | Self::Lost(_) => false,
+            | Self::Lost(_)
+            | Self::NoProducer { .. }
+            | Self::NotProvided { .. }
+            | Self::AnnouncedElsewhere { .. }
+            | Self::NoStreamId => false,
         }
     }
 }
@@ -255,6 +294,8 @@ pub enum ResponseError {
 pub enum AttachEvent {
     /// A lease is held: map its regions. After a [`AttachEvent::Lost`] this is the way back.
     Attached(Box<Grant>),
+    /// Nobody grants leases: announces are followed as they come.
+    Watching,
     /// The lease is gone: frames are invalid, publishing stops, a new lease is being asked for.
     Lost(LossReason),
     /// An attempt failed; the next one follows.

@@ -58,7 +58,8 @@ pub enum Adoption {
         /// The epoch before.
         old: Epoch,
     },
-    /// An older epoch, because the newer one was dead: as after a first mapping.
+    /// An older epoch, because the newer one was dead, or the same one that another process began
+    /// anew: as after a first mapping.
     OlderEpoch {
         /// The epoch before.
         old: Epoch,

@@ -8,6 +8,7 @@ mod consumer_config;
 mod consumer_streams;
 mod consumer_streams_types;
 mod consumers;
+mod driverless;
 mod mapping;
 mod mapping_types;
 mod messages;
@@ -32,6 +33,10 @@ pub use consumer_streams_types::{
     ConsumerStreamsStats, OwnStreamAction, OwnStreamId, OwnStreamKind, Pace, PaceGate,
 };
 pub use consumers::{CONSUMER_STALE_NS, ConsumerTracker, MAX_CONSUMERS};
+pub use driverless::{
+    ANNOUNCE_GAP_NS, AnnouncePath, Farewell, ProvideError, ProvideTicket, Provider, ProviderAction,
+    Watcher,
+};
 pub use mapping::MappingCore;
 pub use mapping_types::{
     Adoption, MapTicket, MappingAction, MappingConfig, MappingStats, SourceEnd,

@@ -11,7 +11,6 @@ mod attach;
 mod config;
 mod detach;
 mod dynamic;
-mod epochs;
 mod invariants;
 mod keepalive;
 mod leases;

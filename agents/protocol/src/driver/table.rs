@@ -6,12 +6,11 @@ use tensorpool_codecs::types::{Epoch, NanoTime, StreamId};
 use super::actions::{Announcement, Backing, Destination, LeaseAction, ProvisionOrder};
 use super::announces::AnnounceQueue;
 use super::config::{LeaseConfig, LeaseConfigError};
-use super::epochs::EpochSource;
 use super::leases::Leases;
 use super::node_ids::NodeIds;
 use super::stats::LeaseStats;
 use super::streams::{Provisioning, Stream};
-use crate::common::{Outbox, ShutdownReason};
+use crate::common::{EpochSource, Outbox, ShutdownReason};
 
 /// Time from one announce to the one that follows an attach: peers that take the first announce for
 /// their join time want a second, at least 50 ms later.

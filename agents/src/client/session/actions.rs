@@ -8,10 +8,11 @@ use tensorpool_protocol::client::{
     Adoption, AttachError, AttachEvent, Grant, LossReason, MappingAction, SourceEnd,
 };
 use tensorpool_protocol::common::StreamGeometry;
+use tensorpool_shm::driver::is_process_alive;
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::{Link, LinkState, WaitReason};
 
-use super::{Context, Session, Side};
+use super::{Context, Session, Side, Tenure};
 use crate::client::error::OpenError;
 use crate::client::event::Event;
 use crate::client::shared::{Adopted, Notice};
@@ -23,7 +24,10 @@ impl Session {
     /// Carries out everything the cores decided since.
     pub(super) fn settle(&mut self, ctx: &mut Context<'_>) {
         loop {
-            if let Some(event) = self.attach.poll_event() {
+            if let Tenure::Own(own) = &mut self.tenure {
+                own.settle(ctx, self.id);
+            }
+            if let Some(event) = self.tenure.poll_event() {
                 self.on_attach_event(ctx, event);
             } else {
                 self.settle_mapping(ctx);
@@ -41,6 +45,7 @@ impl Session {
     pub(super) fn on_attach_event(&mut self, ctx: &mut Context<'_>, event: AttachEvent) {
         match event {
             AttachEvent::Attached(grant) => self.on_granted(ctx, &grant),
+            AttachEvent::Watching => self.on_watching(ctx),
             AttachEvent::Lost(reason) => {
                 self.lost = Some((reason, ctx.now));
                 if let Side::Consumer(side) = &mut self.side {
@@ -101,6 +106,23 @@ impl Session {
         }
     }
 
+    /// Announces are followed from now on; a hello has producers announce at once.
+    fn on_watching(&mut self, ctx: &mut Context<'_>) {
+        let (Some(stream_id), Side::Consumer(side)) = (self.tenure.stream_id(), &mut self.side)
+        else {
+            return;
+        };
+        let client_id = self.tenure.client_id();
+        self.grant = Some((client_id, None));
+        side.on_granted(stream_id, client_id);
+        side.say_hello(ctx.now);
+        self.mapping.on_shm_allowed(ctx.now, side.may_use_shm());
+        self.mapping.on_watching(ctx.now, stream_id);
+        if !self.mapping.is_shm_allowed() {
+            self.fall_back(ctx);
+        }
+    }
+
     pub(super) fn on_mapping_action(&mut self, ctx: &mut Context<'_>, action: MappingAction) {
         match action {
             MappingAction::Map { ticket, regions } => {
@@ -149,6 +171,12 @@ impl Session {
         adoption: Adoption,
     ) {
         self.map_failures = 0;
+        self.creator_seen = self.tenure.is_driverless() && is_process_alive(mapping.pid());
+        if let (Side::Consumer(side), Adoption::OlderEpoch { old }) = (&mut self.side, adoption)
+            && old == mapping.epoch()
+        {
+            side.begin_anew();
+        }
         // [TP-CLI-0800]
         if let Some(old) = self.current.replace(Arc::clone(&mapping)) {
             let drains = matches!(&self.side, Side::Consumer(side) if side.drains(old.epoch()));
@@ -162,7 +190,7 @@ impl Session {
             Side::Producer(side) => side.on_mapped(ctx.now),
             Side::Consumer(side) => side.on_mapped(ctx.now, mapping.slot_count()),
         }
-        let (client_id, node_id) = self.grant.unwrap_or((self.attach.client_id(), None));
+        let (client_id, node_id) = self.grant.unwrap_or((self.tenure.client_id(), None));
         let (stream_id, epoch) = (mapping.stream(), mapping.epoch());
         self.mailbox.post(Notice::Adopt(Adopted {
             mapping: self.handovers.begin(mapping),
@@ -249,11 +277,12 @@ impl Session {
             }
             return;
         }
-        let error = self
-            .map_error
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let error = self.map_error.as_ref().map(ToString::to_string);
+        let Some(error) = error else {
+            // There is nothing wrong with the files: nobody keeps them alive.
+            self.tell(Event::SourceStale { epoch });
+            return;
+        };
         // [TP-CLI-0635]
         self.tell(Event::MapFailed {
             epoch,

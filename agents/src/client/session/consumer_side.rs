@@ -170,6 +170,17 @@ impl ConsumerSide {
         self.shared.overdue.begin(Epoch::new(0), 0);
     }
 
+    /// Another process begins the epoch that was mapped anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.forget_positions();
+        self.positions = [(Epoch::new(0), Seq::new(0)); POSITIONS];
+    }
+
+    /// Is there before anything is mapped. [TP-CLI-3235]
+    pub(super) fn say_hello(&mut self, now: NanoTime) {
+        self.hello.start(now);
+    }
+
     /// What the handle is to obey from now on, one thing after the other: the next is made when the
     /// last was taken up, so that an application that does not poll holds up no subscriptions.
     pub(super) fn configure(&mut self, link: &mut Link) -> Option<Configure> {

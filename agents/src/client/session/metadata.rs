@@ -49,7 +49,7 @@ impl Session {
             return None;
         };
         side.wants_metadata()
-            .then(|| self.attach.stream_id())
+            .then(|| self.tenure.stream_id())
             .flatten()
     }
 

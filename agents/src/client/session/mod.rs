@@ -7,9 +7,10 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, NodeId, StreamId};
 use tensorpool_protocol::client::{
-    AttachClient, Cadence, LossReason, MapTicket, MappingConfig, MappingCore, SourceEnd,
+    Announce, Cadence, LossReason, MapTicket, MappingConfig, MappingCore, SourceEnd,
 };
 use tensorpool_protocol::common::{Role, StreamGeometry};
+use tensorpool_shm::driver::is_process_alive;
 use tensorpool_shm::mapping::{MapError, Mapping};
 use tensorpool_transport::{CounterPublisher, Link, LostReason, ResourceId};
 
@@ -21,17 +22,19 @@ use super::metadata::MetadataOut;
 use super::proxy::Proxy;
 use super::shared::{Handovers, Mailbox, Notice};
 use super::stats::SessionCounters;
-use super::worker::{MapResult, MapWorker, SessionId};
+use super::worker::{Done, MapResult, MapWorker, SessionId};
 
 mod actions;
 mod consumer_side;
 mod metadata;
 mod own_lane;
 mod producer_side;
+mod tenure;
 
 pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
 pub(super) use own_lane::OwnLane;
 pub(super) use producer_side::{CloseProducer, ProducerParts, ProducerSide};
+pub(super) use tenure::Tenure;
 
 /// What a session acts with.
 pub(super) struct Context<'a> {
@@ -60,7 +63,7 @@ pub(super) enum Side {
 pub(super) struct SessionConfig {
     pub(super) id: SessionId,
     pub(super) role: Role,
-    pub(super) attach: AttachClient,
+    pub(super) tenure: Tenure,
     pub(super) announce_period_ns: u64,
     /// Decides the jitter of retries.
     pub(super) seed: u64,
@@ -76,7 +79,7 @@ pub(super) struct SessionConfig {
 pub(super) struct Session {
     id: SessionId,
     role: Role,
-    attach: AttachClient,
+    tenure: Tenure,
     mapping: MappingCore,
     mailbox: Mailbox,
     handovers: Handovers,
@@ -95,6 +98,9 @@ pub(super) struct Session {
     ended: Vec<(Epoch, SourceEnd)>,
     /// Refresh of, or look at, the superblocks.
     checkup: Cadence,
+    /// Consumers: whether the process that created what is mapped could be seen then. Of others
+    /// nothing follows from not seeing them.
+    creator_seen: bool,
     map_error: Option<MapError>,
     map_failures: u32,
     opening: Option<Weak<()>>,
@@ -112,12 +118,12 @@ impl Session {
             announce_period_ns: config.announce_period_ns,
             ..MappingConfig::new(role, config.seed)
         };
-        let mut attach = config.attach;
-        attach.open(now);
+        let mut tenure = config.tenure;
+        tenure.open(now);
         Self {
             id: config.id,
             role,
-            attach,
+            tenure,
             mapping: MappingCore::new(mapping),
             mailbox,
             handovers: Handovers::default(),
@@ -130,6 +136,7 @@ impl Session {
             lost: None,
             ended: Vec::new(),
             checkup: Cadence::new(config.announce_period_ns),
+            creator_seen: false,
             map_error: None,
             map_failures: 0,
             opening: Some(config.waiting),
@@ -155,7 +162,8 @@ impl Session {
     }
 
     pub(super) fn on_link_up(&mut self, now: NanoTime, again: bool) {
-        self.attach.on_link_up(now);
+        self.tenure.on_link_up(now);
+        self.mapping.on_hearing(now, true);
         if again {
             match &mut self.side {
                 Side::Producer(side) => side.on_link_up(now),
@@ -166,7 +174,8 @@ impl Session {
     }
 
     pub(super) fn on_link_lost(&mut self, now: NanoTime, reason: &LostReason) {
-        self.attach.on_link_lost(now);
+        self.tenure.on_link_lost(now);
+        self.mapping.on_hearing(now, false);
         if let Some(metadata) = &mut self.metadata {
             metadata.on_link_lost(now);
         }
@@ -186,20 +195,33 @@ impl Session {
     pub(super) fn on_message(&mut self, ctx: &mut Context<'_>, message: &Inbound) {
         let now = ctx.now;
         match message {
-            Inbound::AttachResponse(response) => self.attach.on_attach_response(now, response),
-            Inbound::DetachResponse(response) => self.attach.on_detach_response(now, response),
+            Inbound::AttachResponse(response) => {
+                if let Tenure::Lease(attach) = &mut self.tenure {
+                    attach.on_attach_response(now, response);
+                }
+            }
+            Inbound::DetachResponse(response) => {
+                if let Tenure::Lease(attach) = &mut self.tenure {
+                    attach.on_detach_response(now, response);
+                }
+            }
             // [TP-CLI-0370]
             Inbound::LeaseRevoked(revoked) => {
-                self.attach.on_lease_revoked(now, revoked);
+                self.tenure.on_lease_revoked(now, revoked);
                 self.settle(ctx);
                 self.mapping.on_lease_revoked(now, revoked);
                 if let Side::Producer(side) = &mut self.side {
                     side.on_lease_revoked(now, revoked);
                 }
             }
-            Inbound::DriverShutdown(notice) => self.attach.on_driver_shutdown(now, *notice),
+            Inbound::DriverShutdown(notice) => {
+                if let Tenure::Lease(attach) = &mut self.tenure {
+                    attach.on_driver_shutdown(now, *notice);
+                }
+            }
             Inbound::Announce(announce) => {
-                self.attach.on_announce(now, announce);
+                self.look_after_creator(ctx, announce);
+                self.tenure.on_announce(now, announce);
                 self.settle(ctx);
                 self.mapping.on_announce(now, ctx.realtime, announce);
             }
@@ -215,14 +237,18 @@ impl Session {
             }
             Inbound::Hello(_) | Inbound::ConsumerReport { .. } | Inbound::ProducerReport { .. } => {
                 if self.is_of_namesake(message) && !ctx.is_own {
-                    self.attach.on_foreign_report(now);
+                    self.tenure.on_foreign_report(now);
                     self.settle(ctx);
                 }
                 let mapped = self.current.as_ref().map(|mapping| mapping.epoch());
                 match &mut self.side {
-                    Side::Producer(side) => side.on_report(now, message),
+                    Side::Producer(side) => {
+                        if side.on_report(now, message) {
+                            self.tenure.on_newcomer(now);
+                        }
+                    }
                     Side::Consumer(side) => {
-                        side.on_report(message, self.attach.stream_id(), mapped);
+                        side.on_report(message, self.tenure.stream_id(), mapped);
                     }
                 }
                 return;
@@ -242,17 +268,44 @@ impl Session {
             return false;
         };
         self.role == Role::Consumer
-            && consumer_id == self.attach.client_id()
-            && Some(stream_id) == self.attach.stream_id()
+            && consumer_id == self.tenure.client_id()
+            && Some(stream_id) == self.tenure.stream_id()
     }
 
-    pub(super) fn on_map_result(&mut self, ctx: &mut Context<'_>, result: MapResult) {
+    /// The worker did what it was asked for.
+    pub(super) fn on_done(&mut self, ctx: &mut Context<'_>, done: Done) {
+        match (done, &mut self.tenure) {
+            (Done::Mapped(result), _) => self.on_map_result(ctx, result),
+            (
+                Done::Provided {
+                    ticket, outcome, ..
+                },
+                Tenure::Own(own),
+            ) => own.on_provided(ctx.now, ticket, outcome),
+            (Done::Removed(_), Tenure::Own(own)) => own.on_removed(ctx.now),
+            (Done::Swept(_, leftovers), Tenure::Own(own)) => own.on_swept(ctx.now, leftovers),
+            // Only producers without a driver ask for any of these.
+            (Done::Provided { .. } | Done::Removed(_) | Done::Swept(..), _) => {}
+        }
+        self.settle(ctx);
+    }
+
+    fn on_map_result(&mut self, ctx: &mut Context<'_>, result: MapResult) {
         let ticket = result.ticket;
+        if !matches!(&result.outcome, Ok(mapping) if self.accepts(ctx, mapping)) {
+            self.wanted.take_if(|(of, _)| *of == ticket);
+        }
         match result.outcome {
+            Ok(mapping) if !self.accepts(ctx, &mapping) => {
+                self.map_error = None;
+                ctx.retired.push(mapping);
+                self.mapping.on_map_failed(ctx.now, ticket);
+            }
             Ok(mapping) => {
+                let pid = mapping.pid();
                 self.arrived = Some((ticket, mapping));
                 self.map_error = None;
-                self.mapping.on_mapped(ctx.now, ticket);
+                self.mapping.on_mapped_of(ctx.now, ticket, pid);
             }
             Err(error) => {
                 self.map_error = Some(error);
@@ -263,20 +316,23 @@ impl Session {
         self.settle(ctx);
     }
 
+    fn accepts(&self, ctx: &Context<'_>, mapping: &Mapping) -> bool {
+        self.mapping.accepts_activity(ctx.now, mapping.activity())
+    }
+
     /// One duty cycle: timers, checks, and whatever is due to be sent. Gives the work done.
     pub(super) fn do_work(&mut self, ctx: &mut Context<'_>) -> usize {
         self.mailbox.flush();
-        self.attach.on_timeout(ctx.now);
+        self.tenure.on_mapping(self.wanted.is_some());
+        self.tenure.on_timeout(ctx.now);
         self.settle(ctx);
         self.mapping.on_timeout(ctx.now);
         self.settle(ctx);
         let mut work = self.check_up(ctx);
-        if ctx.can_ask {
-            work += self.send_request(ctx);
-        }
+        work += self.tenure.speak(ctx);
         let facts = Facts {
-            stream_id: self.attach.stream_id(),
-            client_id: self.attach.client_id(),
+            stream_id: self.tenure.stream_id(),
+            client_id: self.tenure.client_id(),
             mapped: self
                 .current
                 .as_ref()
@@ -301,7 +357,7 @@ impl Session {
         }
         work += self.progress_opening(ctx);
         self.progress_closing(ctx);
-        let (mapping, attach) = (self.mapping.stats(), self.attach.stats());
+        let (mapping, attach) = (self.mapping.stats(), self.tenure.stats());
         self.side.counters().mirror(&mapping, &attach);
         work
     }
@@ -365,18 +421,6 @@ impl Session {
         }
     }
 
-    fn send_request(&mut self, ctx: &mut Context<'_>) -> usize {
-        let Some(request) = self.attach.peek_request() else {
-            return 0;
-        };
-        // [TP-CLI-0320]
-        if !ctx.proxy.send_request(ctx.now, &request).is_sent() {
-            return 0;
-        }
-        self.attach.on_request_sent(ctx.now);
-        1
-    }
-
     /// Once per announce period: a producer shows that it lives, a consumer looks whether its
     /// mapping still is what it was.
     fn check_up(&mut self, ctx: &mut Context<'_>) -> usize {
@@ -390,9 +434,13 @@ impl Session {
         };
         let epoch = mapping.epoch();
         let sound = match self.role {
-            // [TP-CLI-1480]
-            Role::Producer => mapping.refresh_activity(ctx.now),
+            // [TP-CLI-1480] [TP-CLI-3232]
+            Role::Producer => mapping.refresh_activity(ctx.now) && self.tenure.is_memory_whole(),
             Role::Consumer => {
+                let is_creator_gone = self.creator_seen && !is_process_alive(mapping.pid());
+                if is_creator_gone {
+                    self.mapping.on_creator_gone(ctx.now, epoch);
+                }
                 // [TP-CLI-0820]
                 let (activity, pid) = (mapping.activity(), mapping.current_pid());
                 let sound = mapping.revalidate().is_ok() || pid != mapping.pid();
@@ -404,12 +452,25 @@ impl Session {
             _ if sound => {}
             // Sequence numbers cannot start over within an epoch.
             // [TP-CLI-0420]
-            Role::Producer => self.attach.on_memory_damaged(ctx.now),
+            Role::Producer => self.tenure.on_memory_damaged(ctx.now),
             // [TP-CLI-0830]
             Role::Consumer => self.mapping.on_unusable(ctx.now, epoch),
         }
         self.settle(ctx);
         1
+    }
+
+    /// A new epoch is announced: whoever made the one in use may be gone, which is told first.
+    fn look_after_creator(&mut self, ctx: &mut Context<'_>, announce: &Announce) {
+        let Some(mapping) = &self.current else {
+            return;
+        };
+        let is_news = self.tenure.stream_id() == Some(announce.stream_id)
+            && mapping.epoch() != announce.epoch;
+        if is_news && self.creator_seen && !is_process_alive(mapping.pid()) {
+            self.mapping.on_creator_gone(ctx.now, mapping.epoch());
+            self.settle(ctx);
+        }
     }
 
     /// Hands the handle over once it can be used: mapped, and its descriptor stream registered.
@@ -430,6 +491,7 @@ impl Session {
             Side::Producer(side) => side.hand_over(),
             Side::Consumer(side) => side.hand_over(ctx.now),
         };
+        self.tenure.on_served();
         if opened {
             self.opening = None;
         } else if ctx.now >= self.open_until {
@@ -444,11 +506,11 @@ impl Session {
             .as_mut()
             .is_none_or(|metadata| metadata.is_settled(ctx.now));
         let give_back = match &mut self.side {
-            Side::Producer(side) => side.wants_detach(ctx, self.attach.is_attached(), told),
+            Side::Producer(side) => side.wants_detach(ctx, self.tenure.is_held(), told),
             Side::Consumer(side) => side.is_closing,
         };
-        if give_back && !self.attach.is_closed() {
-            self.attach.close(ctx.now);
+        if give_back && !self.tenure.is_closed() {
+            self.tenure.close(ctx.now);
             self.settle(ctx);
         }
         // [TP-CLI-1960]

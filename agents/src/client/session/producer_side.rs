@@ -147,7 +147,9 @@ impl ProducerSide {
         self.reports.stop();
     }
 
-    pub(super) fn on_report(&mut self, now: NanoTime, message: &Inbound) {
+    /// Gives whether it is from somebody who was not heard before.
+    pub(super) fn on_report(&mut self, now: NanoTime, message: &Inbound) -> bool {
+        let before = self.tracker.listening();
         match *message {
             Inbound::Hello(ref hello) => {
                 // Who does not map is not waited for.
@@ -178,6 +180,7 @@ impl ProducerSide {
             }
             _ => {}
         }
+        self.tracker.listening() > before
     }
 
     fn tell_position(&mut self) {

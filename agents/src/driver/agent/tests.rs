@@ -69,12 +69,12 @@ impl World {
         let media = EmbeddedMediaDriver::start(media).unwrap();
         let client = Client::new(&config);
         let setup = DriverSetup::prepare(config).unwrap();
-        let mut maker = Maker::new(&setup);
+        let mut jobs = RegionJobs::new(&setup);
         let worker = move |job| {
             if matches!(&job, Job::Create(order) if order.stream_id.get() == SLOW) {
                 slow();
             }
-            maker.carry_out(job)
+            jobs.carry_out(job)
         };
         let mut world = Self {
             agent: DriverAgent::with_worker(setup, worker).unwrap(),

@@ -2,6 +2,7 @@
 
 mod describe;
 mod feed;
+mod own_memory;
 mod publisher;
 mod source;
 mod stall;
@@ -53,6 +54,7 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     let settings = settings::load(&args.aeron)?;
     let config = settings::client_config(&settings, &args.stream, "publish")?;
     let blobs = describe::blobs(args, config.max_blob_len)?;
+    let own = own_memory::regions(args, &settings, source.layout().frame_len())?;
     let client = session::beside_core(args.stream.core, || Ok(Client::connect(config)?))?;
     let stream_id = StreamId::new(args.stream.stream);
     let mut builder = client
@@ -64,10 +66,14 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     if args.progress.is_some() {
         builder = builder.progress(ProgressFloors::default());
     }
+    let is_driverless = own.is_some();
+    if let Some(regions) = own {
+        builder = builder.without_driver(regions);
+    }
     let Some(mut producer) = session::open(builder.open(), &stop, &args.stream)? else {
         return Ok(ExitCode::SUCCESS);
     };
-    tell_attached(&report, &producer, source.layout());
+    tell_attached(&report, &producer, source.layout(), is_driverless);
     if let Some(metadata) = metadata {
         let version = producer
             .set_metadata(metadata)
@@ -95,15 +101,25 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-fn tell_attached(report: &Reporter, producer: &Producer, layout: &FrameLayout) {
+fn tell_attached(
+    report: &Reporter,
+    producer: &Producer,
+    layout: &FrameLayout,
+    is_driverless: bool,
+) {
     let epoch = producer.epoch().map(tensorpool::codecs::types::Epoch::get);
     let client = producer.client_id().map(ClientId::get);
     report.event(
         "attached",
         &format!(
-            "publishing {layout} ({} bytes) to stream {}: client {}, {} slots",
+            "publishing {layout} ({} bytes) to stream {}{}: client {}, {} slots",
             layout.frame_len(),
             producer.stream_id(),
+            if is_driverless {
+                " without a driver"
+            } else {
+                ""
+            },
             client.unwrap_or_default(),
             producer.slot_count().unwrap_or_default(),
         ),
@@ -111,6 +127,7 @@ fn tell_attached(report: &Reporter, producer: &Producer, layout: &FrameLayout) {
             "stream": producer.stream_id().get(),
             "client": client,
             "epoch": epoch,
+            "driver": !is_driverless,
             "slots": producer.slot_count(),
             "frame_bytes": layout.frame_len(),
             "pid": std::process::id(),

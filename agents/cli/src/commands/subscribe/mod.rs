@@ -43,6 +43,12 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
         .publish_mode(settings::publish_mode(&args.stream))
         .max_rate_hz(args.max_rate.unwrap_or(0))
         .availability(args.availability.into());
+    if args.no_driver {
+        if args.stream.stream == 0 {
+            bail!("--no-driver: --stream 0 would ask a driver for any id; give one");
+        }
+        builder = builder.without_driver();
+    }
     if args.own_stream {
         let own = OwnStreams::descriptors();
         builder = builder.own_streams(if args.progress {

@@ -79,8 +79,13 @@ impl<'a> Subscriber<'a> {
         report.event(
             "attached",
             &format!(
-                "subscribed to stream {}: client {}, {} slots",
+                "subscribed to stream {}{}: client {}, {} slots",
                 consumer.stream_id(),
+                if self.args.no_driver {
+                    " without a driver"
+                } else {
+                    ""
+                },
                 client.unwrap_or_default(),
                 consumer.slot_count().unwrap_or_default(),
             ),
@@ -88,6 +93,7 @@ impl<'a> Subscriber<'a> {
                 "stream": consumer.stream_id().get(),
                 "client": client,
                 "epoch": consumer.epoch().map(Epoch::get),
+                "driver": !self.args.no_driver,
                 "slots": consumer.slot_count(),
                 "availability": self.args.availability.name(),
                 "pid": std::process::id(),

@@ -15,6 +15,7 @@ use crate::client::messages::{Announce, ClockDomain, LeaseRevoked};
 use crate::client::regions::RegionSet;
 use crate::common::{LeaseRevokeReason, Outbox, Role};
 
+mod direct;
 mod rules;
 
 const ACTION_CAPACITY: usize = 16;
@@ -62,6 +63,8 @@ enum State {
 struct Ended {
     epoch: Epoch,
     producer_id: ClientId,
+    /// Without a driver: it went silent then, and may be heard again.
+    lost_at: Option<NanoTime>,
 }
 
 /// The mapping core of one attached stream.
@@ -91,6 +94,8 @@ pub struct MappingCore {
     ended: Option<Ended>,
     last_announce: Option<(Epoch, NanoTime)>,
     lower: Option<(Epoch, u32)>,
+    /// Without a driver: what is known of the source itself.
+    direct: Option<direct::Source>,
     stats: MappingStats,
 }
 
@@ -118,6 +123,7 @@ impl MappingCore {
             ended: None,
             last_announce: None,
             lower: None,
+            direct: None,
             stats: MappingStats::default(),
             config,
         }
@@ -192,7 +198,8 @@ impl MappingCore {
             self.stats.announces_stale += 1;
             return;
         }
-        // [TP-CLI-0680]
+        self.note_sign_of_life(announce);
+        // [TP-CLI-0680] [TP-CLI-3242]
         let key = (announce.epoch, announce.timestamp);
         if self.last_announce == Some(key) {
             return;
@@ -261,6 +268,7 @@ impl MappingCore {
         self.ended = Some(Ended {
             epoch,
             producer_id: client_id,
+            lost_at: None,
         });
         self.emit(MappingAction::SourceEnded {
             epoch,
@@ -275,8 +283,15 @@ impl MappingCore {
 
     /// The worker made the mapping of `ticket`.
     pub fn on_mapped(&mut self, now: NanoTime, ticket: MapTicket) {
+        self.on_mapped_of(now, ticket, 0);
+    }
+
+    /// As [`MappingCore::on_mapped`], of regions that this process created, by their superblock; 0
+    /// if that is unknown. Without a driver another one than before has begun the epoch anew.
+    pub fn on_mapped_of(&mut self, now: NanoTime, ticket: MapTicket, pid: u64) {
         self.advance(now);
         self.on_answered(ticket);
+        self.note_creator(ticket, pid);
         let (old, target) = match std::mem::replace(&mut self.state, State::Unmapped) {
             State::Mapping(target) if target.ticket == Some(ticket) => (None, target),
             State::Remapping(old, target) if target.ticket == Some(ticket) => (Some(old), target),
@@ -347,14 +362,17 @@ impl MappingCore {
         if pid != 0 {
             mapped.pid = Some(pid);
         }
-        // [TP-CLI-0850]
-        if newly_stale {
-            self.emit(MappingAction::SourceStale { epoch });
-        }
-        // [TP-CLI-0840]
         if changed {
             self.stats.pid_changes += 1;
-            self.remap_in_place();
+        }
+        match (newly_stale || changed) && self.direct.is_some() {
+            // [TP-CLI-3256]
+            true => self.lose_source(),
+            // [TP-CLI-0840]
+            false if changed => self.remap_in_place(),
+            // [TP-CLI-0850]
+            false if newly_stale => self.emit(MappingAction::SourceStale { epoch }),
+            false => {}
         }
     }
 
@@ -381,15 +399,17 @@ impl MappingCore {
         if due {
             self.request_target();
         }
+        self.watch_silence();
     }
 
     /// When [`MappingCore::on_timeout`] has something to do next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<NanoTime> {
-        match &self.state {
+        let retry_at = match &self.state {
             State::Mapping(target) | State::Remapping(_, target) => target.retry_at,
             State::Unmapped | State::Mapped(_) => None,
-        }
+        };
+        [retry_at, self.silence_ends()].into_iter().flatten().min()
     }
 
     /// The oldest action that was not taken yet.

@@ -207,6 +207,7 @@ impl MappingCore {
         let adoption = match self.last_adopted {
             None => Adoption::First,
             Some(last) => match epoch.cmp(&last) {
+                Ordering::Equal if self.is_recreated() => Adoption::OlderEpoch { old: last },
                 Ordering::Equal => Adoption::SameEpoch,
                 Ordering::Greater => Adoption::NewEpoch { old: last },
                 Ordering::Less => Adoption::OlderEpoch { old: last },
@@ -219,6 +220,7 @@ impl MappingCore {
                 .is_some_and(|ended| ended.epoch == old.regions.epoch);
             let replaced = old.regions.epoch != epoch && !told;
             self.replaced = replaced.then_some((old.regions.epoch, old.producer_id));
+            self.tell_replaced();
         }
         self.stats.adoptions += 1;
         if !matches!(adoption, Adoption::First | Adoption::SameEpoch) {

@@ -123,6 +123,27 @@ fn after_a_loss_it_reattaches_with_growing_pauses_and_at_once_when_the_driver_is
     ));
 }
 
+/// Proves [TP-CLI-0310].
+#[test]
+fn a_client_that_stands_still_right_after_its_grant_keeps_its_lease_for_nearly_three_seconds() {
+    let mut client = attached(Role::Consumer);
+    let sent = run(&mut client, 10, 10);
+    assert!(matches!(sent[..], [(10, ControlRequest::Keepalive(_))]));
+    // The driver counts from that keepalive, and so does the client.
+    client.on_timeout(at(2_910));
+    assert!(client.is_attached());
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Keepalive(_))
+    ));
+    client.on_announce(at(2_910), &announce(2_910, 500));
+    client.on_request_sent(at(2_910));
+    client.on_timeout(at(5_909));
+    assert!(client.is_attached(), "{:?}", events(&mut client));
+    client.on_timeout(at(5_910));
+    assert!(!client.is_attached());
+}
+
 /// Proves [TP-CLI-0370], [TP-CLI-0380].
 #[test]
 fn own_revokes_are_consumed_once_and_others_ignored() {

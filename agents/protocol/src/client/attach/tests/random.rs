@@ -91,6 +91,7 @@ proptest! {
                         prop_assert!(holds_lease);
                         holds_lease = false;
                     }
+                    AttachEvent::Watching => prop_assert!(false, "there is a driver"),
                     AttachEvent::Retrying { .. } => prop_assert!(!holds_lease),
                     AttachEvent::IdShared(_) => prop_assert!(holds_lease),
                     AttachEvent::Failed(_) | AttachEvent::Closed => {

@@ -8,6 +8,7 @@ use crate::client::RawRegions;
 use crate::client::regions::tests::raw_regions;
 use crate::common::EnumField;
 
+mod direct;
 mod floods;
 mod random;
 

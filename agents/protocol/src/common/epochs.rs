@@ -1,5 +1,5 @@
-//! Epoch numbers: strictly increasing, unique across streams, greater than anything an earlier
-//! driver used.
+//! Epoch numbers: strictly increasing, unique across streams, greater than anything that was used
+//! before, by whoever makes epochs: a driver, or a producer without one.
 
 use tensorpool_codecs::types::{Epoch, NanoTime};
 
@@ -12,26 +12,31 @@ const IMPLAUSIBLE: u64 = 1 << 63;
 /// Consumers tell streams that share a descriptor stream apart by epoch only, hence one source for
 /// all streams.
 #[derive(Debug)]
-pub(super) struct EpochSource {
+pub struct EpochSource {
     last: u64,
 }
 
 impl EpochSource {
+    /// Nothing was used before but what is on disk.
+    #[must_use]
     // [TP-DRV-0940] [TP-DRV-0970]
-    pub(super) fn new(highest_existing: Option<Epoch>) -> Self {
+    pub fn new(highest_existing: Option<Epoch>) -> Self {
         let existing = highest_existing.map_or(0, Epoch::get);
         Self {
             last: if existing < IMPLAUSIBLE { existing } else { 0 },
         }
     }
 
+    /// The next epoch.
     // [TP-DRV-0930] [TP-DRV-0950] [TP-DRV-0960]
-    pub(super) fn next(&mut self, now: NanoTime) -> Epoch {
+    pub fn next(&mut self, now: NanoTime) -> Epoch {
         self.last = now.get().max(self.last + 1);
         Epoch::new(self.last)
     }
 
-    pub(super) fn last(&self) -> Epoch {
+    /// The last one that was handed out, or the highest on disk.
+    #[must_use]
+    pub fn last(&self) -> Epoch {
         Epoch::new(self.last)
     }
 }

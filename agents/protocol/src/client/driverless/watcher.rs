@@ -1,0 +1,211 @@
+//! A consumer without a driver: nobody grants it anything, so it waits for the first producer, a
+//! while, and says good-bye when it goes.
+
+use tensorpool_codecs::types::{ClientId, LeaseId, NanoTime, StreamId};
+
+use super::types::Farewell;
+use crate::client::attach_types::{AttachConfig, AttachError, AttachEvent};
+use crate::client::backoff::SplitMix64;
+use crate::common::{Outbox, Role};
+
+const EVENT_CAPACITY: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Detached,
+    /// For a first mapping, until then.
+    Waiting(NanoTime),
+    Watching,
+    /// Says good-bye, until then at the latest.
+    Leaving(NanoTime),
+    Closed,
+}
+
+/// The consumer's stand-in for a lease. Not started until [`Watcher::open`].
+#[derive(Debug)]
+pub struct Watcher {
+    config: AttachConfig,
+    client_id: ClientId,
+    lease_id: LeaseId,
+    state: State,
+    events: Outbox<AttachEvent>,
+    now: NanoTime,
+    link_up: bool,
+    is_mapping: bool,
+}
+
+impl Watcher {
+    /// Nothing is watched yet. Of the configuration the lease times are of no use here.
+    #[must_use]
+    pub fn new(config: AttachConfig) -> Self {
+        let mut random = SplitMix64::new(config.seed);
+        let client_id = config
+            .client_id
+            .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()));
+        Self {
+            client_id,
+            lease_id: Farewell::lease_id(random.next_u64()),
+            state: State::Detached,
+            events: Outbox::with_capacity(EVENT_CAPACITY),
+            now: NanoTime::new(0),
+            link_up: false,
+            is_mapping: false,
+            config,
+        }
+    }
+
+    /// Watches; gives up for good when nothing was mapped within the attach timeout.
+    pub fn open(&mut self, now: NanoTime) {
+        self.advance(now);
+        if self.state != State::Detached {
+            return;
+        }
+        if self.config.stream_id.get() == 0 {
+            self.fail(AttachError::NoStreamId);
+            return;
+        }
+        self.state = State::Waiting(self.now.after_ns(self.config.attach_timeout_ns));
+        self.emit(AttachEvent::Watching);
+    }
+
+    /// Says good-bye, and waits until that is out a short while.
+    pub fn close(&mut self, now: NanoTime) {
+        self.advance(now);
+        match self.state {
+            State::Waiting(_) | State::Watching if self.link_up => {
+                self.state = State::Leaving(self.now.after_ns(self.config.detach_timeout_ns));
+            }
+            State::Detached | State::Waiting(_) | State::Watching => self.finish(),
+            State::Leaving(_) | State::Closed => {}
+        }
+    }
+
+    /// Aeron is usable (again).
+    pub fn on_link_up(&mut self, now: NanoTime) {
+        self.advance(now);
+        self.link_up = true;
+    }
+
+    /// Aeron is not usable.
+    pub fn on_link_lost(&mut self, now: NanoTime) {
+        self.advance(now);
+        self.link_up = false;
+    }
+
+    /// Whether a worker is at a mapping, which takes as long as it takes.
+    pub fn on_mapping(&mut self, is_mapping: bool) {
+        self.is_mapping = is_mapping;
+    }
+
+    /// Something is mapped, or payloads come from elsewhere: there is nothing to give up any more.
+    pub fn on_served(&mut self) {
+        if let State::Waiting(_) = self.state {
+            self.state = State::Watching;
+        }
+    }
+
+    /// Carries out what time alone decides. Idempotent; ignores time going backwards.
+    pub fn on_timeout(&mut self, now: NanoTime) {
+        self.advance(now);
+        match self.state {
+            State::Waiting(until) if self.now >= until && !self.is_mapping => {
+                let (stream_id, waited_ns) = (self.config.stream_id, self.config.attach_timeout_ns);
+                // [TP-CLI-3245]
+                self.fail(match self.link_up {
+                    true => AttachError::NoProducer {
+                        stream_id,
+                        waited_ns,
+                    },
+                    false => AttachError::NoAnswer {
+                        stream_id,
+                        waited_ns,
+                    },
+                });
+            }
+            State::Leaving(expires) if self.now >= expires => self.finish(),
+            _ => {}
+        }
+    }
+
+    /// When [`Watcher::on_timeout`] or the good-bye is due next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<NanoTime> {
+        match self.state {
+            State::Leaving(_) if self.link_up => Some(self.now),
+            State::Waiting(at) | State::Leaving(at) => Some(at),
+            State::Detached | State::Watching | State::Closed => None,
+        }
+    }
+
+    /// The good-bye that is to be said; until [`Watcher::on_farewell_sent`].
+    #[must_use]
+    pub fn peek_farewell(&self) -> Option<Farewell> {
+        let is_leaving = self.link_up && matches!(self.state, State::Leaving(_));
+        // [TP-CLI-3290]
+        is_leaving.then_some(Farewell {
+            lease_id: self.lease_id,
+            stream_id: self.config.stream_id,
+            client_id: self.client_id,
+            role: Role::Consumer,
+        })
+    }
+
+    /// It was said.
+    pub fn on_farewell_sent(&mut self, now: NanoTime) {
+        self.advance(now);
+        if let State::Leaving(_) = self.state {
+            self.finish();
+        }
+    }
+
+    /// The oldest event that was not taken yet.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<AttachEvent> {
+        self.events.pop()
+    }
+
+    /// The client id.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        self.client_id
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream_id(&self) -> StreamId {
+        self.config.stream_id
+    }
+
+    /// Whether announces are followed.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        matches!(self.state, State::Waiting(_) | State::Watching)
+    }
+
+    /// Whether nothing will ever happen again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    fn fail(&mut self, error: AttachError) {
+        self.state = State::Closed;
+        self.emit(AttachEvent::Failed(error));
+    }
+
+    fn finish(&mut self) {
+        self.state = State::Closed;
+        self.emit(AttachEvent::Closed);
+    }
+
+    fn advance(&mut self, now: NanoTime) {
+        self.now = self.now.max(now);
+    }
+
+    fn emit(&mut self, event: AttachEvent) {
+        assert!(
+            self.events.try_push(event).is_ok(),
+            "events must be drained after every input"
+        );
+    }
+}
