@@ -5,6 +5,7 @@ mod criterion;
 mod html;
 mod machine;
 mod markdown;
+mod peers;
 mod row;
 mod set;
 mod targets;
@@ -102,7 +103,13 @@ fn build() -> Result<PathBuf> {
 fn measure(options: &Options, tool: &Path, dir: &Path) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     let hgrm = dir.join("hgrm");
-    for arguments in set::measurements(options.extent) {
+    let mut set = set::measurements(options.extent);
+    match peers::build() {
+        Ok(arguments) => set.push(arguments),
+        // Needs a C compiler and the Aeron of a release; everything else does not.
+        Err(error) => eprintln!("warning: Aeron's own samples are left out: {error:#}"),
+    }
+    for arguments in set {
         let command = Cmd::new(tool)
             .args(arguments.split_whitespace())
             .args(["--json", "--cores", &options.cores, "--hgrm"])

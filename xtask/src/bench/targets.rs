@@ -171,7 +171,26 @@ fn descriptor_path(rows: &[Row]) -> Vec<Target> {
             1.10,
             " x",
         ),
+        agreement(rows),
     ]
+}
+
+/// Whether our raw Aeron is as fast as Aeron's own: what frames are held against is worth it.
+fn agreement(rows: &[Row]) -> Target {
+    let peer = rows.iter().find(|row| row.subject == "cping");
+    let ratio = peer
+        .and_then(|row| row.results.over_aeron)
+        .map(|ratio| ratio.p50);
+    let is_met = ratio.map(|ratio| (ratio - 1.0).abs() <= 0.05);
+    let expected = "0.95 to 1.05 x".to_owned();
+    Target::of(
+        1,
+        "Aeron's own cping over our raw Aeron",
+        ratio,
+        is_met,
+        expected,
+        " x",
+    )
 }
 
 fn ring_path(rows: &[Row]) -> Vec<Target> {

@@ -84,6 +84,20 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Aeron's own C samples, cping and cpong, in turns with our raw Aeron: they should agree.
+    Cping {
+        /// The program cping.
+        #[arg(long, value_name = "FILE")]
+        cping: PathBuf,
+        /// The program cpong.
+        #[arg(long, value_name = "FILE")]
+        cpong: PathBuf,
+        /// Bytes of a message.
+        #[arg(long, default_value = "48", value_parser = parse_aeron_len)]
+        message_len: usize,
+        #[command(flatten)]
+        common: Common,
+    },
     /// One of the two processes; started by the others.
     #[command(hide = true)]
     Role {

@@ -10,6 +10,7 @@ mod figures;
 mod measure;
 mod meeting;
 mod pair;
+mod peer;
 mod plan;
 mod role;
 mod row;
@@ -23,6 +24,7 @@ use clap::Parser;
 
 use crate::args::{Cli, Command, Common};
 use crate::plan::Plan;
+use crate::row::Row;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -44,6 +46,13 @@ fn main() -> ExitCode {
             pacing,
         } => run(&common, measure::throughput(&common, &frames, pacing)),
         Command::Cost { common, frames } => run(&common, measure::cost(&common, &frames)),
+        Command::Cping {
+            cping,
+            cpong,
+            message_len,
+            common,
+        } => peer::run(&common, &peer::Samples { cping, cpong }, message_len)
+            .and_then(|row| show(&common, &row)),
         Command::Memcpy { common, size } => run(&common, measure::memcpy(&common, &size)),
     };
     match done {
@@ -59,10 +68,15 @@ fn run(common: &Common, mut plan: Plan) -> Result<()> {
     let interrupt = pair::Interrupt::install()?;
     let outcomes = pair::run(&mut plan, &common.base_dir, &interrupt)?;
     for row in rows::of(&plan, &outcomes, common.hgrm.as_deref())? {
-        match common.json {
-            true => println!("{}", serde_json::to_string(&row)?),
-            false => println!("{}", row.text()),
-        }
+        show(common, &row)?;
+    }
+    Ok(())
+}
+
+fn show(common: &Common, row: &Row) -> Result<()> {
+    match common.json {
+        true => println!("{}", serde_json::to_string(row)?),
+        false => println!("{}", row.text()),
     }
     Ok(())
 }

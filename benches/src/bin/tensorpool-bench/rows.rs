@@ -47,7 +47,11 @@ impl Measured<'_> {
     /// The same exercise with another subject, to be compared round by round.
     fn is_anchor_for(&self, other: &Measured<'_>, is_subject: impl Fn(Subject) -> bool) -> bool {
         let (ours, theirs) = (self.lane.exercise.name(), other.lane.exercise.name());
-        is_subject(self.lane.subject) && ours == theirs && !std::ptr::eq(self.lane, other.lane)
+        let is_floor = other.lane.subject == Subject::Floor;
+        is_subject(self.lane.subject)
+            && ours == theirs
+            && !is_floor
+            && !std::ptr::eq(self.lane, other.lane)
     }
 }
 
