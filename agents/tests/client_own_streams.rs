@@ -158,6 +158,40 @@ fn every_frame_is_told_of_on_the_shared_stream_and_on_the_own_one_in_the_same_wo
     assert_eq!(producer.stats().own_descriptors, before.own_descriptors);
 }
 
+/// Proves [TP-CLI-2347].
+#[test]
+fn a_log_that_is_rotated_costs_no_descriptor() {
+    /// A term of the log, and what a descriptor takes of it.
+    const TERM: u64 = 1 << 20;
+    const FRAGMENT: u64 = 96;
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut peer = Peer::new(&world);
+    let mut own = peer.subscribe(OWN as i32, SubscriptionOptions::UNTETHERED);
+    peer.say_hello(&hello(Mode::Stream, 0));
+    peer.say_config(&config(Mode::Stream, b"aeron:ipc", OWN));
+    until_told(&mut producer, &mut peer, &mut own);
+    let (mut sent, mut heard, mut started) = (0, Vec::new(), Instant::now());
+    while sent * FRAGMENT < 2 * TERM + TERM / 2 {
+        sent = producer.stats().own_descriptors;
+        offer(&mut producer);
+        let is_lost = producer.stats().own_descriptors == sent;
+        // On a busy machine the media driver may be late to make room; that is elsewhere.
+        let is_rotation = sent * FRAGMENT % TERM + FRAGMENT > TERM;
+        assert!(!(is_lost && is_rotation), "lost behind {sent} descriptors");
+        if is_lost || sent % 64 == 0 {
+            peer.receive(&mut own, &mut heard);
+            heard.clear();
+        }
+        if sent % 4096 == 0 {
+            peer.say_hello(&hello(Mode::Stream, 0));
+            started = Instant::now();
+        }
+        assert!(started.elapsed() < WAIT, "{:?}", producer.stats());
+    }
+}
+
 /// Proves [TP-CLI-2346].
 #[test]
 fn an_own_stream_nobody_reads_is_counted_and_fails_no_frame() {

@@ -21,7 +21,21 @@ use super::stats::{ProducerCounters, ProducerStats};
 pub(super) const DESCRIPTOR_LEN: usize = FrameDescriptor::ENCODED_LEN;
 
 /// How often a message is tried while the log is being rotated.
-pub(super) const ADMIN_ACTION_TRIES: u32 = 3;
+const ADMIN_ACTION_TRIES: u32 = 3;
+
+/// Offers a message; again if it met the rotation of the log, which is over with that.
+// [TP-CLI-2347]
+#[inline]
+pub(super) fn offer_past_rotation(publication: &mut Publication, message: &[u8]) -> Offer {
+    let mut offer = publication.offer(message);
+    for _ in 1..ADMIN_ACTION_TRIES {
+        if offer != Offer::AdminAction {
+            break;
+        }
+        offer = publication.offer(message);
+    }
+    offer
+}
 
 /// What became of the announcement of a frame. The frame itself is committed in any case, and its
 /// sequence number used.
@@ -240,13 +254,7 @@ impl Announcer {
             self.unsent.push_back(*descriptor);
             return Announced::Queued;
         }
-        let mut offer = self.publication.offer(descriptor);
-        for _ in 1..ADMIN_ACTION_TRIES {
-            if offer != Offer::AdminAction {
-                break;
-            }
-            offer = self.publication.offer(descriptor);
-        }
+        let offer = offer_past_rotation(&mut self.publication, descriptor);
         if offer.is_sent() {
             self.is_watched = false;
             if self.stall.is_held_up() {

@@ -7,7 +7,7 @@ use tensorpool_codecs::types::NanoTime;
 use tensorpool_protocol::client::{MAX_OWN_STREAMS, OwnStreamId, OwnStreamKind, Pace, PaceGate};
 use tensorpool_transport::{Offer, Publication};
 
-use super::announcer::DESCRIPTOR_LEN;
+use super::announcer::{DESCRIPTOR_LEN, offer_past_rotation};
 use super::stats::OwnCounters;
 
 /// What a session has its handle do about own streams, in order.
@@ -134,7 +134,7 @@ impl OwnStreams {
                 own.unsent.push_back(*descriptor);
                 continue;
             }
-            let offer = own.publication.offer(descriptor);
+            let offer = offer_past_rotation(&mut own.publication, descriptor);
             self.counters.count(offer);
             if offer.is_sent() {
                 own.gate.on_sent(now, own.pace);
@@ -149,7 +149,7 @@ impl OwnStreams {
         let mut is_done = true;
         for own in &mut self.descriptors {
             while let Some(descriptor) = own.unsent.front() {
-                let offer = own.publication.offer(descriptor);
+                let offer = offer_past_rotation(&mut own.publication, descriptor);
                 self.counters.count(offer);
                 if !offer.is_sent() && !is_settled(offer) {
                     is_done = false;

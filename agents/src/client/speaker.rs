@@ -11,9 +11,9 @@ use tensorpool_protocol::client::{
 };
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::producer::{Claim, Released};
-use tensorpool_transport::{Offer, Publication};
+use tensorpool_transport::Publication;
 
-use super::announcer::ADMIN_ACTION_TRIES;
+use super::announcer::offer_past_rotation;
 use super::meta::FrameMeta;
 use super::payload_flush::PayloadFlush;
 
@@ -219,20 +219,13 @@ impl Speaker {
     /// [TP-CLI-2570]
     fn send(&mut self, report: &ProgressReport) -> bool {
         let message = encode(self.stream_id, self.epoch, report);
-        let mut offer = self.publication.offer(&message);
-        for _ in 1..ADMIN_ACTION_TRIES {
-            if offer != Offer::AdminAction {
-                break;
-            }
-            offer = self.publication.offer(&message);
-        }
-        let sent = offer.is_sent();
+        let sent = offer_past_rotation(&mut self.publication, &message).is_sent();
         self.stats.sent += u64::from(sent);
         // What the shared stream did not take comes again, there and here. Progress is a hint: what
         // a consumer's own stream does not take is not tried again. [TP-CLI-2360]
         if sent {
             for (_, publication) in &mut self.own {
-                let _hint = publication.offer(&message);
+                let _hint = offer_past_rotation(publication, &message);
             }
         }
         sent
