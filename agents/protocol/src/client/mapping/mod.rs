@@ -93,6 +93,8 @@ pub struct MappingCore {
     replaced: Option<(Epoch, Option<ClientId>)>,
     ended: Option<Ended>,
     last_announce: Option<(Epoch, NanoTime)>,
+    /// The latest epoch that was announced while there was no lease, and when that was heard.
+    unheeded: Option<(NanoTime, Box<Announce>)>,
     lower: Option<(Epoch, u32)>,
     /// Without a driver: what is known of the source itself.
     direct: Option<direct::Source>,
@@ -122,6 +124,7 @@ impl MappingCore {
             replaced: None,
             ended: None,
             last_announce: None,
+            unheeded: None,
             lower: None,
             direct: None,
             stats: MappingStats::default(),
@@ -136,18 +139,30 @@ impl MappingCore {
         self.joined = Some(self.now);
     }
 
-    /// A lease was granted: its regions are mapped at once, without waiting for an announce.
+    /// A lease was granted: its regions are mapped at once, without waiting for an announce. A later
+    /// epoch that was announced just before is followed then: who reads announces before answers
+    /// hears of it first, and would hear of it again with the next announce only.
     pub fn on_granted(&mut self, now: NanoTime, regions: &RegionSet) {
         self.advance(now);
+        let unheeded = self.unheeded.take();
         self.attached = true;
         self.stream_id = Some(regions.stream_id);
         self.ended = None;
         self.lower = None;
         self.successor = None;
         self.forget_failures();
+        if !self.shm_allowed {
+            return;
+        }
         // [TP-CLI-0610] [TP-CLI-0860]
-        if self.shm_allowed {
-            self.want(Box::new(regions.clone()), None);
+        self.want(Box::new(regions.clone()), None);
+        // [TP-CLI-0625]
+        if let Some((heard_at, announce)) = unheeded
+            && announce.stream_id == regions.stream_id
+            && announce.epoch > regions.epoch
+            && self.now.since_ns(heard_at) <= self.config.freshness_ns()
+        {
+            self.heed(&announce);
         }
     }
 
@@ -177,7 +192,7 @@ impl MappingCore {
         self.shm_allowed
     }
 
-    /// An announce of any stream. Ignored by producers and without a lease.
+    /// An announce of any stream. Ignored by producers, and only remembered without a lease.
     ///
     /// Accepted are fresh announces from after the join: a higher epoch is mapped and then takes
     /// over, the same epoch changes nothing unless its regions changed, a lower one is ignored
@@ -185,19 +200,31 @@ impl MappingCore {
     /// could not be mapped is no measure for others.
     pub fn on_announce(&mut self, now: NanoTime, realtime_now: NanoTime, announce: &Announce) {
         self.advance(now);
-        // [TP-CLI-0750] [TP-CLI-0760] [TP-CLI-0770]
-        if !self.attached
-            || !self.shm_allowed
+        // [TP-CLI-0750] [TP-CLI-0760]
+        if !self.shm_allowed
             || self.config.role == Role::Producer
             || self.stream_id != Some(announce.stream_id)
         {
             return;
         }
+        let is_fresh = self.is_fresh(realtime_now, announce);
+        // [TP-CLI-0770]
+        if !self.attached {
+            if is_fresh {
+                self.unheeded = Some((self.now, Box::new(announce.clone())));
+            }
+            return;
+        }
         // [TP-CLI-0700]
-        if !self.is_fresh(realtime_now, announce) {
+        if !is_fresh {
             self.stats.announces_stale += 1;
             return;
         }
+        self.heed(announce);
+    }
+
+    /// A fresh announce of our stream.
+    fn heed(&mut self, announce: &Announce) {
         self.note_sign_of_life(announce);
         // [TP-CLI-0680] [TP-CLI-3242]
         let key = (announce.epoch, announce.timestamp);

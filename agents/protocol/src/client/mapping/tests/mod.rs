@@ -100,6 +100,47 @@ fn a_grant_is_mapped_at_once_without_an_announce() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)));
 }
 
+/// Proves [TP-CLI-0625].
+#[test]
+fn an_epoch_that_was_announced_before_the_grant_arrived_is_mapped_as_well() {
+    let mut core = mapped(5);
+    core.on_lost(at(5_000));
+    actions(&mut core);
+    hear(&mut core, 9_000, 8);
+    assert_eq!(actions(&mut core), [], "there is no lease");
+    core.on_granted(at(9_001), &regions(7));
+    let granted = ticket(&mut core);
+    core.on_mapped(at(9_002), granted);
+    let after: Vec<_> = actions(&mut core);
+    let [
+        MappingAction::Adopt { epoch, .. },
+        MappingAction::Map { regions, .. },
+    ] = &after[..]
+    else {
+        panic!("{after:?}");
+    };
+    assert_eq!((epoch.get(), regions.epoch.get()), (7, 8));
+}
+
+/// Proves [TP-CLI-0625], [TP-CLI-0770].
+#[test]
+fn what_was_announced_without_a_lease_means_nothing_when_it_is_older_than_the_grant() {
+    for (heard_ms, epoch) in [(9_000, 7), (9_000, 6), (5_001, 8)] {
+        let mut core = mapped(5);
+        core.on_lost(at(5_000));
+        actions(&mut core);
+        hear(&mut core, heard_ms, epoch);
+        core.on_granted(at(9_001), &regions(7));
+        let granted = ticket(&mut core);
+        core.on_mapped(at(9_002), granted);
+        let after = actions(&mut core);
+        assert!(
+            matches!(&after[..], [MappingAction::Adopt { .. }]),
+            "{epoch} at {heard_ms}: {after:?}"
+        );
+    }
+}
+
 /// Proves [TP-CLI-0660].
 #[test]
 fn announces_of_the_mapped_epoch_change_nothing() {
@@ -338,7 +379,7 @@ fn losing_the_lease_revokes_and_a_new_grant_of_the_same_epoch_continues_it() {
         actions(&mut core),
         [MappingAction::Discard { ticket: pending }]
     );
-    hear(&mut core, 300, 7);
+    hear(&mut core, 300, 5);
     assert_eq!(actions(&mut core), [], "without a lease nothing is mapped");
     core.on_granted(at(400), &regions(5));
     let again = ticket(&mut core);
