@@ -39,6 +39,13 @@ impl Pacer {
         due.saturating_duration_since(now)
     }
 
+    /// Nothing can go out at the moment, and what is due meanwhile is not made up for: the grid begins
+    /// anew with the next frame.
+    pub(crate) fn pause(&mut self) {
+        self.grid_start = None;
+        self.sent_on_grid = 0;
+    }
+
     /// A frame went out.
     pub(crate) fn sent(&mut self) {
         self.sent_on_grid += 1;
@@ -78,6 +85,19 @@ mod tests {
         assert_eq!(pacer.wait(start), Duration::ZERO);
         pacer.sent();
         let late = start + Duration::from_secs(5);
+        assert_eq!(pacer.wait(late), Duration::ZERO);
+        pacer.sent();
+        assert_eq!(pacer.wait(late), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_pause_however_short_is_not_made_up_for() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Some(1000.0));
+        assert_eq!(pacer.wait(start), Duration::ZERO);
+        pacer.sent();
+        pacer.pause();
+        let late = start + Duration::from_millis(500);
         assert_eq!(pacer.wait(late), Duration::ZERO);
         pacer.sent();
         assert_eq!(pacer.wait(late), Duration::from_millis(1));

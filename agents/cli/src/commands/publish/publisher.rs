@@ -259,8 +259,11 @@ impl<'a> Publisher<'a> {
                 self.aborted += 1;
                 Ok(Attempt::Wait)
             }
-            // Events tell why; the conductor is getting it back.
-            Err(OfferError::NotAttached | OfferError::Poisoned) => Ok(Attempt::Wait),
+            // Events tell why; the conductor is getting it back. Consumers are, too: a burst would only be lost.
+            Err(OfferError::NotAttached | OfferError::Poisoned) => {
+                self.pacer.pause();
+                Ok(Attempt::Wait)
+            }
             Err(error) => Err(error.into()),
         }
     }
