@@ -276,6 +276,51 @@ fn the_end_of_a_stream_is_an_event_and_the_next_producer_brings_a_new_epoch() {
     );
 }
 
+/// Proves [TP-CLI-1305].
+#[test]
+fn the_account_of_an_epoch_is_told_when_another_one_replaces_it() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let (epoch, meta) = (producer.epoch().unwrap(), FrameMeta::bytes(9).unwrap());
+    let mut frames = Vec::new();
+    for seq in 0..5 {
+        let offered = producer.offer(&meta, &payload(seq, 9)).unwrap();
+        assert_eq!((offered.epoch, offered.seq), (epoch, Seq::new(seq)));
+    }
+    poll_frames(&mut consumer, &mut frames, 5);
+    assert_eq!(consumer.account().unwrap().delivered(), 5);
+    producer.close(Duration::ZERO).wait(WAIT).unwrap();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let (mut closed, started) = (Vec::new(), Instant::now());
+    while consumer.epoch() != producer.epoch() {
+        poll(&mut consumer, &mut frames, 16);
+        closed.extend(consumer.events().filter_map(|event| match event {
+            Event::AccountClosed(account) => Some(account),
+            _ => None,
+        }));
+        assert!(started.elapsed() < WAIT, "{closed:?}");
+    }
+    let account = closed.iter().find(|account| account.epoch() == epoch);
+    let account = account.expect("told before the next one is in use");
+    assert_eq!(
+        (account.first(), account.end()),
+        (Some(Seq::new(0)), Some(Seq::new(5)))
+    );
+    assert_eq!((account.delivered(), account.lost()), (5, 0));
+    producer.offer(&meta, &payload(0, 9)).unwrap();
+    poll_frames(&mut consumer, &mut frames, 6);
+    let account = consumer.account().unwrap();
+    assert_eq!(Some(account.epoch()), producer.epoch());
+    assert_eq!(
+        (account.first(), account.end()),
+        (Some(Seq::new(0)), Some(Seq::new(1)))
+    );
+    assert_eq!((account.delivered(), consumer.stats().delivered()), (1, 6));
+}
+
 /// Proves [TP-CLI-0350], [TP-CLI-0770], [TP-CLI-1470].
 #[test]
 fn a_restarted_driver_is_noticed_and_frames_flow_again() {

@@ -24,7 +24,7 @@ use super::pending::Pending;
 use super::reader::{Reader, was_written};
 use super::ring_reader::RingWatch;
 use super::shared::{Adopted, ConsumerShared, Events, Notice, OwnStreamState};
-use super::stats::{ConsumerCounters, ConsumerStats};
+use super::stats::{ConsumerCounters, ConsumerStats, EpochStats};
 use super::worker::SessionId;
 
 mod configured;
@@ -306,6 +306,14 @@ impl Consumer {
         ConsumerStats::new(self.ledger, self.remaps)
     }
 
+    /// What became of the frames of the epoch in use, or of the last one: not of those before it,
+    /// which [`Event::AccountClosed`] told of. `None` before the first.
+    #[must_use]
+    pub fn account(&self) -> Option<EpochStats> {
+        let epoch = self.accounted?;
+        Some(EpochStats::new(epoch, self.ledger.account()))
+    }
+
     /// The stream.
     #[must_use]
     pub fn stream_id(&self) -> StreamId {
@@ -407,6 +415,7 @@ impl Consumer {
             ..
         } = adopted;
         self.stream_id = stream_id;
+        let (closing, accounts) = (self.account(), self.ledger.accounts());
         let before = self.accounted.replace(epoch);
         self.client_id = Some(client_id);
         // [TP-CLI-0860] [TP-CLI-1220] [TP-CLI-1240]
@@ -425,6 +434,7 @@ impl Consumer {
         }
         // Taken back when newer ones came after it: its frames are accounted for, and not read.
         let Some(mapping) = mapping.take() else {
+            self.tell_closed(closing, accounts);
             if let Some(old) = self.current.take() {
                 old.mapping.revoke();
             }
@@ -448,6 +458,7 @@ impl Consumer {
         if let Some(old) = old {
             old.mapping.revoke();
         }
+        self.tell_closed(closing, accounts);
         let event = match before {
             None => Event::Mapped { epoch },
             Some(old) => {
@@ -459,6 +470,14 @@ impl Consumer {
         self.events.push(event);
         // From now on the conductor reports this epoch, and a waiting producer counts us.
         self.shared.done.begin(epoch, done);
+    }
+
+    /// Tells of the account that was the last one when there were so many, unless it goes on.
+    // [TP-CLI-1305]
+    fn tell_closed(&mut self, account: Option<EpochStats>, accounts: u64) {
+        if let Some(account) = account.filter(|_| self.ledger.accounts() != accounts) {
+            self.events.push(Event::AccountClosed(account));
+        }
     }
 
     /// What the conductor puts into reports. Progress itself was noted frame by frame.

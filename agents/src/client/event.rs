@@ -10,6 +10,7 @@ use tensorpool_protocol::common::{ConsumerMode, LeaseRevokeReason};
 use tensorpool_transport::LostReason;
 
 use super::metadata::ReceivedBlob;
+use super::stats::EpochStats;
 
 /// The account of an epoch that ended, as [`Stats`](crate::client::ConsumerStats) counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,10 @@ pub enum Event {
         /// The account.
         counts: FinalCounts,
     },
+    /// Consumers: another epoch takes the place of this one, or its memory began anew; nothing more
+    /// is counted of it. [`Event::Remapped`] follows. That of the epoch in use is
+    /// [`Consumer::account`](crate::client::Consumer::account).
+    AccountClosed(EpochStats),
     /// Consumers: the producer shows no activity although its stream is announced.
     SourceStale {
         /// Its epoch.

@@ -73,7 +73,7 @@ pub use pending::Pending;
 pub use producer::{CloseReport, Offered, Producer};
 pub use progress::{Progress, ProgressInfo};
 pub use speaker::{ProgressSent, ProgressTold};
-pub use stats::{ConsumerStats, ProducerStats, kinds};
+pub use stats::{ConsumerStats, EpochStats, ProducerStats, kinds};
 
 pub use crate::driver::Endpoint;
 pub use tensorpool_protocol::client::metadata::{

@@ -36,7 +36,9 @@ mod reporting;
 /// A frame that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offered {
-    /// Its sequence number.
+    /// The epoch it was written in.
+    pub epoch: Epoch,
+    /// Its sequence number in that.
     pub seq: Seq,
     /// What became of the last descriptor this call sent: its own, unless it is held back.
     pub announced: Announced,
@@ -156,7 +158,12 @@ impl Producer {
         if let Some(speaker) = &mut self.speaker {
             speaker.on_visible(visible, !announcer.unsent.is_empty());
         }
-        Ok(Offered { seq, announced })
+        let epoch = current.telling.epoch;
+        Ok(Offered {
+            epoch,
+            seq,
+            announced,
+        })
     }
 
     /// Claims the next slot, to be filled in place and [committed](Producer::commit). Several may
@@ -214,7 +221,11 @@ impl Producer {
         if let Some(speaker) = &mut self.speaker {
             speaker.on_visible(visible, !announcer.unsent.is_empty());
         }
-        Ok(Offered { seq, announced })
+        Ok(Offered {
+            epoch: claimed,
+            seq,
+            announced,
+        })
     }
 
     /// Takes up what the conductor has to tell, and sends what was held back. To be called now and

@@ -1,8 +1,8 @@
 //! What producers and consumers count, and under which labels observers find it.
 
-use tensorpool_codecs::types::ClientId;
+use tensorpool_codecs::types::{ClientId, Epoch, Seq};
 use tensorpool_protocol::client::{AttachStats, MappingStats};
-use tensorpool_protocol::frame::{DropCause, DropCounts, FrameLedger};
+use tensorpool_protocol::frame::{DropCause, DropCounts, EpochAccount, FrameLedger};
 use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
 use tensorpool_transport::{LinkStats, Offer};
 
@@ -367,5 +367,56 @@ impl ConsumerStats {
     #[must_use]
     pub fn seq_regressions(&self) -> u64 {
         self.ledger.regressions()
+    }
+}
+
+/// What became of the frames of one epoch: `end - first = delivered + lost + rate_limited`, where all
+/// frames from `first` up to, but not including, `end` were owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStats {
+    epoch: Epoch,
+    account: EpochAccount,
+}
+
+impl EpochStats {
+    pub(super) fn new(epoch: Epoch, account: EpochAccount) -> Self {
+        Self { epoch, account }
+    }
+
+    /// The epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The first frame this consumer was owed: 0 if it was there when the epoch began, else where its
+    /// producer was when it joined. `None` while nothing says so.
+    #[must_use]
+    pub fn first(&self) -> Option<Seq> {
+        self.account.first
+    }
+
+    /// The frame behind the last one that is accounted for. `None` with [`EpochStats::first`].
+    #[must_use]
+    pub fn end(&self) -> Option<Seq> {
+        self.account.end
+    }
+
+    /// Frames that reached the application whole.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.account.delivered
+    }
+
+    /// Frames lost, whatever the cause; not those it asked to be spared.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.account.drops.lost()
+    }
+
+    /// Frames dropped for one cause.
+    #[must_use]
+    pub fn drops(&self, cause: DropCause) -> u64 {
+        self.account.drops.get(cause)
     }
 }

@@ -37,6 +37,15 @@ impl DropCounts {
             .fold(0, |sum, &cause| sum.saturating_add(self.get(cause)))
     }
 
+    /// What was counted after `earlier`, which these counts once were.
+    fn since(&self, earlier: &Self) -> Self {
+        let mut counts = *self;
+        for (count, before) in counts.0.iter_mut().zip(earlier.0) {
+            *count -= before;
+        }
+        counts
+    }
+
     /// Frames lost to this consumer: every cause but [`DropCause::EpochMismatch`], whose frames are
     /// accounted for in their own epoch, and [`DropCause::RateLimited`], which it asked for.
     /// [TP-CLI-1280] [TP-CLI-1290]
@@ -49,6 +58,20 @@ impl DropCounts {
     }
 }
 
+/// What became of the frames of one epoch: `end - first = delivered + drops.lost() +
+/// drops.get(RateLimited)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EpochAccount {
+    /// The first frame that was owed; `None` while nothing says where the account begins.
+    pub first: Option<Seq>,
+    /// The frame behind the last one that is accounted for; `None` with `first`.
+    pub end: Option<Seq>,
+    /// Frames the application got intact.
+    pub delivered: u64,
+    /// Frames dropped, by cause.
+    pub drops: DropCounts,
+}
+
 /// The account of a consumer: `sent = delivered + drops.lost() + drops.get(RateLimited)` over every
 /// frame of the epochs it was present in, from the first it was owed to the last it heard of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +81,9 @@ pub struct FrameLedger {
     closed_regressions: u64,
     delivered: u64,
     drops: DropCounts,
+    /// Accounts that were begun, and what was delivered and dropped before the last of them.
+    accounts: u64,
+    opened: (u64, DropCounts),
     /// What is told of is a selection at a rate.
     rate_capped: bool,
 }
@@ -71,6 +97,28 @@ impl FrameLedger {
             self.closed_regressions += tracker.regressions();
         }
         self.tracker = Some(SeqTracker::new(presence, max_outstanding_gap, slot_count));
+        self.accounts += 1;
+        self.opened = (self.delivered, self.drops);
+    }
+
+    /// Accounts that were begun, one for each life of an epoch's memory.
+    #[must_use]
+    pub fn accounts(&self) -> u64 {
+        self.accounts
+    }
+
+    /// The account of the mapped epoch as it stands.
+    // [TP-CLI-1305]
+    #[must_use]
+    pub fn account(&self) -> EpochAccount {
+        let (delivered, drops) = &self.opened;
+        let end = self.expected();
+        EpochAccount {
+            first: self.tracker.as_ref().and_then(SeqTracker::first).or(end),
+            end,
+            delivered: self.delivered - delivered,
+            drops: self.drops.since(drops),
+        }
     }
 
     /// Whether the descriptors that come are a selection at the rate this consumer asked for: what
@@ -249,6 +297,36 @@ mod tests {
         assert_eq!(ledger.last_seq(), Some(Seq::new(1)));
     }
 
+    /// Proves [TP-CLI-1305].
+    #[test]
+    fn each_epoch_has_an_account_of_its_own() {
+        let mut ledger = FrameLedger::default();
+        assert_eq!(ledger.account(), EpochAccount::default());
+        ledger.begin_epoch(Presence::Joined, 256, 16);
+        assert_eq!((ledger.account().first, ledger.account().end), (None, None));
+        ledger.on_producer_position(Seq::new(3));
+        for seq in [5, 6] {
+            assert!(ledger.on_descriptor(Seq::new(seq)));
+            ledger.on_delivered();
+        }
+        let first = ledger.account();
+        assert_eq!(first.first.zip(first.end), Some((Seq::new(3), Seq::new(7))));
+        assert_eq!((first.delivered, first.drops.get(DropCause::Gap)), (2, 2));
+        ledger.begin_epoch(Presence::FromStart, 256, 16);
+        let begun = ledger.account();
+        assert_eq!(begun.first.zip(begun.end), Some((Seq::new(0), Seq::new(0))));
+        assert!(ledger.on_descriptor(Seq::new(1)));
+        ledger.on_dropped(DropCause::Odd);
+        let second = ledger.account();
+        assert_eq!(
+            second.first.zip(second.end),
+            Some((Seq::new(0), Seq::new(2)))
+        );
+        assert_eq!((second.delivered, second.drops.lost()), (0, 2));
+        assert_eq!(second.drops.get(DropCause::Gap), 1);
+        assert_eq!((ledger.accounts(), ledger.drops().lost()), (2, 4));
+    }
+
     /// Proves [TP-CLI-1290].
     #[test]
     fn epoch_mismatches_are_shown_but_not_part_of_the_sum() {
@@ -317,6 +395,10 @@ mod tests {
                 }
                 let skipped = ledger.drops().get(DropCause::RateLimited);
                 prop_assert_eq!(ledger.seen(), ledger.delivered() + ledger.drops().lost() + skipped);
+                let EpochAccount { first, end, delivered, drops } = ledger.account();
+                let owed = first.zip(end).map_or(0, |(first, end)| end.get() - first.get());
+                let skipped = drops.get(DropCause::RateLimited);
+                prop_assert_eq!(owed, delivered + drops.lost() + skipped);
             }
         }
     }

@@ -15,7 +15,7 @@ mod units;
 
 pub use gate::{Descriptor, DropCause, FrameGate, FramePlan, MappingFacts, Verdict};
 pub use header_ring::{RingCursor, RingLoss, RingStep};
-pub use ledger::{DropCounts, FrameLedger};
+pub use ledger::{DropCounts, EpochAccount, FrameLedger};
 pub use pools::{SelectError, pool_by_id, smallest_fit};
 pub use seq_tracker::{Presence, SeqEvent, SeqTracker};
 pub use tensor::{MAX_DIMS, TensorError, TensorLayout, element_len};

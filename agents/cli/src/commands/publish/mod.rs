@@ -1,6 +1,7 @@
 //! `agent-runner publish`: frames from a file, standard input or a pattern to a stream.
 
 mod describe;
+mod epochs;
 mod feed;
 mod own_memory;
 mod publisher;

@@ -19,6 +19,7 @@ use crate::report::figures::{
 use crate::signals::StopFlag;
 
 use super::WAIT_SLICE;
+use super::epochs::Epochs;
 use super::source::Source;
 use super::stall::Stall;
 use crate::commands::pacer::Pacer;
@@ -40,6 +41,7 @@ pub(super) struct Publisher<'a> {
     pacer: Pacer,
     idler: Idler,
     figures: Figures,
+    epochs: Epochs,
     /// Since when the frame at hand could have gone out: its pace and its input were ready.
     due: Option<Instant>,
     /// Says how it goes while the input stalls.
@@ -79,6 +81,7 @@ impl<'a> Publisher<'a> {
             source,
             idler: args.stream.idle.idler(),
             figures: Figures::new(),
+            epochs: Epochs::new(),
             due: None,
             stall,
             aborted: 0,
@@ -241,8 +244,9 @@ impl<'a> Publisher<'a> {
             },
         };
         match outcome {
-            Ok(_) => {
+            Ok(offered) => {
                 self.kept_is_full = false;
+                self.epochs.on_published(&offered);
                 self.figures.frame(self.frame_len);
                 if let Some(due) = self.due.take() {
                     let waited = due.elapsed().as_nanos();
@@ -312,6 +316,7 @@ impl<'a> Publisher<'a> {
     fn tell_progress(&mut self, report: &Reporter) {
         let interval = self.figures.take_interval();
         let stats = self.producer.stats();
+        let (epoch, next_seq) = self.epochs.last().unzip();
         report.progress(
             &format!(
                 "{}, {:.0} frames/s, {}, {}{}{}",
@@ -327,6 +332,8 @@ impl<'a> Publisher<'a> {
                 "bytes": interval.bytes,
                 "frames_per_s": interval.frames_per_s,
                 "bytes_per_s": interval.bytes_per_s,
+                "epoch": epoch,
+                "next_seq": next_seq,
                 "consumers": self.producer.consumers(),
                 "drops": drops_json(&stats, self.aborted),
                 "latency_ns": interval.latency.json(),
@@ -363,6 +370,8 @@ impl<'a> Publisher<'a> {
                 "frames": frames,
                 "bytes": bytes,
                 "seconds": elapsed.as_secs_f64(),
+                "epochs": self.epochs.json(),
+                "epochs_left_out": self.epochs.left_out(),
                 "frames_per_s": per_second(frames, elapsed),
                 "bytes_per_s": per_second(bytes, elapsed),
                 "drops": drops_json(&stats, self.aborted),

@@ -1,6 +1,7 @@
 //! `agent-runner subscribe`: frames of a stream to a file, a check, or just figures.
 
 mod described;
+mod epochs;
 mod prefixes;
 mod sink;
 mod subscriber;

@@ -23,6 +23,7 @@ use crate::report::figures::{
 use crate::signals::StopFlag;
 
 use super::described::{tell_blob, tell_metadata};
+use super::epochs::Epochs;
 use super::prefixes::Prefixes;
 use super::sink::Sink;
 
@@ -45,6 +46,7 @@ struct Intake<'a> {
     args: &'a SubscribeArgs,
     sink: Sink,
     figures: Figures,
+    epochs: Epochs,
     buffer: Vec<u8>,
     layout: Option<(TensorLayout, FrameLayout)>,
     checksums: Vec<(u64, u32)>,
@@ -60,6 +62,7 @@ impl<'a> Subscriber<'a> {
                 args,
                 sink,
                 figures: Figures::new(),
+                epochs: Epochs::new(),
                 buffer: Vec::new(),
                 layout: None,
                 checksums: Vec::new(),
@@ -202,7 +205,9 @@ impl<'a> Subscriber<'a> {
         let (mut ended, mut is_described) = (false, false);
         for event in self.consumer.events() {
             ended |= matches!(event, Event::EndOfStream { .. }) && !self.args.follow;
+            self.intake.epochs.on_event(&event);
             match &event {
+                Event::AccountClosed(_) => {}
                 Event::MetadataChanged { .. } => is_described = true,
                 Event::Blob(blob) => tell_blob(report, blob),
                 other => tell(report, other),
@@ -291,6 +296,9 @@ impl<'a> Subscriber<'a> {
                 "drops": drops_json(&stats),
                 "other_epochs": stats.drops(DropCause::EpochMismatch),
                 "remaps": stats.remaps,
+                "reattaches": self.intake.epochs.reattaches(),
+                "epochs": self.intake.epochs.json(self.consumer.account()),
+                "epochs_left_out": self.intake.epochs.left_out(),
                 "mode": self.consumer.mode().to_string(),
                 "descriptor_stream": self.consumer.descriptor_stream(),
                 "wrong": wrong,
@@ -331,6 +339,7 @@ impl Intake<'_> {
 
     fn count(&mut self, frame: &Frame<'_>) {
         self.figures.frame(frame.len());
+        self.epochs.take(frame.info().epoch, frame.seq());
         let (info, now) = (frame.info(), monotonic_ns());
         if let Some(published) = info.published {
             self.figures.latency(now.since_ns(published));
@@ -390,7 +399,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// The causes of what was owed and not delivered, as programs know them. All but `rate_limited` make
 /// up `lost`.
-const CAUSES: [(DropCause, &str); 8] = [
+pub(super) const CAUSES: [(DropCause, &str); 8] = [
     (DropCause::Gap, "gap"),
     (DropCause::Odd, "odd"),
     (DropCause::Changed, "changed"),
