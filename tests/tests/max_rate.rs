@@ -8,12 +8,21 @@ const RATE: f64 = 30.0;
 
 #[test]
 fn a_subscriber_with_a_rate_keeps_to_it_and_accounts_for_every_frame() {
+    keeps_to_its_rate(&["--own-stream"]);
+}
+
+#[test]
+fn a_subscriber_that_watches_the_header_ring_keeps_to_its_rate_as_well() {
+    keeps_to_its_rate(&["--availability", "header-ring"]);
+}
+
+fn keeps_to_its_rate(more: &[&str]) {
     let sandbox = Sandbox::new();
     let _media_driver = sandbox.media_driver();
     let _driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(SLOTS, 4096)]));
     let args = ["subscribe", "--json", "--verify", "interop"];
-    let rate = ["--max-rate", "30", "--own-stream"];
-    let mut watcher = sandbox.spawn("watcher", args.into_iter().chain(rate));
+    let rate = ["--max-rate", "30"].iter().chain(more);
+    let mut watcher = sandbox.spawn("watcher", args.iter().chain(rate));
     let mut reader = sandbox.spawn("reader", args);
     let mut publisher = sandbox.spawn(
         "publisher",

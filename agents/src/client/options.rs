@@ -40,8 +40,9 @@ pub enum Availability {
     ///
     /// No descriptor is subscribed to. Publish time and trace id, which only descriptors carry, are
     /// `None`. Needs producers that complete frames in the order of their numbers, as those of this
-    /// library do. It joins behind the latest complete frame, and goes on half a ring behind the
-    /// latest claim when it is overtaken.
+    /// library do. It joins behind the latest complete frame. When it is overtaken it goes on with the oldest
+    /// frame the ring holds, and with later ones, up to half a ring, if that happens again before it
+    /// has read everything.
     HeaderRing,
 }
 

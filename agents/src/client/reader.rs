@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
 use tensorpool_codecs::wire::{FrameDescriptor, SlotHeader};
 use tensorpool_protocol::frame::{
-    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, Throttle, Verdict,
+    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, RingLoss, Throttle, Verdict,
 };
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::slot::SlotError;
@@ -220,10 +220,19 @@ impl Reader<'_> {
         self.note_progress();
     }
 
-    /// The expected frame and those behind it, `count` in all, are lost for this cause.
+    /// The expected frame and those behind it, `count` in all, will not be read. Those that would
+    /// not have been delivered for the rate are skipped for it.
+    // [TP-CLI-3025]
     #[cold]
-    pub(super) fn on_passed(&mut self, count: u64, cause: DropCause) {
-        self.ledger.on_passed(count, cause);
+    pub(super) fn on_passed(&mut self, count: u64, why: RingLoss) {
+        let lost = match why {
+            RingLoss::Overtaken if self.throttle.is_limited() => {
+                self.throttle.missed(monotonic_ns()).min(count)
+            }
+            RingLoss::Overtaken | RingLoss::Aborted => count,
+        };
+        self.ledger.on_passed(count - lost, DropCause::RateLimited);
+        self.ledger.on_passed(lost, why.cause());
         self.note_progress();
     }
 

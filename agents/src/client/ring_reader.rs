@@ -87,10 +87,17 @@ impl RingWatch {
                     };
                     let before = reader.delivered;
                     reader.on_frame_told(&descriptor, told, on_frame);
-                    skips += usize::from(reader.delivered == before);
+                    if reader.delivered == before {
+                        skips += 1;
+                        if let RingStep::Lost { count, why, .. } =
+                            cursor.on_torn(|seq| word(current, seq))
+                        {
+                            reader.on_passed(count, why);
+                        }
+                    }
                 }
                 RingStep::Lost { count, why, .. } => {
-                    reader.on_passed(count, why.cause());
+                    reader.on_passed(count, why);
                     skips += 1;
                 }
                 RingStep::Restarted => {

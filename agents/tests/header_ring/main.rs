@@ -7,3 +7,4 @@ mod frames;
 mod harness;
 mod lifecycle;
 mod pacing;
+mod rate;

@@ -10,7 +10,8 @@
 //!  n, committed            it is there: read it
 //!  n, being written        not yet; but when a later one is committed, n was aborted
 //!  n - slots, or nothing   not yet: one cache line was looked at
-//!  later than n            overtaken: go on in the middle of what the ring still holds
+//!  later than n            overtaken: go on with what the ring still holds, at a distance from
+//!                          where it is overwritten that grows until it is caught up with
 //!  older than n - slots    the ring began anew
 //!  what cannot be there    nothing
 //! ```
@@ -98,6 +99,8 @@ pub struct RingCursor {
     /// Behind the latest frame that was seen complete: what is claimed before it and is not
     /// complete when it is looked at from now on was aborted.
     seen: u64,
+    /// How often it was overtaken since it last had read everything.
+    overtaken: u32,
 }
 
 impl RingCursor {
@@ -108,6 +111,7 @@ impl RingCursor {
             slot_count: slot_count as u64,
             next: next.get(),
             seen: 0,
+            overtaken: 0,
         }
     }
 
@@ -149,7 +153,10 @@ impl RingCursor {
             let settled = self.next < self.seen;
             match self.sight(self.next, look(Seq::new(self.next))) {
                 // [TP-CLI-2935]
-                Sight::Before => return RingStep::Wait,
+                Sight::Before => {
+                    self.overtaken = 0;
+                    return RingStep::Wait;
+                }
                 // [TP-CLI-2930]
                 Sight::Complete => {
                     let seq = Seq::new(self.next);
@@ -161,12 +168,32 @@ impl RingCursor {
                 }
                 Sight::Open | Sight::Nonsense => {
                     if !self.see_later(&mut look) {
+                        self.overtaken = 0;
                         return RingStep::Wait;
                     }
                 }
                 Sight::Beyond(found) => return self.on_overtaken(found, &mut look),
                 Sight::Older => return RingStep::Restarted,
             }
+        }
+    }
+
+    /// The frame of the last [`RingStep::Frame`] was overwritten while it was read, and is counted:
+    /// those behind it are about to be, which is better known before they are read. Waits unless
+    /// some are passed.
+    // [TP-CLI-2972]
+    #[cold]
+    pub fn on_torn(&mut self, mut look: impl FnMut(Seq) -> u64) -> RingStep {
+        let Some(torn) = self.next.checked_sub(1) else {
+            return RingStep::Wait;
+        };
+        match self.sight(torn, look(Seq::new(torn))) {
+            Sight::Beyond(found) => {
+                // A producer that overwrites what is being read does not rest.
+                self.overtaken = self.overtaken.max(1);
+                self.on_overtaken(found, &mut look)
+            }
+            _ => RingStep::Wait,
         }
     }
 
@@ -213,9 +240,8 @@ impl RingCursor {
         false
     }
 
-    /// The expected frame's slot was claimed for `found`: goes on half a ring behind the latest
-    /// claim. What is older is about to be overwritten as well; what is newer stays for half a ring
-    /// more.
+    /// The slot of the expected frame, or of the one before, was claimed for `found`: goes on with
+    /// what the ring holds, [`RingCursor::margin`] frames from where it is overwritten next.
     // [TP-CLI-2970]
     #[cold]
     fn on_overtaken(&mut self, found: u64, look: &mut impl FnMut(Seq) -> u64) -> RingStep {
@@ -229,11 +255,27 @@ impl RingCursor {
                 Sight::Before | Sight::Older | Sight::Nonsense => not_claimed = middle,
             }
         }
-        let kept = (self.slot_count / 2).max(1);
-        let resume = (found + claimed + 1)
-            .saturating_sub(kept)
-            .max(self.next + 1);
-        self.pass(resume - self.next, RingLoss::Overtaken)
+        let kept = self.slot_count - self.margin();
+        let resume = (found + claimed + 1).saturating_sub(kept);
+        self.overtaken = self.overtaken.saturating_add(1);
+        match resume.saturating_sub(self.next) {
+            0 => RingStep::Wait,
+            count => self.pass(count, RingLoss::Overtaken),
+        }
+    }
+
+    /// How many frames are left to a producer that overtook us. None the first time: as long as it
+    /// rests, as when both share a core, everything the ring holds can be read. An eighth of a ring
+    /// when that failed, and twice as many each further time, up to half a ring: a producer that
+    /// goes on overtakes us again, and the further away we begin, the more is read until then.
+    // [TP-CLI-2971]
+    fn margin(&self) -> u64 {
+        let most = self.slot_count / 2;
+        match self.overtaken.checked_sub(1) {
+            None => 0,
+            Some(again) if again < 3 => ((self.slot_count / 8) << again).max(1).min(most),
+            Some(_) => most,
+        }
     }
 
     fn pass(&mut self, count: u64, why: RingLoss) -> RingStep {

@@ -186,7 +186,7 @@ fn read_once(
     account: &mut Account,
 ) -> RingStep {
     let claimed = world.ring.claimed;
-    let expected = cursor.next();
+    let (expected, margin) = (cursor.next(), cursor.margin());
     let step = cursor.step(|seq| world.look(seq));
     match step {
         RingStep::Wait => {
@@ -208,6 +208,19 @@ fn read_once(
                 ledger.on_delivered();
             } else {
                 ledger.on_dropped(DropCause::Changed);
+                let (claimed, expected) = (world.ring.claimed, cursor.next());
+                let margin = cursor.margin().max((world.ring.slots() / 8).max(1));
+                let margin = margin.min(world.ring.slots() / 2);
+                match cursor.on_torn(|seq| world.look(seq)) {
+                    RingStep::Wait => assert_eq!(cursor.next(), expected),
+                    RingStep::Lost { first, count, why } => {
+                        assert_eq!((first, why), (expected, RingLoss::Overtaken));
+                        account.told.extend(first.get()..first.get() + count);
+                        ledger.on_passed(count, why.cause());
+                        expect_resumed(cursor, world, claimed, margin);
+                    }
+                    other => panic!("{other:?}"),
+                }
             }
         }
         RingStep::Lost { first, count, why } => {
@@ -221,17 +234,20 @@ fn read_once(
                 RingLoss::Overtaken => {
                     let (slots, now) = (world.ring.slots(), world.ring.claimed);
                     assert!(first.get() + slots < now, "not overtaken at all");
-                    let kept = (slots / 2).max(1);
-                    assert!(cursor.next().get() + kept <= now, "skipped too much");
-                    assert!(
-                        cursor.next().get() + kept >= claimed,
-                        "would be overtaken again at once"
-                    );
+                    expect_resumed(cursor, world, claimed, margin);
                 }
             }
         }
     }
     step
+}
+
+/// It went on this far from where it is overwritten next; `claimed` is what was claimed before.
+fn expect_resumed(cursor: &RingCursor, world: &World, claimed: u64, margin: u64) {
+    let (next, now) = (cursor.next().get(), world.ring.claimed);
+    let kept = world.ring.slots() - margin;
+    assert!(next + kept <= now, "skipped too much: {cursor:?}");
+    assert!(next + kept >= claimed, "too close: {cursor:?}");
 }
 
 fn ops(max: usize) -> impl Strategy<Value = Vec<Op>> {
@@ -341,7 +357,13 @@ proptest! {
                 RingStep::Frame(seq) => {
                     prop_assert_eq!((seq, cursor.next()), (before, before.next()));
                     prop_assert!(ledger.on_descriptor(seq));
-                    ledger.on_delivered();
+                    ledger.on_dropped(DropCause::Changed);
+                    let before = cursor.next();
+                    let torn = cursor.on_torn(|_| { looks += 1; words.next().unwrap_or_default() });
+                    if let RingStep::Lost { count, why, .. } = torn {
+                        prop_assert_eq!(cursor.next().get() - before.get(), count);
+                        ledger.on_passed(count, why.cause());
+                    }
                 }
                 RingStep::Lost { count, why, .. } => {
                     prop_assert_eq!(cursor.next().get() - before.get(), count);

@@ -176,12 +176,12 @@ fn a_number_that_was_given_back_is_one_frame() {
 
 /// Proves [TP-CLI-2970].
 #[test]
-fn an_overtaken_cursor_goes_on_half_a_ring_behind_the_latest_claim() {
+fn an_overtaken_cursor_goes_on_with_all_that_the_ring_still_holds() {
     // The slot of 2 holds 10; the latest claim is `latest`.
     for latest in 10..=17 {
         let (mut ring, mut cursor) = (Ring::default(), at(2));
         ring.complete(2..latest).set(latest, false);
-        let resume = latest + 1 - 4;
+        let resume = latest + 1 - 8;
         let expected = lost(2, resume - 2, RingLoss::Overtaken);
         assert_eq!(ring.step(&mut cursor), expected, "latest {latest}");
         assert!(ring.looks.len() <= 1 + 3, "{:?}", ring.looks);
@@ -192,14 +192,54 @@ fn an_overtaken_cursor_goes_on_half_a_ring_behind_the_latest_claim() {
     }
 }
 
+/// Proves [TP-CLI-2971].
+#[test]
+fn a_producer_that_does_not_rest_is_given_a_start_until_it_is_caught_up_with() {
+    let (mut ring, mut cursor) = (Ring::default(), at(0));
+    let mut latest = 0;
+    let mut overtake = |ring: &mut Ring, cursor: &mut RingCursor| {
+        ring.complete(latest..latest + 100);
+        latest += 100;
+        let RingStep::Lost { count, why, .. } = ring.step(cursor) else {
+            panic!("it was overtaken");
+        };
+        assert!(count > 0 && why == RingLoss::Overtaken);
+        latest - cursor.next().get()
+    };
+    // Frames that are kept of a ring of eight, a little less each time.
+    let kept: Vec<u64> = (0..6).map(|_| overtake(&mut ring, &mut cursor)).collect();
+    assert_eq!(kept, [8, 7, 6, 4, 4, 4]);
+    // Having read some of them is not having read them all.
+    assert!(matches!(ring.step(&mut cursor), RingStep::Frame(_)));
+    assert_eq!(overtake(&mut ring, &mut cursor), 4);
+    while ring.step(&mut cursor) != RingStep::Wait {}
+    assert_eq!(overtake(&mut ring, &mut cursor), 8);
+    assert_eq!(overtake(&mut ring, &mut cursor), 7);
+}
+
+/// Proves [TP-CLI-2972].
+#[test]
+fn a_frame_that_was_overwritten_while_it_was_read_takes_those_about_to_be_along() {
+    let (mut ring, mut cursor) = (Ring::default(), at(0));
+    ring.complete(0..8);
+    assert_eq!(ring.step(&mut cursor), frame(0));
+    assert_eq!(cursor.on_torn(|seq| ring.look(seq)), RingStep::Wait);
+    ring.complete(8..10).set(10, false);
+    // 10 is the latest claim: 3 is overwritten next.
+    let passed = lost(1, 3, RingLoss::Overtaken);
+    assert_eq!(cursor.on_torn(|seq| ring.look(seq)), passed);
+    assert_eq!(ring.step(&mut cursor), frame(4));
+    assert_eq!(at(0).on_torn(|_| u64::MAX), RingStep::Wait, "none was read");
+}
+
 /// Proves [TP-CLI-2970].
 #[test]
 fn laps_that_passed_unseen_are_counted_whole() {
     let (mut ring, mut cursor) = (Ring::default(), at(5));
     ring.complete(1_000_000..1_000_008);
     let step = ring.step(&mut cursor);
-    assert_eq!(step, lost(5, 1_000_004 - 5, RingLoss::Overtaken));
-    assert_eq!(ring.step(&mut cursor), frame(1_000_004));
+    assert_eq!(step, lost(5, 1_000_000 - 5, RingLoss::Overtaken));
+    assert_eq!(ring.step(&mut cursor), frame(1_000_000));
 }
 
 /// Proves [TP-CLI-2970].
@@ -279,5 +319,5 @@ fn the_last_number_a_word_can_hold_is_the_last_frame() {
     assert_eq!(ring.join().next(), Seq::new(END_OF_NUMBERS));
     let mut behind = at(0);
     let step = ring.step(&mut behind);
-    assert_eq!(step, lost(0, last - 3, RingLoss::Overtaken));
+    assert_eq!(step, lost(0, last - 7, RingLoss::Overtaken));
 }

@@ -53,6 +53,16 @@ impl Throttle {
         self.period_ns == 0 || now >= self.due
     }
 
+    /// How many frames at most would have passed by `now` and did not come: one for each period
+    /// since the first of them was due, none before any has passed.
+    #[must_use]
+    pub const fn missed(&self, now: NanoTime) -> u64 {
+        if self.period_ns == 0 || self.due.get() == 0 || now.get() < self.due.get() {
+            return 0;
+        }
+        (now.get() - self.due.get()) / self.period_ns
+    }
+
     /// A frame that was there at `now`, when one was due, has passed.
     #[inline]
     pub fn on_passed(&mut self, now: NanoTime) {
@@ -119,6 +129,18 @@ mod tests {
         assert!(throttle.admit(NanoTime::new(5_000 * MS)));
         assert!(!throttle.admit(NanoTime::new(5_099 * MS)));
         assert!(throttle.admit(NanoTime::new(5_100 * MS)));
+    }
+
+    #[test]
+    fn what_was_missed_is_a_frame_for_each_whole_period_since_one_was_due() {
+        let mut throttle = Throttle::new(10);
+        assert_eq!(throttle.missed(NanoTime::new(5_000 * MS)), 0, "none passed");
+        assert!(throttle.admit(NanoTime::new(5_000 * MS)));
+        for (now_ms, missed) in [(5_050, 0), (5_199, 0), (5_200, 1), (5_450, 3)] {
+            assert_eq!(throttle.missed(NanoTime::new(now_ms * MS)), missed);
+        }
+        throttle.set_rate(0);
+        assert_eq!(throttle.missed(NanoTime::new(9_000 * MS)), 0);
     }
 
     #[test]
