@@ -1,4 +1,4 @@
-//! The project's front door: setup, demo, test, ci, codegen, tidy, spec, bench.
+//! The project's front door: setup, demo, soak, test, ci, codegen, tidy, spec, bench.
 //!
 //! Only the command line lives here; each command has a module of its own. Nothing in this crate
 //! may depend on the project's other crates or on Aeron: it builds before `cargo xtask setup` ran.
@@ -10,7 +10,9 @@ mod demo;
 mod report;
 mod setup;
 mod shell;
+mod soak;
 mod spec;
+mod stage;
 mod test;
 mod tidy;
 mod workspace;
@@ -52,6 +54,22 @@ enum Command {
     /// then a table of frames, bandwidth, drops and latency. Needs 48 MiB of /dev/shm beyond Aeron's
     /// own buffers, leaves nothing behind and fails if any frame is unaccounted for.
     Demo,
+    /// Run the whole system for minutes, kill a producer and the driver meanwhile, and account for every
+    /// frame.
+    ///
+    /// Two producers and five consumers of different kinds on two streams, each a process of its own.
+    /// At the end a table says what was published, received, and dropped for which cause; a frame that
+    /// nobody explains is a failure, as is a torn one, a process that ended, or a file left behind.
+    /// Needs 150 MiB of /dev/shm beyond Aeron's own buffers. With AGENT_RUNNER set to a program nothing
+    /// is built, and that is played with.
+    Soak {
+        /// How long, in minutes.
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Print the result as JSON as well, on the last line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run every test: unit, property and system tests, documentation examples, loom models.
     Test,
     /// Run everything CI checks: format, lints, generated code, house rules, tests, specification, docs,
@@ -130,6 +148,7 @@ fn main() -> ExitCode {
     let outcome = workspace::enter().and_then(|()| match cli.command {
         Command::Setup { purpose } => setup::run(purpose),
         Command::Demo => demo::run(),
+        Command::Soak { minutes, json } => soak::run(minutes, json),
         Command::Test => test::run(),
         Command::Ci => ci::run(),
         Command::Codegen { check } => codegen::run(check),

@@ -3,35 +3,28 @@
 //! A media driver, a driver, and in each phase a producer and two consumers. Only public commands
 //! of `agent-runner` are used, so what the demo shows is what a user can do.
 
-mod processes;
 mod scene;
 mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use self::processes::{Interrupt, Process};
 use self::scene::Scene;
 use self::summary::{Received, Sent};
 use self::table::Row;
 use crate::report::Report;
 use crate::setup::{self, Purpose};
-use crate::shell::Cmd;
-use crate::test::executable;
+use crate::stage::{self, Interrupt, PATIENCE, Process};
 
 /// Consumers in each phase.
 const CONSUMERS: usize = 2;
 
 /// Shared memory the pools may take, over all epochs that exist at a time.
 const POOL_BUDGET_BYTES: u64 = 48 << 20;
-
-/// How long a process may take to start, or to stop when asked.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One run of producer and consumers.
 struct Phase {
@@ -70,35 +63,30 @@ pub(crate) fn run() -> Result<()> {
 
 /// Builds a release and plays the demo with it.
 pub(crate) fn build_and_play() -> Result<()> {
-    let build = Cmd::cargo("build --release --package agent-runner --bin agent-runner");
-    let program = executable(build, "agent-runner")?;
+    let program = stage::build()?;
     let interrupt = Interrupt::install()?;
-    let scene = Scene::create()?;
-    let outcome = play(&program, &scene, &interrupt);
+    let scene = Scene::create(&program)?;
+    let outcome = play(&scene, &interrupt);
     if outcome.is_err() {
-        scene.print_logs();
+        scene.stage.print_logs();
     }
     // Both matter: what went wrong first, and whether it was cleaned up after.
-    let cleaned = scene.remove();
+    let cleaned = scene.stage.remove();
     outcome?;
     cleaned
 }
 
-fn play(program: &Path, scene: &Scene, interrupt: &Interrupt) -> Result<()> {
-    let media_driver = Process::start(scene.media_driver(program))?;
-    let ready = || scene.aeron_is_up();
-    let media_driver =
-        media_driver.wait_until("its control file is there", PATIENCE, interrupt, ready)?;
-    let driver = Process::start(scene.driver(program))?;
-    let ready = || scene.driver_is_ready();
-    let driver = driver.wait_until("it says that it is ready", PATIENCE, interrupt, ready)?;
+fn play(scene: &Scene, interrupt: &Interrupt) -> Result<()> {
+    let stage = &scene.stage;
+    let media_driver = stage.start_media_driver(interrupt)?;
+    let driver = stage.start_role("driver", "driver", &scene.config, interrupt)?;
 
     let mut rows = Vec::new();
     for phase in &PHASES {
         println!("\n-- {}, {}", phase.name, phase.duration);
-        rows.extend(play_phase(program, scene, phase, interrupt)?);
+        rows.extend(play_phase(scene, phase, interrupt)?);
     }
-    let pool_bytes = scene.pool_bytes()?;
+    let pool_bytes = stage.pool_bytes()?;
     driver.stop(PATIENCE)?;
     media_driver.stop(PATIENCE)?;
 
@@ -114,16 +102,11 @@ fn play(program: &Path, scene: &Scene, interrupt: &Interrupt) -> Result<()> {
 }
 
 /// Runs one phase to its end; a row for each consumer.
-fn play_phase(
-    program: &Path,
-    scene: &Scene,
-    phase: &Phase,
-    interrupt: &Interrupt,
-) -> Result<Vec<Row>> {
+fn play_phase(scene: &Scene, phase: &Phase, interrupt: &Interrupt) -> Result<Vec<Row>> {
     let consumers = (1..=CONSUMERS)
-        .map(|number| Process::start(scene.subscriber(program, phase, number)))
+        .map(|number| Process::start(scene.subscriber(phase, number)))
         .collect::<Result<Vec<_>>>()?;
-    let producer = Process::start(scene.publisher(program, phase, CONSUMERS))?;
+    let producer = Process::start(scene.publisher(phase, CONSUMERS))?;
     let sent = Sent::parse(&producer.finish(phase.limit, interrupt)?)
         .context("the producer's last line is no summary")?;
     let mut rows = Vec::new();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+
+use crate::stage::summary::parse;
 
 /// What a producer says at its end.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -50,14 +50,6 @@ impl Received {
     pub(super) fn dropped(&self) -> u64 {
         self.drops.values().sum()
     }
-}
-
-/// The last line, when it is a summary with the fields asked for.
-fn parse<T: DeserializeOwned>(output: &str) -> Option<T> {
-    let value: Value = serde_json::from_str(output.lines().next_back()?).ok()?;
-    (value["event"] == "summary")
-        .then(|| serde_json::from_value(value).ok())
-        .flatten()
 }
 
 #[cfg(test)]

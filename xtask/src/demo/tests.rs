@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -34,9 +34,9 @@ fn fake(dir: &Path, dropped: &str, wrong: &str, driver: &str) -> PathBuf {
 fn outcome_of(dropped: &str, wrong: &str, driver: &str) -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
     let program = fake(dir.path(), dropped, wrong, driver);
-    let scene = Scene::create().unwrap();
-    let outcome = play(&program, &scene, &Interrupt::install().unwrap());
-    scene.remove().unwrap();
+    let scene = Scene::create(&program).unwrap();
+    let outcome = play(&scene, &Interrupt::install().unwrap());
+    scene.stage.remove().unwrap();
     outcome
 }
 

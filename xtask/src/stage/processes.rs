@@ -1,4 +1,4 @@
-//! Child processes of the demo: each leads a process group, and none outlives its handle.
+//! Child processes of a play: each leads a process group, and none outlives its handle.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -22,21 +22,21 @@ const KILL_AFTER: Duration = Duration::from_secs(3);
 const LOG_TAIL_LINES: usize = 20;
 
 /// What to start.
-pub(super) struct Spec {
+pub(crate) struct Spec {
     /// What the user knows it as; names its logs too.
-    pub(super) name: String,
-    pub(super) program: PathBuf,
-    pub(super) arguments: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
     /// Directory for its output.
-    pub(super) logs: PathBuf,
+    pub(crate) logs: PathBuf,
 }
 
 /// Ctrl-C and SIGTERM, noticed at the next look instead of ending us: children are in groups of
 /// their own, which a terminal does not signal.
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    pub(super) fn install() -> Result<Self> {
+    pub(crate) fn install() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&flag))
@@ -45,7 +45,7 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) {
             bail!("interrupted");
         }
@@ -54,7 +54,7 @@ impl Interrupt {
 }
 
 /// A running child. Dropping it ends its whole group.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
     group: Pid,
@@ -63,7 +63,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(spec: Spec) -> Result<Self> {
+    pub(crate) fn start(spec: Spec) -> Result<Self> {
         use std::os::unix::process::CommandExt as _;
         let file_name = spec.name.replace(' ', "-");
         let stdout = spec.logs.join(format!("{file_name}.out"));
@@ -87,16 +87,65 @@ impl Process {
         })
     }
 
+    /// What the user knows it as.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to standard output so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.stdout).unwrap_or_default()
+    }
+
+    /// Fails when the process is not running any more.
+    pub(crate) fn expect_running(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} ended ({status}){}", self.name, self.log_tail());
+        }
+        Ok(())
+    }
+
+    /// kill -9, and reaps it.
+    pub(crate) fn kill9(&mut self) -> Result<()> {
+        self.expect_running()?;
+        self.signal(Signal::KILL);
+        self.child.wait()?;
+        self.expect_no_strays()
+    }
+
+    /// Asks the process to end, and does not wait for it.
+    pub(crate) fn ask_to_end(&mut self) -> Result<()> {
+        self.expect_running()?;
+        self.signal(Signal::TERM);
+        Ok(())
+    }
+
     /// Waits until `ready`; fails when the process ends before that, or takes longer than `limit`.
-    pub(super) fn wait_until(
+    pub(crate) fn wait_until(
         mut self,
         what: &str,
         limit: Duration,
         interrupt: &Interrupt,
         ready: impl Fn() -> bool,
     ) -> Result<Self> {
+        self.await_true(what, limit, interrupt, |_| ready())?;
+        Ok(self)
+    }
+
+    /// As [`Process::wait_until`], for what the process itself shows.
+    pub(crate) fn await_true(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        interrupt: &Interrupt,
+        ready: impl Fn(&Self) -> bool,
+    ) -> Result<()> {
         let deadline = Instant::now() + limit;
-        while !ready() {
+        while !ready(self) {
             interrupt.check()?;
             if let Some(status) = self.child.try_wait()? {
                 bail!(
@@ -114,11 +163,11 @@ impl Process {
             }
             thread::sleep(POLL_INTERVAL);
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Waits for the process to end by itself, with success; what it wrote to standard output.
-    pub(super) fn finish(mut self, limit: Duration, interrupt: &Interrupt) -> Result<String> {
+    pub(crate) fn finish(mut self, limit: Duration, interrupt: &Interrupt) -> Result<String> {
         let deadline = Instant::now() + limit;
         let status = loop {
             interrupt.check()?;
@@ -140,7 +189,7 @@ impl Process {
     }
 
     /// Asks the process to end and checks that it does, with success.
-    pub(super) fn stop(mut self, limit: Duration) -> Result<()> {
+    pub(crate) fn stop(mut self, limit: Duration) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!(
                 "{} ended by itself ({status}){}",
