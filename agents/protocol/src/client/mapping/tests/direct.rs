@@ -63,11 +63,9 @@ fn a_fresh_announce_is_mapped_without_any_grant() {
     let mut broken = announce(5_000, 5);
     broken.layout_version = 9;
     core.on_announce(at(5_000), at(0), &broken);
-    assert_eq!(
-        actions(&mut core),
-        [],
-        "stale, before the join, foreign, broken"
-    );
+    let is_map = |action: &MappingAction| matches!(action, MappingAction::Map { .. });
+    let has_mapped = actions(&mut core).iter().any(is_map);
+    assert!(!has_mapped, "stale, before the join, foreign, broken");
     core.on_announce(at(5_001), at(0), &announce(5_001, 5));
     ticket(&mut core);
 }
