@@ -16,7 +16,7 @@ mod support;
 
 /// More counters than a media driver has room for.
 const TOO_MANY: usize = (1 << 20) / 128 + 1;
-const SHORT: Duration = Duration::from_millis(700);
+const SHORT: Duration = Duration::from_secs(3);
 /// A hundred bytes and a few before the last position there is.
 const NEARLY_OVER: &str =
     "aeron:ipc?term-length=64k|init-term-id=0|term-id=2147483647|term-offset=65344";
@@ -67,8 +67,7 @@ impl Drop for Hog {
 #[test]
 fn who_is_refused_publications_by_the_media_driver_is_told_that_and_not_of_a_silent_driver() {
     let world = World::new();
-    let early = world.client();
-    let _producer = early.producer(STREAM).wait(WAIT).unwrap();
+    let _producer = world.client().producer(STREAM).wait(WAIT).unwrap();
     let _hog = Hog::new(&world);
 
     // One that can ask for nothing at all.
@@ -82,15 +81,6 @@ fn who_is_refused_publications_by_the_media_driver_is_told_that_and_not_of_a_sil
     let text = error.to_string();
     assert!(text.contains("stream 1000"), "{text}");
     assert!(text.contains("counter"), "{text}");
-
-    // One that is granted a lease, and cannot hear of frames.
-    let error = early
-        .consumer(STREAM)
-        .attach_timeout(SHORT)
-        .wait(WAIT)
-        .unwrap_err();
-    assert!(matches!(error, OpenError::Refused { .. }), "{error}");
-    assert!(error.to_string().contains("stream 1100"), "{error}");
     assert!(!late.errors().snapshot().is_empty(), "and it is in the log");
 }
 
