@@ -19,6 +19,9 @@ use crate::report::seconds;
 /// A constant function cannot ask which mutant is in force.
 const CONST_CALL: &str = "E0015";
 
+/// A match lacks an arm, because what was taken for one that fits everything has a guard.
+const NOT_EXHAUSTIVE: &str = "E0004";
+
 /// A mutant and the tests that judge it.
 #[derive(Debug)]
 pub(super) struct Case<'p> {
@@ -127,6 +130,7 @@ impl<'b, 'p> Batch<'b, 'p> {
         let numbers = match numbers {
             Some(numbers) => numbers,
             None if is_constant => self.in_functions_of(complaint),
+            None if complaint.text.contains(NOT_EXHAUSTIVE) => self.first_arm_of(complaint),
             // What follows from another complaint.
             None => Vec::new(),
         };
@@ -138,6 +142,20 @@ impl<'b, 'p> Batch<'b, 'p> {
             }
         }
         Ok(numbers.len())
+    }
+
+    /// The next arm with a mutant, behind a match that is complained of.
+    fn first_arm_of(&self, complaint: &Complaint) -> Vec<u32> {
+        let Some((file, line, _)) = complaint.places.first() else {
+            return Vec::new();
+        };
+        let lines = self.embedded.get(file).map(|made| &made.lines);
+        let arms = lines.into_iter().flatten().filter(|(number, lines)| {
+            let genre = &self.cases[**number as usize - 1].mutant.genre;
+            genre == "MatchArm" && lines.0 > *line
+        });
+        let first = arms.min_by_key(|(_, lines)| lines.0);
+        first.map(|(number, _)| *number).into_iter().collect()
     }
 
     /// The mutants of functions that had to be constant, as a complaint says.
