@@ -52,6 +52,9 @@ pub(super) struct Embedded {
     pub(super) constant: BTreeSet<String>,
 }
 
+/// What may stand in the place of an expression, by the number of the mutant.
+type Alternatives = Vec<(u32, String)>;
+
 /// How a mutant is written into a file.
 #[derive(Debug)]
 enum Edit {
@@ -85,7 +88,7 @@ pub(super) fn embed(text: &str, mutants: &[(u32, &Mutant)]) -> Result<Embedded> 
         }
     }
     inserts.sort();
-    let nested: Vec<(Range<usize>, Vec<(u32, String)>)> = instead
+    let nested: Vec<(Range<usize>, Alternatives)> = instead
         .into_iter()
         .map(|((start, end), codes)| (start..usize::MAX - end, codes))
         .collect();
@@ -119,7 +122,7 @@ struct Writer<'w> {
     /// By place.
     inserts: &'w [(usize, u32, String)],
     /// By start, the outer before the inner.
-    nested: &'w [(Range<usize>, Vec<(u32, String)>)],
+    nested: &'w [(Range<usize>, Alternatives)],
     /// Start and end of keywords that are left out.
     constant: &'w BTreeMap<usize, (usize, &'w str)>,
     written: String,
