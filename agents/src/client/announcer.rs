@@ -284,7 +284,14 @@ impl Announcer {
         match offer {
             Offer::Sent { .. } => true,
             Offer::NotConnected => {
-                self.is_watched || shared.consumers_on_shared.load(Ordering::Relaxed) == 0
+                // Those that asked for a rate are not waited for. [TP-CLI-2354]
+                let waits_for_nobody = shared
+                    .limit
+                    .get()
+                    .is_some_and(|(_, limit)| limit == u64::MAX);
+                self.is_watched
+                    || waits_for_nobody
+                    || shared.consumers_on_shared.load(Ordering::Relaxed) == 0
             }
             _ => false,
         }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use tensorpool::client::{Availability, Client, Consumer};
+use tensorpool::client::{Availability, Client, Consumer, OfferError};
 use tensorpool::runtime::clock::monotonic_ns;
 
-use crate::harness::{poll, publish, publish_many, receive};
+use crate::harness::{meta, payload, poll, publish, publish_many, receive};
 use crate::support::{SLOTS, STREAM, WAIT, World};
 
 fn watcher(client: &Client, max_rate_hz: u16) -> Consumer {
@@ -75,4 +75,27 @@ fn frames_that_would_have_passed_are_lost_when_a_watcher_is_overtaken() {
         stats.seen(),
         stats.delivered() + stats.lost() + stats.rate_limited()
     );
+}
+
+#[test]
+fn a_lossless_producer_does_not_wait_for_a_watcher_with_a_rate() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+    let mut consumer = watcher(&client, 1);
+    producer.wait_consumers(1, WAIT).unwrap();
+    // It reads nothing meanwhile. How it wants its frames is known as soon as it has reported.
+    for seq in 0..u64::from(3 * SLOTS) {
+        let started = Instant::now();
+        while let Err(error) = producer.offer(&meta(), &payload(seq)) {
+            assert!(matches!(error, OfferError::Paced), "{error}");
+            assert!(
+                started.elapsed() < WAIT,
+                "it waits for {:?}",
+                consumer.stats()
+            );
+            producer.poll();
+        }
+    }
+    assert!(read_all(&mut consumer, u64::from(3 * SLOTS)) >= 1);
 }
