@@ -67,7 +67,9 @@ impl Drop for Hog {
 #[test]
 fn who_is_refused_publications_by_the_media_driver_is_told_that_and_not_of_a_silent_driver() {
     let world = World::new();
-    let _producer = world.client().producer(STREAM).wait(WAIT).unwrap();
+    // It stays: whoever goes gives counters back.
+    let client = world.client();
+    let _producer = client.producer(STREAM).wait(WAIT).unwrap();
     let _hog = Hog::new(&world);
 
     // One that can ask for nothing at all.

@@ -40,7 +40,7 @@ pub enum Command {
     /// Check, show or generate a configuration; nothing is run.
     Config(ConfigArgs),
     /// Publish frames from a file, standard input or a pattern.
-    Publish(PublishArgs),
+    Publish(Box<PublishArgs>),
     /// Receive frames: write them out, verify them, or just show the figures.
     Subscribe(SubscribeArgs),
 }

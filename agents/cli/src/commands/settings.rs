@@ -145,14 +145,14 @@ fn pools_of(profile: &ProfileSettings) -> Vec<(u16, u32)> {
         .collect()
 }
 
+/// A number of slots, and pools by id and stride.
+pub(super) type Layout = (u32, Vec<(u16, u32)>);
+
 /// Slots and pools of a configured stream.
 ///
 /// # Errors
 /// When its profile is missing.
-pub(super) fn layout(
-    settings: &DriverSettings,
-    stream_id: u32,
-) -> anyhow::Result<Option<(u32, Vec<(u16, u32)>)>> {
+pub(super) fn layout(settings: &DriverSettings, stream_id: u32) -> anyhow::Result<Option<Layout>> {
     let mut streams = settings.streams.values();
     let Some(stream) = streams.find(|stream| stream.stream_id == stream_id) else {
         return Ok(None);
