@@ -142,27 +142,28 @@ fn a_client_process_stopped_for_longer_than_the_liveness_timeout_rebuilds_its_li
     let mut link = dir.link();
     let mut subscription = subscription(&mut link, 1000);
     let client = Role::spawn(NAME, "publisher", dir.path());
-    let generation_of = |link: &mut Link, subscription: &mut Subscription, expected: u64| {
-        drive_until(&mut [link], "a message of the expected generation", || {
+    // Or a later one: on a busy machine the media driver may give it up more than once.
+    let reach = |link: &mut Link, subscription: &mut Subscription, generation: u64| {
+        drive_until(&mut [link], "a message of the generation", || {
             let mut seen = 0;
             subscription.poll(64, |message, _| {
                 seen = u64::from_le_bytes(message.try_into().unwrap())
             });
-            seen == expected
+            seen >= generation
         });
     };
-    generation_of(&mut link, &mut subscription, 1);
+    reach(&mut link, &mut subscription, 1);
     client.signal(SIGSTOP);
     drive_until(
         &mut [&mut link],
         "the media driver gives the client up",
         || {
             subscription.poll(64, |_, _| ());
-            subscription.images_down() == 1
+            subscription.images_down() >= 1
         },
     );
     client.signal(SIGCONT);
-    generation_of(&mut link, &mut subscription, 2);
+    reach(&mut link, &mut subscription, 2);
 }
 
 /// Proves [TP-RT-1010].
