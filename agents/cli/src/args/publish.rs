@@ -122,7 +122,7 @@ pub struct PublishArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct OwnMemoryArgs {
     /// Do without a driver: make the stream's memory, announce it, and remove it at the end. Where
-    /// it lies and with which mode is the configuration's [shm].
+    /// it lies and with which mode is the configuration's `shm` table.
     #[arg(long, conflicts_with = "create")]
     pub no_driver: bool,
     /// Slots of the ring and of every pool, a power of two [default: of the configuration's stream
