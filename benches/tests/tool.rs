@@ -144,6 +144,21 @@ fn delays_at_a_rate_come_as_percentiles_and_as_files() {
 }
 
 #[test]
+fn iceoryx2_is_a_peer_of_the_same_rounds_and_leaves_nothing_behind() {
+    let rows = measure("latency --availability header-ring --size 64,64k --iceoryx2");
+    let expected = ["iceoryx2/64B/ping-pong", "iceoryx2/65536B/ping-pong"];
+    assert!(names(&rows).ends_with(&expected), "{:?}", names(&rows));
+    for row in rows.iter().filter(|row| row["subject"] == "tensorpool") {
+        let ratio = &row["results"]["over_iceoryx2"]["p50"];
+        assert!(ratio.as_f64() > Some(0.0), "{row}");
+    }
+    let rows = measure("throughput --size 4k --touch lines --iceoryx2");
+    let row = rows.last().unwrap();
+    assert_eq!(row["name"], "iceoryx2/4096B/lines/burst");
+    assert_eq!(row["conditions"]["reader_bytes"], 64 + 4096);
+}
+
+#[test]
 fn throughput_is_held_against_copies_and_loses_nothing() {
     for more in [
         "--consumers 3",

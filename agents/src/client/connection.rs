@@ -19,16 +19,16 @@ use tensorpool_runtime::{
 };
 use tensorpool_shm::allowed::AllowedDirs;
 
-use super::command::{Command, Open};
 use super::conductor::ClientConductor;
+use super::conductor::command::{Command, Open};
+use super::conductor::worker::MapWorker;
 use super::config::{ClientConfig, nanos};
 use super::consumer::Consumer;
 use super::error::{ConnectError, OpenError};
 use super::options::{Availability, ConsumerOptions, OwnRegions, OwnStreams, ProducerOptions};
-use super::payload_flush::PayloadFlush;
 use super::pending::Pending;
 use super::producer::Producer;
-use super::worker::MapWorker;
+use super::producer::payload_flush::PayloadFlush;
 
 /// A client whose conductor runs on a thread of its own, so that leases live while the application
 /// computes or blocks.

@@ -29,50 +29,34 @@
 //! shared memory and Aeron: no hop, no lock, no allocation. Everything else is the conductor's:
 //! leases, epochs, reports, losses and their repair. See [`ClientConfig`] for what a client costs.
 
-mod adapter;
-mod announcer;
-mod command;
 mod conductor;
 mod config;
 mod connection;
 mod consumer;
 mod error;
 mod event;
-mod feed;
-mod frame;
-mod listener;
-mod meta;
 mod metadata;
 mod options;
-mod own_streams;
-mod payload_flush;
 mod pending;
 mod producer;
-mod progress;
-mod proxy;
-mod reader;
-mod ring_reader;
-mod session;
 mod shared;
-mod speaker;
 mod stats;
-mod worker;
 
-pub use announcer::Announced;
 pub use config::ClientConfig;
 pub use connection::{Client, ConsumerBuilder, InvokedClient, ProducerBuilder};
 pub use consumer::Consumer;
+pub use consumer::frame::{Frame, FrameInfo, RetainedFrame};
+pub use consumer::listener::ProgressHeard;
+pub use consumer::progress::{Progress, ProgressInfo};
 pub use error::{ConnectError, MetaError, OfferError, OpenError, PollError, ReportError};
 pub use event::{Event, FinalCounts};
-pub use frame::{Frame, FrameInfo, RetainedFrame};
-pub use listener::ProgressHeard;
-pub use meta::FrameMeta;
 pub use metadata::ReceivedBlob;
 pub use options::{Availability, OwnRegions, OwnStreams};
 pub use pending::Pending;
+pub use producer::announcer::Announced;
+pub use producer::meta::FrameMeta;
+pub use producer::speaker::{ProgressSent, ProgressTold};
 pub use producer::{CloseReport, Offered, Producer};
-pub use progress::{Progress, ProgressInfo};
-pub use speaker::{ProgressSent, ProgressTold};
 pub use stats::{ConsumerStats, EpochStats, ProducerStats, kinds};
 
 pub use crate::driver::Endpoint;

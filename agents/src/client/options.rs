@@ -13,7 +13,7 @@ use tensorpool_protocol::common::{ConsumerMode, GeometryError, PoolGeometry, Str
 use tensorpool_shm::paths::{DEFAULT_BASE_DIR, DEFAULT_NAMESPACE};
 
 use super::config::{ClientConfig, nanos};
-use super::payload_flush::PayloadFlush;
+use super::producer::payload_flush::PayloadFlush;
 use crate::driver::Endpoint;
 use crate::regions::{Maker, Plot};
 

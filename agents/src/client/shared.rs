@@ -12,10 +12,10 @@ use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
 
+use super::consumer::feed::Change;
 use super::event::Event;
-use super::feed::Change;
-use super::own_streams::OwnChange;
-use super::speaker::LimitWords;
+use super::producer::own_streams::OwnChange;
+use super::producer::speaker::LimitWords;
 
 /// A number that belongs to an epoch. One writer; a reader gets a matching pair or nothing.
 ///

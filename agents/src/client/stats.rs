@@ -6,7 +6,7 @@ use tensorpool_protocol::frame::{DropCause, DropCounts, EpochAccount, FrameLedge
 use tensorpool_runtime::counters::{AgentKind, CounterCell, CounterSet, consumer, producer};
 use tensorpool_transport::{LinkStats, Offer};
 
-use super::adapter::AdapterStats;
+use super::conductor::adapter::AdapterStats;
 
 /// Counters of clients beyond the published ones.
 pub mod kinds {

@@ -51,6 +51,7 @@ pub(super) struct Results {
     pub(super) bytes_per_second: Option<f64>,
     pub(super) over_floor: Option<Quartiles>,
     pub(super) over_aeron: Option<Quartiles>,
+    pub(super) over_iceoryx2: Option<Quartiles>,
     pub(super) over_memcpy: Option<Quartiles>,
     pub(super) delay_ns: Option<Percentiles>,
     pub(super) lost: u64,

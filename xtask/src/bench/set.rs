@@ -20,13 +20,12 @@ pub(super) fn measurements(extent: Extent) -> Vec<String> {
     let mut set = vec!["floor".to_owned(), "aeron".to_owned()];
     for availability in AVAILABILITIES {
         let frames = format!("--availability {availability}");
-        for sizes in [COPIED, CLAIMED] {
-            set.push(format!("latency {frames} {sizes}"));
-        }
+        set.push(format!("latency {frames} {COPIED} --iceoryx2"));
+        set.push(format!("latency {frames} {CLAIMED}"));
         for rate in [1_000, 10_000] {
             set.push(format!("latency {frames} --size 64,640k --rate {rate}"));
         }
-        set.push(format!("throughput {frames} --size 64"));
+        set.push(format!("throughput {frames} --size 64 --iceoryx2"));
         for touch in ["header", "lines"] {
             set.push(format!(
                 "throughput {frames} --size 640k,4m --touch {touch}"

@@ -196,12 +196,7 @@ fn agreement(rows: &[Row]) -> Target {
 fn ring_path(rows: &[Row]) -> Vec<Target> {
     let small = find(rows, "tensorpool/header-ring/copy/64B/ping-pong");
     let over_floor = small.and_then(|row| row.results.over_floor);
-    let peer = rows
-        .iter()
-        .find(|row| row.subject == "iceoryx2" && row.exercise == "ping-pong");
-    let times = small.zip(peer).and_then(|(ours, theirs)| {
-        Some(theirs.results.over_floor?.p50 / ours.results.over_floor?.p50)
-    });
+    let over_iceoryx2 = small.and_then(|row| row.results.over_iceoryx2);
     let is_near = small.is_some_and(|row| row.conditions.placement_floor_ns.p50 < 100.0);
     vec![
         Target::at_most(
@@ -214,7 +209,7 @@ fn ring_path(rows: &[Row]) -> Vec<Target> {
         Target::at_least(
             2,
             "the same, times faster than iceoryx2",
-            times,
+            over_iceoryx2.map(|ratio| 1.0 / ratio.p50),
             if is_near { 3.0 } else { 2.5 },
             " x",
         ),

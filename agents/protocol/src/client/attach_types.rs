@@ -3,6 +3,7 @@
 use tensorpool_codecs::types::{ClientId, Epoch, LeaseId, NodeId, StreamId};
 use thiserror::Error;
 
+use super::backoff::SplitMix64;
 use super::regions::{RegionSet, RegionsError};
 use crate::common::known_or;
 use crate::common::{
@@ -62,6 +63,12 @@ pub struct AttachConfig {
 }
 
 impl AttachConfig {
+    /// The client id that was asked for, or one nobody else is likely to have.
+    pub(super) fn draw_client_id(&self, random: &mut SplitMix64) -> ClientId {
+        self.client_id
+            .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()))
+    }
+
     /// The defaults for this stream and role.
     #[must_use]
     pub const fn new(stream_id: StreamId, role: Role, seed: u64) -> Self {

@@ -10,7 +10,7 @@ use crate::upkeep::Faults;
 
 /// What went wrong with Aeron.
 #[derive(Debug)]
-pub(in crate::client) struct Troubles {
+pub(crate) struct Troubles {
     /// Without these nothing can be asked for.
     needed: [ResourceId; 3],
     /// The last error Aeron's client reported by itself, of the present client.
@@ -28,12 +28,12 @@ impl Troubles {
     }
 
     /// Why the media driver keeps requests from being sent or answered, if it does.
-    pub(in crate::client) fn refusal<'a>(&self, link: &'a Link) -> Option<&'a str> {
+    pub(crate) fn refusal<'a>(&self, link: &'a Link) -> Option<&'a str> {
         self.needed.iter().find_map(|id| link.refusal(*id))
     }
 
     /// What Aeron's client reported last, and for how many nanoseconds that is past.
-    pub(in crate::client) fn client_error(&self, now: NanoTime) -> Option<(&str, u64)> {
+    pub(crate) fn client_error(&self, now: NanoTime) -> Option<(&str, u64)> {
         let (at, reason) = self.client_error.as_ref()?;
         Some((reason, now.since_ns(*at)))
     }

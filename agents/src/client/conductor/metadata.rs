@@ -5,9 +5,9 @@ use tensorpool_codecs::types::NanoTime;
 use tensorpool_transport::{PublicationOptions, SubscriptionOptions};
 
 use super::ClientConductor;
+use crate::client::conductor::session::Session;
+use crate::client::conductor::worker::SessionId;
 use crate::client::metadata::{MetadataIn, MetadataOut};
-use crate::client::session::Session;
-use crate::client::worker::SessionId;
 use crate::driver::Endpoint;
 
 impl ClientConductor {

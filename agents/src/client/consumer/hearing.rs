@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::Consumer;
+use crate::client::consumer::listener::ProgressHeard;
+use crate::client::consumer::progress::Progress;
 use crate::client::error::PollError;
-use crate::client::listener::ProgressHeard;
-use crate::client::progress::Progress;
 
 impl Consumer {
     /// Delivers up to `limit` news of frames that are being written, or were just completed, and

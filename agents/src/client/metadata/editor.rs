@@ -20,7 +20,7 @@ const MESSAGES_PER_TERM: usize = 8;
 
 /// The metadata of one producer as its application sees it.
 #[derive(Debug)]
-pub(in crate::client) struct MetadataEditor {
+pub(crate) struct MetadataEditor {
     versions: VersionedMetadata,
     limits: MetadataLimits,
     max_blob_len: usize,
@@ -29,7 +29,7 @@ pub(in crate::client) struct MetadataEditor {
 }
 
 impl MetadataEditor {
-    pub(in crate::client) fn new(config: &ClientConfig) -> Self {
+    pub(crate) fn new(config: &ClientConfig) -> Self {
         Self {
             versions: VersionedMetadata::default(),
             limits: limits_of(&config.metadata.channel),
@@ -41,16 +41,16 @@ impl MetadataEditor {
 
     /// The version frames bear. [TP-CLI-2750]
     #[inline]
-    pub(in crate::client) fn version(&self) -> Option<MetaVersion> {
+    pub(crate) fn version(&self) -> Option<MetaVersion> {
         self.versions.version()
     }
 
-    pub(in crate::client) fn content(&self) -> Option<&Arc<Metadata>> {
+    pub(crate) fn content(&self) -> Option<&Arc<Metadata>> {
         self.versions.content()
     }
 
     /// What is to be told to the conductor, if it is something new.
-    pub(in crate::client) fn set(
+    pub(crate) fn set(
         &mut self,
         metadata: Metadata,
     ) -> Result<(MetaVersion, Option<Arc<Metadata>>), MetadataError> {
@@ -60,7 +60,7 @@ impl MetadataEditor {
     }
 
     /// A blob of the version in force. [TP-CLI-2850]
-    pub(in crate::client) fn blob(
+    pub(crate) fn blob(
         &mut self,
         blob_type: u32,
         bytes: Arc<[u8]>,

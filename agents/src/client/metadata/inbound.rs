@@ -8,7 +8,7 @@ use tensorpool_protocol::client::metadata::{
 use tensorpool_transport::Subscription;
 
 use super::wire::{self, Heard};
-use crate::client::adapter::AdapterStats;
+use crate::client::conductor::adapter::AdapterStats;
 use crate::client::config::ClientConfig;
 
 /// Messages taken at a time, and how often in one duty cycle: a blob comes in many.
@@ -17,7 +17,7 @@ const POLLS: usize = 16;
 
 /// What was heard of the streams that are wanted; nothing is kept of others.
 #[derive(Debug)]
-pub(in crate::client) struct MetadataIn {
+pub(crate) struct MetadataIn {
     subscription: Subscription,
     ears: Ears,
 }
@@ -29,7 +29,7 @@ struct Ears {
 }
 
 impl MetadataIn {
-    pub(in crate::client) fn new(subscription: Subscription, config: &ClientConfig) -> Self {
+    pub(crate) fn new(subscription: Subscription, config: &ClientConfig) -> Self {
         let limits = BlobLimits {
             max_len: config.max_blob_len as u64,
             verify: config.blob_checksums,
@@ -45,7 +45,7 @@ impl MetadataIn {
     }
 
     /// Takes up what came of the wanted streams. Gives the fragments read.
-    pub(in crate::client) fn poll(
+    pub(crate) fn poll(
         &mut self,
         now: NanoTime,
         stats: &mut AdapterStats,
@@ -73,12 +73,12 @@ impl MetadataIn {
         count
     }
 
-    pub(in crate::client) fn cache(&self) -> &MetadataCache {
+    pub(crate) fn cache(&self) -> &MetadataCache {
         &self.ears.cache
     }
 
     /// What became of a blob, once for each.
-    pub(in crate::client) fn poll_blob(&mut self) -> Option<BlobEvent> {
+    pub(crate) fn poll_blob(&mut self) -> Option<BlobEvent> {
         self.ears.blobs.poll_event()
     }
 }

@@ -20,7 +20,7 @@ const BLOB_MESSAGES: usize = 8;
 
 /// The metadata publication of one producer, made when it is first used.
 #[derive(Debug)]
-pub(in crate::client) struct MetadataOut {
+pub(crate) struct MetadataOut {
     publication: Publication,
     publisher: MetadataPublisher,
     blobs: BlobSender,
@@ -33,7 +33,7 @@ pub(in crate::client) struct MetadataOut {
 }
 
 impl MetadataOut {
-    pub(in crate::client) fn new(publication: Publication, shared: Arc<ProducerShared>) -> Self {
+    pub(crate) fn new(publication: Publication, shared: Arc<ProducerShared>) -> Self {
         Self {
             publication,
             publisher: MetadataPublisher::default(),
@@ -45,27 +45,22 @@ impl MetadataOut {
         }
     }
 
-    pub(in crate::client) fn set(
-        &mut self,
-        now: NanoTime,
-        version: MetaVersion,
-        metadata: Arc<Metadata>,
-    ) {
+    pub(crate) fn set(&mut self, now: NanoTime, version: MetaVersion, metadata: Arc<Metadata>) {
         self.publisher.set(now, version, metadata);
     }
 
-    pub(in crate::client) fn publish_blob(&mut self, now: NanoTime, blob: OutgoingBlob) {
+    pub(crate) fn publish_blob(&mut self, now: NanoTime, blob: OutgoingBlob) {
         self.blobs.push(now, blob);
     }
 
     /// What was sent before may never be read: the log goes with the link. [TP-CLI-2855]
-    pub(in crate::client) fn on_link_lost(&mut self, now: NanoTime) {
+    pub(crate) fn on_link_lost(&mut self, now: NanoTime) {
         self.blobs.restart(now);
     }
 
     /// Whether all that is to be sent is out, or nobody would hear it: a producer may close. Whether
     /// somebody would is known a while after the publication was registered, not before. [TP-CLI-2772]
-    pub(in crate::client) fn is_settled(&mut self, now: NanoTime) -> bool {
+    pub(crate) fn is_settled(&mut self, now: NanoTime) -> bool {
         let is_waiting = !self.blobs.is_idle() || self.publisher.peek(now).is_some();
         if !is_waiting {
             return true;
@@ -75,7 +70,7 @@ impl MetadataOut {
     }
 
     /// Sends what is due; `source` is whose it is, while there is a lease.
-    pub(in crate::client) fn do_work(
+    pub(crate) fn do_work(
         &mut self,
         now: NanoTime,
         source: Option<MetadataSource>,

@@ -40,14 +40,14 @@ impl Deref for ReceivedBlob {
 
 /// What a consumer that asked for metadata was told of it.
 #[derive(Debug, Default)]
-pub(in crate::client) struct MetadataReader {
+pub(crate) struct MetadataReader {
     told: Option<Arc<SourceMetadata>>,
     waiting: Arc<()>,
 }
 
 impl MetadataReader {
     /// Puts what is in force where the application finds it; gives the event if that is new.
-    pub(in crate::client) fn update(
+    pub(crate) fn update(
         &mut self,
         stream_id: StreamId,
         cache: &MetadataCache,
@@ -66,7 +66,7 @@ impl MetadataReader {
     }
 
     /// The event of a blob that arrived.
-    pub(in crate::client) fn on_blob(&self, blob: &Arc<Blob>) -> Event {
+    pub(crate) fn on_blob(&self, blob: &Arc<Blob>) -> Event {
         // [TP-CLI-2885]: all but our own count.
         if Arc::strong_count(&self.waiting) > MAX_WAITING {
             return Event::BlobFailed {
@@ -82,7 +82,7 @@ impl MetadataReader {
     }
 
     /// The event of one that did not.
-    pub(in crate::client) fn on_blob_failed(announce: &BlobAnnounce, defect: BlobDefect) -> Event {
+    pub(crate) fn on_blob_failed(announce: &BlobAnnounce, defect: BlobDefect) -> Event {
         Event::BlobFailed {
             version: announce.version,
             blob_type: announce.blob_type,

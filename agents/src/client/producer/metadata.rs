@@ -6,7 +6,7 @@ use tensorpool_codecs::types::MetaVersion;
 use tensorpool_protocol::client::metadata::{BlobError, BlobId, Metadata, MetadataError};
 
 use super::Producer;
-use crate::client::command::Command;
+use crate::client::conductor::command::Command;
 #[cfg(doc)]
 use crate::client::event::Event;
 

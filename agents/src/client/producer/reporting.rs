@@ -6,8 +6,8 @@ use tensorpool_shm::producer::Claim;
 
 use super::{Offered, Producer};
 use crate::client::error::{OfferError, ReportError};
-use crate::client::meta::FrameMeta;
-use crate::client::speaker::{ProgressSent, ProgressTold};
+use crate::client::producer::meta::FrameMeta;
+use crate::client::producer::speaker::{ProgressSent, ProgressTold};
 
 impl Producer {
     /// Reports that the first `bytes_filled` bytes of a claim are filled, and tells consumers if

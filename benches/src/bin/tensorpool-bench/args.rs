@@ -11,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   tensorpool-bench floor
   tensorpool-bench latency --availability header-ring --size 64,1m
+  tensorpool-bench latency --availability header-ring --iceoryx2
   tensorpool-bench latency --size 640k --rate 10000 --hgrm /tmp/hgrm
   tensorpool-bench throughput --size 640k --touch lines --json
   tensorpool-bench cost --consumers 16
@@ -126,6 +127,9 @@ pub(crate) struct FrameArgs {
     /// Streams the driver serves; frames go through one of them (and one back).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) streams: u16,
+    /// Also measures iceoryx2, in turns, with payloads of the same sizes that are copied in.
+    #[arg(long)]
+    pub(crate) iceoryx2: bool,
     /// Slots of the ring; by default what 512 MiB hold, at most 1024.
     #[arg(long, value_parser = parse_slots)]
     pub(crate) slots: Option<u32>,

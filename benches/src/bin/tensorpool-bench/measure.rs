@@ -54,6 +54,10 @@ pub(crate) fn latency(common: &Common, args: &FrameArgs, rate: Option<u32>) -> P
         subject: Subject::Frames(frame),
         exercise: exercise(moved_bytes(&frame)),
     }));
+    lanes.extend(iceoryx_lanes(args).map(|frame| Lane {
+        subject: iceoryx(&frame),
+        exercise: exercise(moved_bytes(&frame)),
+    }));
     Plan {
         frames: Some(frames_plan(args, Pacing::Credit)),
         duplex: rate.is_none(),
@@ -72,6 +76,10 @@ pub(crate) fn throughput(common: &Common, args: &FrameArgs, pacing: Pacing) -> P
             lanes.push(copy_lane(common, frame.len, MEMCPY_SLOTS.min(slots(args))));
         }
     }
+    lanes.extend(iceoryx_lanes(args).map(|frame| Lane {
+        subject: iceoryx(&frame),
+        exercise: burst(common, moved_bytes(&frame)),
+    }));
     Plan {
         frames: Some(frames_plan(args, pacing)),
         ..plan(common, lanes)
@@ -129,6 +137,20 @@ fn frame_lanes(args: &FrameArgs) -> impl Iterator<Item = FrameLane> + '_ {
             .iter()
             .map(move |&len| FrameLane { mode, len, touch })
     })
+}
+
+/// The frames that iceoryx2 is given as well.
+fn iceoryx_lanes(args: &FrameArgs) -> impl Iterator<Item = FrameLane> + '_ {
+    let sizes = args.size.iter().filter(|_| args.iceoryx2);
+    sizes.map(|&len| FrameLane {
+        mode: Mode::Copy,
+        len,
+        touch: args.touch,
+    })
+}
+
+fn iceoryx(&FrameLane { len, touch, .. }: &FrameLane) -> Subject {
+    Subject::Iceoryx { len, touch }
 }
 
 fn frames_plan(args: &FrameArgs, pacing: Pacing) -> FramesPlan {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::endpoints;
 use crate::meeting::Stage;
 use crate::plan::{Outcome, Plan, Side};
 use crate::world::World;
@@ -54,7 +55,11 @@ pub(crate) fn run(plan: &mut Plan, base_dir: &Path, interrupt: &Interrupt) -> Re
     }
     let first = Half::start(plan, Side::First)?;
     let second = Half::start(plan, Side::Second)?;
-    wait(&stage, [first, second], interrupt)
+    let outcomes = wait(&stage, [first, second], interrupt);
+    if plan.needs_iceoryx() {
+        endpoints::remove_leftovers(&plan.dir)?;
+    }
+    outcomes
 }
 
 /// Waits for both. When one fails, the other one is told to give up.

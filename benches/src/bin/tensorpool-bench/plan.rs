@@ -56,6 +56,8 @@ pub(crate) enum Subject {
     Aeron { len: usize },
     /// The tensor pool.
     Frames(FrameLane),
+    /// iceoryx2, with payloads of so many bytes.
+    Iceoryx { len: usize, touch: Touch },
     /// Copies within one process.
     Memcpy { len: usize, slots: u32 },
 }
@@ -178,5 +180,11 @@ impl Plan {
     pub(crate) fn needs_media_driver(&self) -> bool {
         let is_aeron = |lane: &Lane| matches!(lane.subject, Subject::Aeron { .. });
         self.frames.is_some() || self.lanes.iter().any(is_aeron)
+    }
+
+    /// Whether any goes through iceoryx2.
+    pub(crate) fn needs_iceoryx(&self) -> bool {
+        let is_iceoryx = |lane: &Lane| matches!(lane.subject, Subject::Iceoryx { .. });
+        self.lanes.iter().any(is_iceoryx)
     }
 }

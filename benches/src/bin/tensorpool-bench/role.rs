@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Result, bail};
 
-use crate::endpoints::{AeronEndpoint, CopyRing, FloorEndpoint, FramesEndpoint};
+use crate::endpoints::{AeronEndpoint, CopyRing, FloorEndpoint, FramesEndpoint, IceoryxEndpoint};
 use crate::exercises::{self, Record, Recorder};
 use crate::meeting::Meeting;
 use crate::plan::{Exercise, Lane, LaneOutcome, Outcome, Plan, Side, Subject};
@@ -28,6 +28,7 @@ struct Role {
     floor: FloorEndpoint,
     aeron: Option<AeronEndpoint>,
     frames: Option<FramesEndpoint>,
+    iceoryx: Option<IceoryxEndpoint>,
     /// One per lane that copies, in the order of lanes.
     copies: Vec<Option<CopyRing>>,
     recorders: Vec<Recorder>,
@@ -43,6 +44,13 @@ impl Role {
         };
         if let Some(aeron) = &mut aeron {
             aeron.connect()?;
+        }
+        let mut iceoryx = match plan.needs_iceoryx() {
+            true => Some(IceoryxEndpoint::open(plan, side)?),
+            false => None,
+        };
+        if let Some(iceoryx) = &mut iceoryx {
+            iceoryx.connect()?;
         }
         let mut frames = match &plan.frames {
             Some(frames) => Some(FramesEndpoint::open(plan, frames, side)?),
@@ -71,6 +79,7 @@ impl Role {
             floor: FloorEndpoint::default(),
             aeron,
             frames,
+            iceoryx,
             copies,
             recorders: recorders.collect::<Result<_>>()?,
         })
@@ -129,6 +138,11 @@ impl Role {
                     outcome.unannounced += frames.unannounced() - unannounced;
                 }
                 Ok(())
+            }
+            Subject::Iceoryx { len, touch } => {
+                let iceoryx = self.iceoryx.as_mut().context("no iceoryx2")?;
+                iceoryx.set_lane(len, touch);
+                exercises::run(iceoryx, exercise, side, idle, meeting, &mut record)
             }
             Subject::Memcpy { .. } => {
                 let Exercise::Copy { count } = exercise else {

@@ -11,7 +11,7 @@ pub(crate) struct Row {
     pub(crate) event: &'static str,
     /// Unique within a run.
     pub(crate) name: String,
-    /// `floor`, `aeron`, `tensorpool`, `memcpy`.
+    /// `floor`, `aeron`, `tensorpool`, `iceoryx2`, `memcpy`.
     pub(crate) subject: &'static str,
     /// `ping-pong`, `open-loop`, `burst`, `cost`, `copy`.
     pub(crate) exercise: &'static str,
@@ -70,12 +70,14 @@ pub(crate) struct Results {
     /// Payload bytes a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes_per_second: Option<f64>,
-    /// Against the floor, raw Aeron, and a plain copy of the same round, in that order of quotients:
+    /// Against the floor, raw Aeron, iceoryx2, and a plain copy of the same round, in that order of quotients:
     /// this row's nanoseconds over theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) over_floor: Option<Quartiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) over_aeron: Option<Quartiles>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) over_iceoryx2: Option<Quartiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) over_memcpy: Option<Quartiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +105,7 @@ impl Row {
         let ratios = [
             ("floor", results.over_floor),
             ("raw Aeron", results.over_aeron),
+            ("iceoryx2", results.over_iceoryx2),
             ("memcpy", results.over_memcpy),
         ];
         for (what, ratio) in ratios {

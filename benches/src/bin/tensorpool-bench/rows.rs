@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::endpoints::CACHE_LINE;
 use crate::figures::{Delays, Quartiles};
 use crate::pair::Outcomes;
 use crate::plan::{
@@ -11,7 +12,6 @@ use crate::plan::{
 };
 use crate::row::{Conditions, FramesSaid, Results, Row};
 
-const CACHE_LINE: usize = 64;
 /// A slot of the header ring.
 const SLOT_LEN: usize = 256;
 /// In front of each message in Aeron's logs.
@@ -75,6 +75,10 @@ fn row(
     };
     let is_floor = |subject| subject == Subject::Floor;
     let is_aeron = |subject| matches!(subject, Subject::Aeron { .. });
+    let is_iceoryx = |other| match (other, subject) {
+        (Subject::Iceoryx { len, .. }, Subject::Frames(frame)) => len == frame.len,
+        _ => false,
+    };
     let anchor = |is_subject: &dyn Fn(Subject) -> bool| {
         let mut lanes = lanes.iter();
         lanes.find(|lane| lane.is_anchor_for(measured, is_subject))
@@ -109,6 +113,7 @@ fn row(
             bytes_per_second: per_second.map(|count| count * size(subject) as f64),
             over_floor: over(anchor(&is_floor)),
             over_aeron: over(anchor(&is_aeron)),
+            over_iceoryx2: over(anchor(&is_iceoryx)),
             over_memcpy: over(copies),
             delay_ns: delays.map(|delays| delays.percentiles()),
             lost: measured.first.lost + measured.second.lost,
@@ -145,7 +150,7 @@ fn conditions(plan: &Plan, measured: &Measured<'_>, floor: &Measured<'_>) -> Res
         messages: measured.first.messages,
         term_length: match subject {
             Subject::Aeron { .. } | Subject::Frames(_) => Some(plan.term_len),
-            Subject::Floor | Subject::Memcpy { .. } => None,
+            Subject::Floor | Subject::Iceoryx { .. } | Subject::Memcpy { .. } => None,
         },
     })
 }
@@ -169,6 +174,14 @@ fn bytes_touched(subject: Subject) -> (usize, usize) {
             };
             (read, written)
         }
+        // The stamp lies in front of the payload, in a line of its own.
+        Subject::Iceoryx { len, touch } => {
+            let read = match touch {
+                Touch::Header => CACHE_LINE,
+                Touch::Lines => CACHE_LINE + len.next_multiple_of(CACHE_LINE),
+            };
+            (read, len)
+        }
         Subject::Memcpy { len, .. } => (len, len),
     }
 }
@@ -183,6 +196,7 @@ fn pacing(plan: &Plan, subject: Subject, exercise: Exercise) -> String {
             Pacing::Credit => format!(", window of {} by credit", frames.slots / 2),
             Pacing::Lossless => format!(", lossless producer, {} slots", frames.slots),
         },
+        (Subject::Iceoryx { .. }, _) => ", window of 32 by credit".into(),
         (Subject::Aeron { .. }, _) => ", Aeron's back-pressure".into(),
         _ => String::new(),
     };
@@ -216,6 +230,7 @@ fn subject_name(subject: Subject) -> &'static str {
         Subject::Floor => "floor",
         Subject::Aeron { .. } => "aeron",
         Subject::Frames(_) => "tensorpool",
+        Subject::Iceoryx { .. } => "iceoryx2",
         Subject::Memcpy { .. } => "memcpy",
     }
 }
@@ -223,7 +238,7 @@ fn subject_name(subject: Subject) -> &'static str {
 fn size(subject: Subject) -> usize {
     match subject {
         Subject::Floor => size_of::<u64>(),
-        Subject::Aeron { len } | Subject::Memcpy { len, .. } => len,
+        Subject::Aeron { len } | Subject::Iceoryx { len, .. } | Subject::Memcpy { len, .. } => len,
         Subject::Frames(frame) => frame.len,
     }
 }
@@ -255,6 +270,15 @@ fn name(plan: &Plan, lane: &Lane) -> String {
         }
     } else if lane.subject != Subject::Floor {
         parts.push(format!("{}B", size(lane.subject)));
+        if matches!(
+            lane.subject,
+            Subject::Iceoryx {
+                touch: Touch::Lines,
+                ..
+            }
+        ) {
+            parts.push("lines".into());
+        }
     }
     parts.push(match lane.exercise {
         Exercise::OpenLoop { rate_hz, .. } => format!("{rate_hz}Hz"),

@@ -114,9 +114,7 @@ impl AttachClient {
     pub fn new(config: AttachConfig) -> Self {
         let mut random = SplitMix64::new(config.seed);
         // [TP-CLI-0010]
-        let client_id = config
-            .client_id
-            .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()));
+        let client_id = config.draw_client_id(&mut random);
         Self {
             client_id,
             client_id_tries: 0,

@@ -3,7 +3,7 @@
 //! Sans-IO: a worker makes and removes regions. The owner drains events and actions after every
 //! input.
 
-use tensorpool_codecs::types::{ClientId, Epoch, LeaseId, NanoTime, StreamId};
+use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, StreamId};
 
 use super::beacon::{AnnouncePath, Beacon};
 use super::rivals::Rivals;
@@ -41,8 +41,7 @@ enum State {
 pub struct Provider {
     config: AttachConfig,
     random: SplitMix64,
-    client_id: ClientId,
-    lease_id: LeaseId,
+    farewell: Farewell,
     backoff: Backoff,
     state: State,
     events: Outbox<AttachEvent>,
@@ -61,12 +60,8 @@ impl Provider {
     #[must_use]
     pub fn new(config: AttachConfig) -> Self {
         let mut random = SplitMix64::new(config.seed);
-        let client_id = config
-            .client_id
-            .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()));
         Self {
-            client_id,
-            lease_id: Farewell::lease_id(random.next_u64()),
+            farewell: Farewell::of(&config, Role::Producer, &mut random),
             backoff: Backoff::new(config.backoff_min_ns, config.backoff_max_ns),
             state: State::Detached,
             events: Outbox::with_capacity(EVENT_CAPACITY),
@@ -155,8 +150,8 @@ impl Provider {
                 self.beacon.start(self.now);
                 self.plan_sweep(leftovers);
                 self.emit(AttachEvent::Attached(Box::new(Grant {
-                    lease_id: self.lease_id,
-                    client_id: self.client_id,
+                    lease_id: self.farewell.lease_id,
+                    client_id: self.farewell.client_id,
                     node_id: None,
                     regions,
                 })));
@@ -324,12 +319,7 @@ impl Provider {
     pub fn peek_farewell(&self) -> Option<Farewell> {
         let is_leaving = self.link_up && matches!(self.state, State::Leaving(_));
         // [TP-CLI-3280]
-        is_leaving.then_some(Farewell {
-            lease_id: self.lease_id,
-            stream_id: self.config.stream_id,
-            client_id: self.client_id,
-            role: Role::Producer,
-        })
+        is_leaving.then_some(self.farewell)
     }
 
     /// It was said.
@@ -355,7 +345,7 @@ impl Provider {
     /// The client id.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
-        self.client_id
+        self.farewell.client_id
     }
 
     /// The stream.

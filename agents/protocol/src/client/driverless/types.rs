@@ -2,6 +2,8 @@
 
 use tensorpool_codecs::types::{ClientId, LeaseId, StreamId};
 
+use crate::client::attach_types::AttachConfig;
+use crate::client::backoff::SplitMix64;
 use crate::common::Role;
 
 /// Ties regions that a worker made to the request for them.
@@ -49,8 +51,15 @@ pub struct Farewell {
 }
 
 impl Farewell {
-    /// Positive, as all lease ids are, and of 62 bits that are as good as the seed.
-    pub(super) const fn lease_id(random: u64) -> LeaseId {
-        LeaseId::new((random >> 2) | 1)
+    /// What somebody of this configuration will say. The lease id is positive, as all are, and of 62
+    /// bits that are as good as the seed.
+    pub(super) fn of(config: &AttachConfig, role: Role, random: &mut SplitMix64) -> Self {
+        let client_id = config.draw_client_id(random);
+        Self {
+            lease_id: LeaseId::new((random.next_u64() >> 2) | 1),
+            stream_id: config.stream_id,
+            client_id,
+            role,
+        }
     }
 }

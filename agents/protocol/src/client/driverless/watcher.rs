@@ -1,7 +1,7 @@
 //! A consumer without a driver: nobody grants it anything, so it waits for the first producer, a
 //! while, and says good-bye when it goes.
 
-use tensorpool_codecs::types::{ClientId, LeaseId, NanoTime, StreamId};
+use tensorpool_codecs::types::{ClientId, NanoTime, StreamId};
 
 use super::types::Farewell;
 use crate::client::attach_types::{AttachConfig, AttachError, AttachEvent};
@@ -25,8 +25,7 @@ enum State {
 #[derive(Debug)]
 pub struct Watcher {
     config: AttachConfig,
-    client_id: ClientId,
-    lease_id: LeaseId,
+    farewell: Farewell,
     state: State,
     events: Outbox<AttachEvent>,
     now: NanoTime,
@@ -39,12 +38,8 @@ impl Watcher {
     #[must_use]
     pub fn new(config: AttachConfig) -> Self {
         let mut random = SplitMix64::new(config.seed);
-        let client_id = config
-            .client_id
-            .unwrap_or_else(|| ClientId::new(random.next_nonzero_u32()));
         Self {
-            client_id,
-            lease_id: Farewell::lease_id(random.next_u64()),
+            farewell: Farewell::of(&config, Role::Consumer, &mut random),
             state: State::Detached,
             events: Outbox::with_capacity(EVENT_CAPACITY),
             now: NanoTime::new(0),
@@ -142,12 +137,7 @@ impl Watcher {
     pub fn peek_farewell(&self) -> Option<Farewell> {
         let is_leaving = self.link_up && matches!(self.state, State::Leaving(_));
         // [TP-CLI-3290]
-        is_leaving.then_some(Farewell {
-            lease_id: self.lease_id,
-            stream_id: self.config.stream_id,
-            client_id: self.client_id,
-            role: Role::Consumer,
-        })
+        is_leaving.then_some(self.farewell)
     }
 
     /// It was said.
@@ -167,7 +157,7 @@ impl Watcher {
     /// The client id.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
-        self.client_id
+        self.farewell.client_id
     }
 
     /// The stream.

@@ -12,13 +12,13 @@ use tensorpool::transport::{
     SubscriptionOptions,
 };
 
+use super::CONNECT_TIMEOUT;
 use crate::exercises::Endpoint;
 use crate::meeting::Meeting;
 use crate::plan::{Plan, Side, Subject};
 
 /// The stream each side sends on.
 const STREAMS: [i32; 2] = [9001, 9002];
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const STAMP_LEN: usize = size_of::<u64>();
 

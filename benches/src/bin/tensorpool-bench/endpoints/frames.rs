@@ -12,6 +12,7 @@ use tensorpool::client::{
 use tensorpool::codecs::types::{NanoTime, StreamId};
 use tensorpool::transport::Channel;
 
+use super::CACHE_LINE;
 use super::aeron::aeron_dir;
 use crate::exercises::Endpoint;
 use crate::meeting::Meeting;
@@ -22,7 +23,6 @@ pub(crate) const STREAMS: [u32; 2] = [10_000, 10_001];
 /// Descriptors of each direction have an Aeron stream of their own, as raw Aeron's messages do.
 const DESCRIPTOR_STREAMS: [i32; 2] = [1100, 1101];
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
-const CACHE_LINE: usize = 64;
 
 /// Both directions, from one side.
 pub(crate) struct FramesEndpoint {

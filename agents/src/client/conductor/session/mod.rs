@@ -14,15 +14,15 @@ use tensorpool_shm::driver::is_process_alive;
 use tensorpool_shm::mapping::{MapError, Mapping};
 use tensorpool_transport::{CounterPublisher, Link, LostReason, ResourceId};
 
+use super::Troubles;
 use super::adapter::Inbound;
-use super::conductor::Troubles;
-use super::error::OpenError;
-use super::event::Event;
-use super::metadata::MetadataOut;
 use super::proxy::Proxy;
-use super::shared::{Handovers, Mailbox, Notice};
-use super::stats::SessionCounters;
 use super::worker::{Done, MapResult, MapWorker, SessionId};
+use crate::client::error::OpenError;
+use crate::client::event::Event;
+use crate::client::metadata::MetadataOut;
+use crate::client::shared::{Handovers, Mailbox, Notice};
+use crate::client::stats::SessionCounters;
 
 mod actions;
 mod consumer_side;
@@ -33,7 +33,8 @@ mod tenure;
 
 pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
 pub(super) use own_lane::OwnLane;
-pub(super) use producer_side::{CloseProducer, ProducerParts, ProducerSide};
+pub(crate) use producer_side::CloseProducer;
+pub(super) use producer_side::{ProducerParts, ProducerSide};
 pub(super) use tenure::Tenure;
 
 /// What a session acts with.

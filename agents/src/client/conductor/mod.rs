@@ -31,28 +31,34 @@ use tensorpool_transport::{
     SubscriptionOptions,
 };
 
-use super::adapter::{self, AdapterStats};
-use super::command::{Command, Open};
-use super::config::{ClientConfig, nanos};
-use super::consumer::{Consumer, ConsumerSetup, Intake};
-use super::error::ConnectError;
-use super::feed::Feed;
-use super::metadata::{MetadataEditor, MetadataIn, MetadataReader};
-use super::options::{Availability, ConsumerOptions, OwnRegions, ProducerOptions, plain};
-use super::producer::{Producer, ProducerSetup};
-use super::proxy::Proxy;
-use super::ring_reader::RingWatch;
-use super::session::{
+use crate::client::config::{ClientConfig, nanos};
+use crate::client::consumer::feed::Feed;
+use crate::client::consumer::ring_reader::RingWatch;
+use crate::client::consumer::{Consumer, ConsumerSetup, Intake};
+use crate::client::error::ConnectError;
+use crate::client::metadata::{MetadataEditor, MetadataIn, MetadataReader};
+use crate::client::options::{Availability, ConsumerOptions, OwnRegions, ProducerOptions, plain};
+use crate::client::producer::{Producer, ProducerSetup};
+use crate::client::shared::{ConsumerShared, Mailbox, ProducerShared};
+use crate::client::stats::{InboundCounters, consumer_counters, producer_counters};
+use crate::driver::Endpoint;
+
+pub(super) mod adapter;
+pub(super) mod command;
+mod link;
+mod metadata;
+pub(super) mod proxy;
+pub(super) mod session;
+pub(super) mod worker;
+
+use adapter::AdapterStats;
+use command::{Command, Open};
+use proxy::Proxy;
+use session::{
     ConsumerParts, ConsumerSide, Context, OwnLane, ProducerParts, ProducerSide, Session,
     SessionConfig, Side, Tenure,
 };
-use super::shared::{ConsumerShared, Mailbox, ProducerShared};
-use super::stats::{InboundCounters, consumer_counters, producer_counters};
-use super::worker::{Done, MapWorker, SessionId};
-use crate::driver::Endpoint;
-
-mod link;
-mod metadata;
+use worker::{Done, MapWorker, SessionId};
 
 pub(super) use link::Troubles;
 

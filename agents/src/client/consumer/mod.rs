@@ -13,24 +13,30 @@ use tensorpool_protocol::frame::{DropCause, FrameLedger, Presence, Throttle};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
 
-use super::command::Command;
-use super::error::PollError;
-use super::event::{Event, FinalCounts};
-use super::feed::Feed;
-use super::frame::Frame;
-use super::listener::Listener;
-use super::options::ConsumerOptions;
-use super::pending::Pending;
-use super::reader::{Reader, was_written};
-use super::ring_reader::RingWatch;
-use super::shared::{Adopted, ConsumerShared, Events, Notice, OwnStreamState};
-use super::stats::{ConsumerCounters, ConsumerStats, EpochStats};
-use super::worker::SessionId;
+use crate::client::conductor::command::Command;
+use crate::client::conductor::worker::SessionId;
+use crate::client::error::PollError;
+use crate::client::event::{Event, FinalCounts};
+use crate::client::options::ConsumerOptions;
+use crate::client::pending::Pending;
+use crate::client::shared::{Adopted, ConsumerShared, Events, Notice, OwnStreamState};
+use crate::client::stats::{ConsumerCounters, ConsumerStats, EpochStats};
 
 mod configured;
+pub(super) mod feed;
+pub(super) mod frame;
 mod hearing;
+pub(super) mod listener;
+pub(super) mod progress;
+pub(super) mod reader;
+pub(super) mod ring_reader;
 
 use configured::Fallback;
+use feed::Feed;
+use frame::Frame;
+use listener::Listener;
+use reader::{Reader, was_written};
+use ring_reader::RingWatch;
 
 /// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
 /// catches up.

@@ -20,7 +20,7 @@ use tensorpool_protocol::common::{
 
 /// A message a client has use for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Inbound {
+pub(crate) enum Inbound {
     AttachResponse(Box<AttachResponse>),
     DetachResponse(DetachResponse),
     LeaseRevoked(LeaseRevoked),
@@ -45,15 +45,15 @@ pub(super) enum Inbound {
 
 /// What a client's subscriptions have brought that it has no use for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct AdapterStats {
+pub(crate) struct AdapterStats {
     /// Messages of no interest, among them all of other peers and our own.
-    pub(super) ignored: u64,
+    pub(crate) ignored: u64,
     /// Messages that claim to be ours and do not decode.
-    pub(super) malformed: u64,
+    pub(crate) malformed: u64,
 }
 
 /// The input a message is; `None` for one of no interest.
-pub(super) fn decode(bytes: &[u8], stats: &mut AdapterStats) -> Option<Inbound> {
+pub(crate) fn decode(bytes: &[u8], stats: &mut AdapterStats) -> Option<Inbound> {
     let message = match gate(bytes) {
         Ok(gated) => gated.message,
         // [TP-CLI-0387]

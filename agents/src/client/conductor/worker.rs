@@ -11,12 +11,12 @@ use tensorpool_protocol::common::{LAYOUT_VERSION, Role};
 use tensorpool_shm::allowed::AllowedDirs;
 use tensorpool_shm::mapping::{Access, MapError, MapRequest, Mapping, PoolRequest};
 
-use super::error::ConnectError;
+use crate::client::error::ConnectError;
 use crate::regions::{Estate, Plot, Sweeper};
 
 /// Which session of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SessionId(pub(super) u64);
+pub(crate) struct SessionId(pub(crate) u64);
 
 /// Something to do.
 enum Job {
@@ -40,7 +40,7 @@ enum Job {
 
 /// What became of a job. A mapping that was let go of has no result.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(crate) enum Done {
     Mapped(MapResult),
     Provided {
         session: SessionId,
@@ -54,7 +54,7 @@ pub(super) enum Done {
 
 impl Done {
     /// Whose it is.
-    pub(super) fn session(&self) -> SessionId {
+    pub(crate) fn session(&self) -> SessionId {
         match self {
             Self::Mapped(result) => result.session,
             Self::Provided { session, .. } | Self::Removed(session) | Self::Swept(session, _) => {
@@ -66,23 +66,23 @@ impl Done {
 
 /// A mapping that was made, or not.
 #[derive(Debug)]
-pub(super) struct MapResult {
-    pub(super) session: SessionId,
+pub(crate) struct MapResult {
+    pub(crate) session: SessionId,
     pub(super) ticket: MapTicket,
-    pub(super) outcome: Result<Arc<Mapping>, MapError>,
+    pub(crate) outcome: Result<Arc<Mapping>, MapError>,
 }
 
 /// The thread; ends when this is dropped and its last job is done. Its queues are bounded by what
 /// their owner has: at most one request is under way per session, and each mapping is unmapped once.
 #[derive(Debug)]
-pub(super) struct MapWorker {
+pub(crate) struct MapWorker {
     jobs: Option<Sender<Job>>,
     results: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl MapWorker {
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         allowed: AllowedDirs,
         prefault: bool,
@@ -104,7 +104,7 @@ impl MapWorker {
         })
     }
 
-    pub(super) fn map(
+    pub(crate) fn map(
         &self,
         session: SessionId,
         ticket: MapTicket,
@@ -140,7 +140,7 @@ impl MapWorker {
     }
 
     /// Has them removed.
-    pub(super) fn remove(&self, session: SessionId, estate: Box<Estate>) {
+    pub(crate) fn remove(&self, session: SessionId, estate: Box<Estate>) {
         self.send(Job::Remove(session, estate));
     }
 
@@ -149,7 +149,7 @@ impl MapWorker {
         self.send(Job::Sweep(session, sweeper));
     }
 
-    pub(super) fn poll(&self) -> Option<Done> {
+    pub(crate) fn poll(&self) -> Option<Done> {
         self.results.try_recv().ok()
     }
 

@@ -35,30 +35,30 @@ pub(super) struct Proxy {
 /// What a consumer reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConsumerReport {
-    pub(super) stream_id: StreamId,
-    pub(super) client_id: ClientId,
+    pub(crate) stream_id: StreamId,
+    pub(crate) client_id: ClientId,
     /// The epoch in use, 0 for none.
-    pub(super) epoch: Epoch,
-    pub(super) last_seq: Seq,
-    pub(super) drops_gap: u64,
-    pub(super) drops_late: u64,
-    pub(super) mode: ConsumerMode,
+    pub(crate) epoch: Epoch,
+    pub(crate) last_seq: Seq,
+    pub(crate) drops_gap: u64,
+    pub(crate) drops_late: u64,
+    pub(crate) mode: ConsumerMode,
 }
 
 /// What a producer reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProducerReport {
-    pub(super) stream_id: StreamId,
-    pub(super) client_id: ClientId,
-    pub(super) epoch: Epoch,
+    pub(crate) stream_id: StreamId,
+    pub(crate) client_id: ClientId,
+    pub(crate) epoch: Epoch,
     /// The next frame it will write.
-    pub(super) next_seq: u64,
+    pub(crate) next_seq: u64,
     /// What the application says of its buffers, if anything.
-    pub(super) watermark: Option<u32>,
+    pub(crate) watermark: Option<u32>,
 }
 
 impl Proxy {
-    pub(super) fn new(control: Publication, qos: Publication) -> Self {
+    pub(crate) fn new(control: Publication, qos: Publication) -> Self {
         Self {
             control,
             qos,

@@ -20,26 +20,26 @@ use super::reader::Reader;
 
 /// A subscription to descriptors.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) subscription: Subscription,
+pub(crate) struct Source {
+    pub(crate) subscription: Subscription,
     /// `None` for the stream of everybody.
-    pub(super) own: Option<AeronEndpoint>,
+    pub(crate) own: Option<AeronEndpoint>,
     /// Whether what comes is a selection at the consumer's rate.
-    pub(super) rate_capped: bool,
+    pub(crate) rate_capped: bool,
 }
 
 /// What the conductor has a feed do.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(crate) struct Change {
     /// The consumer's own stream, as assigned; `None` for the stream of everybody.
-    pub(super) assigned: Option<AeronEndpoint>,
+    pub(crate) assigned: Option<AeronEndpoint>,
     /// What to change over to, if that is not read already.
-    pub(super) source: Source,
+    pub(crate) source: Source,
 }
 
 /// One source of descriptors, and another one while it changes over.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(crate) struct Feed {
     current: Source,
     next: Option<Source>,
     assigned: Option<AeronEndpoint>,
@@ -49,7 +49,7 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Reads the stream of everybody.
-    pub(super) fn new(subscription: Subscription) -> Self {
+    pub(crate) fn new(subscription: Subscription) -> Self {
         Self {
             current: Source {
                 subscription,
@@ -63,7 +63,7 @@ impl Feed {
     }
 
     /// Whether its subscription is registered.
-    pub(super) fn is_live(&mut self) -> bool {
+    pub(crate) fn is_live(&mut self) -> bool {
         self.current.subscription.is_live()
     }
 
@@ -75,7 +75,7 @@ impl Feed {
 
     /// The own stream that frames come from, `None` for the shared one. While it changes over, the
     /// one before.
-    pub(super) fn own_stream(&self) -> Option<&AeronEndpoint> {
+    pub(crate) fn own_stream(&self) -> Option<&AeronEndpoint> {
         self.current.own.as_ref()
     }
 
@@ -98,7 +98,7 @@ impl Feed {
 
     /// Begins to change over. What is read already goes on, and what was to come is replaced.
     /// [TP-CLI-2193], [TP-CLI-2195], [TP-CLI-2196]
-    pub(super) fn change(&mut self, change: Change) {
+    pub(crate) fn change(&mut self, change: Change) {
         self.assigned = change.assigned;
         if self.current.own != change.source.own {
             self.next = Some(change.source);
@@ -112,7 +112,7 @@ impl Feed {
 
     /// Reads up to `limit` descriptors; gives their number, 0 when there are none.
     #[inline]
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         limit: usize,
         reader: &mut Reader<'_>,

@@ -53,7 +53,7 @@ pub struct RetainedFrame {
 
 impl<'m> Frame<'m> {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         inner: tensorpool_shm::frame::Frame<'m>,
         plan: &FramePlan,
         epoch: Epoch,
@@ -194,15 +194,15 @@ impl Deref for RetainedFrame {
 
 /// What a descriptor says beyond the frame it points at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
-    pub(super) published: Option<NanoTime>,
-    pub(super) meta_version: Option<MetaVersion>,
-    pub(super) trace_id: Option<TraceId>,
+pub(crate) struct Told {
+    pub(crate) published: Option<NanoTime>,
+    pub(crate) meta_version: Option<MetaVersion>,
+    pub(crate) trace_id: Option<TraceId>,
 }
 
 impl Told {
     /// Of a frame that was found without a descriptor.
-    pub(super) const NOTHING: Self = Self {
+    pub(crate) const NOTHING: Self = Self {
         published: None,
         meta_version: None,
         trace_id: None,

@@ -13,12 +13,12 @@ use tensorpool_protocol::common::Role;
 use tensorpool_transport::Publication;
 
 use super::{Context, Facts, OwnLane};
-use crate::client::adapter::Inbound;
-use crate::client::announcer::DESCRIPTOR_LEN;
+use crate::client::conductor::adapter::Inbound;
+use crate::client::conductor::proxy::ProducerReport;
 use crate::client::error::OpenError;
-use crate::client::own_streams::OwnStreams;
+use crate::client::producer::announcer::DESCRIPTOR_LEN;
+use crate::client::producer::own_streams::OwnStreams;
 use crate::client::producer::{CloseReport, Producer};
-use crate::client::proxy::ProducerReport;
 use crate::client::shared::ProducerShared;
 use crate::client::stats::SessionCounters;
 

@@ -37,7 +37,7 @@ pub struct Progress<'m> {
 }
 
 impl<'m> Progress<'m> {
-    pub(super) fn new(
+    pub(crate) fn new(
         prefix: FramePrefix<'m>,
         plan: &FramePlan,
         epoch: Epoch,

@@ -4,7 +4,7 @@ use tensorpool_codecs::types::{MetaVersion, NanoTime, TraceId};
 use tensorpool_codecs::wire::{Dtype, MajorOrder, ProgressUnit, TensorHeader};
 use tensorpool_protocol::frame::TensorLayout;
 
-use super::error::MetaError;
+use crate::client::error::MetaError;
 
 /// What a producer says about a frame beyond its bytes. Checked once when made; cheap to copy per
 /// frame.

@@ -14,24 +14,30 @@ use tensorpool_shm::mapping::Unusable;
 use tensorpool_shm::producer::{Claim, ClaimError, ProducerRing};
 use tensorpool_transport::Publication;
 
-use super::announcer::{Announced, Announcer, Said, Telling};
-use super::command::Command;
-use super::config::nanos;
-use super::error::{OfferError, OpenError};
-use super::event::Event;
-use super::meta::FrameMeta;
-use super::metadata::MetadataEditor;
-use super::options::ProducerOptions;
-use super::own_streams::{OwnChange, OwnStreams};
-use super::pending::Pending;
-use super::session::CloseProducer;
-use super::shared::{Adopted, Events, Notice, ProducerShared};
-use super::speaker::Speaker;
-use super::stats::{OwnCounters, ProducerCounters, ProducerStats};
-use super::worker::SessionId;
+use crate::client::conductor::command::Command;
+use crate::client::conductor::session::CloseProducer;
+use crate::client::conductor::worker::SessionId;
+use crate::client::config::nanos;
+use crate::client::error::{OfferError, OpenError};
+use crate::client::event::Event;
+use crate::client::metadata::MetadataEditor;
+use crate::client::options::ProducerOptions;
+use crate::client::pending::Pending;
+use crate::client::shared::{Adopted, Events, Notice, ProducerShared};
+use crate::client::stats::{OwnCounters, ProducerCounters, ProducerStats};
 
+pub(super) mod announcer;
+pub(super) mod meta;
 mod metadata;
+pub(super) mod own_streams;
+pub(super) mod payload_flush;
 mod reporting;
+pub(super) mod speaker;
+
+use announcer::{Announced, Announcer, Said, Telling};
+use meta::FrameMeta;
+use own_streams::{OwnChange, OwnStreams};
+use speaker::Speaker;
 
 /// A frame that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

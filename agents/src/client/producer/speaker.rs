@@ -47,7 +47,7 @@ pub struct ProgressSent {
 
 /// The agreed limits on their way from a producer's session to its handle.
 #[derive(Debug, Default)]
-pub(super) struct LimitWords {
+pub(crate) struct LimitWords {
     asked: AtomicBool,
     interval_ns: AtomicU64,
     bytes: AtomicU64,
@@ -57,7 +57,7 @@ pub(super) struct LimitWords {
 
 impl LimitWords {
     /// Session. A reader may see the limits of two moments mixed, which are limits as well.
-    pub(super) fn set(&self, limits: Option<ProgressLimits>) {
+    pub(crate) fn set(&self, limits: Option<ProgressLimits>) {
         if let Some(limits) = limits {
             self.interval_ns
                 .store(limits.interval_ns, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl LimitWords {
 
     /// Handle.
     #[inline]
-    pub(super) fn get(&self) -> Option<ProgressLimits> {
+    pub(crate) fn get(&self) -> Option<ProgressLimits> {
         self.asked.load(Ordering::Acquire).then(|| ProgressLimits {
             interval_ns: self.interval_ns.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
@@ -96,7 +96,7 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    pub(super) fn new(publication: Publication) -> Self {
+    pub(crate) fn new(publication: Publication) -> Self {
         Self {
             publication,
             own: Vec::new(),
@@ -110,7 +110,7 @@ impl Speaker {
     }
 
     /// Whether its publication is registered.
-    pub(super) fn is_live(&mut self) -> bool {
+    pub(crate) fn is_live(&mut self) -> bool {
         self.publication.is_live()
     }
 
@@ -123,12 +123,12 @@ impl Speaker {
         self.own.retain(|(of, _)| *of != id);
     }
 
-    pub(super) fn stats(&self) -> ProgressSent {
+    pub(crate) fn stats(&self) -> ProgressSent {
         self.stats
     }
 
     /// What was told of the last epoch's frames is over.
-    pub(super) fn begin_epoch(&mut self, stream_id: StreamId, epoch: Epoch, slot_count: u32) {
+    pub(crate) fn begin_epoch(&mut self, stream_id: StreamId, epoch: Epoch, slot_count: u32) {
         (self.stream_id, self.epoch) = (stream_id, epoch);
         self.book = ProgressBook::new(slot_count);
         self.unsent_limit = slot_count as usize;
@@ -147,7 +147,7 @@ impl Speaker {
 
     /// The application has filled the first `filled` bytes of a claim. What is told of them is
     /// flushed first.
-    pub(super) fn report(
+    pub(crate) fn report(
         &mut self,
         claim: &Claim,
         filled: u64,
@@ -198,7 +198,7 @@ impl Speaker {
     }
 
     /// Sends what is still to be told of complete frames.
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         while let Some(report) = self.unsent.front().copied() {
             if !self.send(&report) {
                 return;

@@ -7,22 +7,22 @@ use tensorpool_codecs::types::MetaVersion;
 use tensorpool_protocol::client::AttachConfig;
 use tensorpool_protocol::client::metadata::{Metadata, OutgoingBlob};
 
-use super::consumer::Consumer;
-use super::error::OpenError;
-use super::options::{ConsumerOptions, ProducerOptions};
-use super::producer::Producer;
 use super::session::CloseProducer;
 use super::worker::SessionId;
+use crate::client::consumer::Consumer;
+use crate::client::error::OpenError;
+use crate::client::options::{ConsumerOptions, ProducerOptions};
+use crate::client::producer::Producer;
 
 /// A request for a new session.
-pub(super) struct Open<T> {
-    pub(super) attach: AttachConfig,
+pub(crate) struct Open<T> {
+    pub(crate) attach: AttachConfig,
     /// Gone when nobody waits any more.
-    pub(super) waiting: Weak<()>,
-    pub(super) reply: Sender<Result<T, OpenError>>,
+    pub(crate) waiting: Weak<()>,
+    pub(crate) reply: Sender<Result<T, OpenError>>,
 }
 
-pub(super) enum Command {
+pub(crate) enum Command {
     OpenProducer {
         open: Box<Open<Producer>>,
         options: ProducerOptions,

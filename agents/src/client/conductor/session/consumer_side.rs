@@ -12,13 +12,13 @@ use tensorpool_protocol::client::{
 use tensorpool_transport::{Channel, Link, Subscription, SubscriptionOptions};
 
 use super::{Context, Facts};
-use crate::client::adapter::Inbound;
+use crate::client::conductor::adapter::Inbound;
+use crate::client::conductor::proxy::ConsumerReport;
 use crate::client::consumer::Consumer;
+use crate::client::consumer::feed::{Change, Source};
 use crate::client::error::OpenError;
 use crate::client::event::Event;
-use crate::client::feed::{Change, Source};
 use crate::client::metadata::MetadataReader;
-use crate::client::proxy::ConsumerReport;
 use crate::client::shared::{Configure, ConsumerShared, OwnStreamState, ProgressChange};
 use crate::client::stats::SessionCounters;
 use crate::driver::Endpoint;

@@ -12,13 +12,13 @@ use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::producer::Released;
 use tensorpool_transport::{Offer, Publication};
 
-use super::event::Event;
 use super::meta::FrameMeta;
 use super::own_streams::OwnStreams;
-use super::shared::{Events, ProducerShared};
-use super::stats::{ProducerCounters, ProducerStats};
+use crate::client::event::Event;
+use crate::client::shared::{Events, ProducerShared};
+use crate::client::stats::{ProducerCounters, ProducerStats};
 
-pub(super) const DESCRIPTOR_LEN: usize = FrameDescriptor::ENCODED_LEN;
+pub(crate) const DESCRIPTOR_LEN: usize = FrameDescriptor::ENCODED_LEN;
 
 /// How often a message is tried while the log is being rotated.
 const ADMIN_ACTION_TRIES: u32 = 3;
@@ -63,14 +63,14 @@ pub enum Announced {
 /// What consumers are told beyond the sequence number, kept per slot until the frame becomes
 /// visible.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     meta_version: Option<MetaVersion>,
     trace_id: Option<TraceId>,
 }
 
 impl Said {
     #[inline]
-    pub(super) fn of(meta: &FrameMeta) -> Self {
+    pub(crate) fn of(meta: &FrameMeta) -> Self {
         Self {
             meta_version: meta.meta_version,
             trace_id: meta.trace_id,
@@ -81,13 +81,13 @@ impl Said {
 /// The epoch frames are told of in, and what is to be said of each slot's frame.
 #[derive(Debug)]
 pub(super) struct Telling {
-    pub(super) stream_id: StreamId,
-    pub(super) epoch: Epoch,
+    pub(crate) stream_id: StreamId,
+    pub(crate) epoch: Epoch,
     said: Box<[Said]>,
 }
 
 impl Telling {
-    pub(super) fn new(stream_id: StreamId, epoch: Epoch, slot_count: u32) -> Self {
+    pub(crate) fn new(stream_id: StreamId, epoch: Epoch, slot_count: u32) -> Self {
         let said = vec![Said::default(); slot_count as usize].into_boxed_slice();
         Self {
             stream_id,
@@ -97,7 +97,7 @@ impl Telling {
     }
 
     #[inline]
-    pub(super) fn say(&mut self, seq: Seq, said: Said) {
+    pub(crate) fn say(&mut self, seq: Seq, said: Said) {
         let index = seq.slot_index(self.said.len() as u32) as usize;
         self.said[index] = said;
     }
@@ -123,16 +123,16 @@ impl Telling {
 /// The descriptor publication of one producer.
 #[derive(Debug)]
 pub(super) struct Announcer {
-    pub(super) publication: Publication,
+    pub(crate) publication: Publication,
     /// Lossless: descriptors that are still to be sent, oldest first.
-    pub(super) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
+    pub(crate) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
     /// Streams of consumers' own.
-    pub(super) own: OwnStreams,
-    pub(super) counters: ProducerCounters,
+    pub(crate) own: OwnStreams,
+    pub(crate) counters: ProducerCounters,
     channel: Arc<str>,
     stall: StallWatch,
     /// Stalls and their ends, for the application.
-    pub(super) events: Events,
+    pub(crate) events: Events,
     lossless: bool,
     slot_count: u32,
     /// Lossless: nobody subscribes, and still consumers have seen what they were not told of: they
@@ -141,7 +141,7 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    pub(super) fn new(
+    pub(crate) fn new(
         (channel, publication): (Arc<str>, Publication),
         own: OwnStreams,
         counters: ProducerCounters,
@@ -166,16 +166,16 @@ impl Announcer {
         !self.unsent.is_empty() || self.own.has_unsent()
     }
 
-    pub(super) fn stats(&self) -> ProducerStats {
+    pub(crate) fn stats(&self) -> ProducerStats {
         self.counters.stats(self.own.counters())
     }
 
-    pub(super) fn is_live(&mut self) -> bool {
+    pub(crate) fn is_live(&mut self) -> bool {
         self.publication.is_live()
     }
 
     /// A new epoch: what was not sent belongs to the old one and is of no use.
-    pub(super) fn begin_epoch(&mut self, slot_count: u32) {
+    pub(crate) fn begin_epoch(&mut self, slot_count: u32) {
         self.unsent.clear();
         self.slot_count = slot_count;
         self.is_watched = false;
@@ -187,7 +187,7 @@ impl Announcer {
 
     /// Sends the descriptors of the frames that became visible. Gives what became of the last one.
     #[inline]
-    pub(super) fn announce(
+    pub(crate) fn announce(
         &mut self,
         shared: &ProducerShared,
         telling: &Telling,
@@ -214,7 +214,7 @@ impl Announcer {
     }
 
     /// Lossless: sends what was held back. True when nothing is.
-    pub(super) fn flush(&mut self, shared: &ProducerShared) -> bool {
+    pub(crate) fn flush(&mut self, shared: &ProducerShared) -> bool {
         let mut is_done = self.own.flush();
         while let Some(&descriptor) = self.unsent.front() {
             let offer = self.publication.offer(&descriptor);

@@ -8,8 +8,8 @@ use tensorpool_protocol::client::{
 };
 use tensorpool_transport::{Channel, Link, Media, Publication, PublicationOptions};
 
-use crate::client::own_streams::OwnChange;
-use crate::client::proxy::Proxy;
+use crate::client::conductor::proxy::Proxy;
+use crate::client::producer::own_streams::OwnChange;
 use crate::client::shared::{Mailbox, Notice};
 use crate::client::stats::OwnSessionCounters;
 

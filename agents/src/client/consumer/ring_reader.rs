@@ -8,7 +8,7 @@ use tensorpool_codecs::types::{MetaVersion, Seq};
 use tensorpool_codecs::wire::SlotHeader;
 use tensorpool_protocol::frame::{Descriptor, FrameLedger, Presence, RingCursor, RingStep};
 
-use super::consumer::Current;
+use super::Current;
 use super::frame::{Frame, Told};
 use super::reader::Reader;
 
@@ -17,7 +17,7 @@ const SKIP_LIMIT: usize = 4096;
 
 /// Where a consumer stands in the ring it has mapped. Application's thread.
 #[derive(Debug, Default)]
-pub(super) struct RingWatch {
+pub(crate) struct RingWatch {
     cursor: Option<RingCursor>,
     /// The frame that was expected, and a producer's position that the ring did not bear out then.
     refuted: Option<(Seq, u64)>,
@@ -27,7 +27,7 @@ impl RingWatch {
     /// An epoch was put into use, and its account begun unless it goes on (`presence` is `None`):
     /// finds where to begin, and gives the first frame that is owed.
     // [TP-CLI-2915] [TP-CLI-2920] [TP-CLI-2925]
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         current: &Current,
         presence: Option<Presence>,
@@ -56,7 +56,7 @@ impl RingWatch {
     /// Delivers up to `limit` frames that are there. True when nothing is left for now. `passed` is
     /// where the producer is said to have been a while ago.
     #[inline]
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         reader: &mut Reader<'_>,
         limit: usize,

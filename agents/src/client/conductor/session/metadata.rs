@@ -12,7 +12,7 @@ use crate::client::shared::Notice;
 
 impl Session {
     /// The way out for a producer's metadata, made when it is first needed. [TP-CLI-2700]
-    pub(in crate::client) fn metadata_out(
+    pub(crate) fn metadata_out(
         &mut self,
         publication: impl FnOnce() -> Publication,
     ) -> Option<&mut MetadataOut> {
@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// The stream its consumer wants to hear metadata of. [TP-CLI-2775]
-    pub(in crate::client) fn described_stream(&self) -> Option<StreamId> {
+    pub(crate) fn described_stream(&self) -> Option<StreamId> {
         let Side::Consumer(side) = &self.side else {
             return None;
         };
@@ -54,12 +54,12 @@ impl Session {
     }
 
     /// Whether it will want to, once it has a lease.
-    pub(in crate::client) fn wants_metadata(&self) -> bool {
+    pub(crate) fn wants_metadata(&self) -> bool {
         matches!(&self.side, Side::Consumer(side) if side.wants_metadata())
     }
 
     /// Tells the consumer what is in force, unless it knows.
-    pub(in crate::client) fn on_metadata(&mut self, cache: &MetadataCache) {
+    pub(crate) fn on_metadata(&mut self, cache: &MetadataCache) {
         let Some(stream_id) = self.described_stream() else {
             return;
         };
@@ -72,7 +72,7 @@ impl Session {
     }
 
     /// Tells the consumer of a blob of its stream.
-    pub(in crate::client) fn on_blob(&mut self, event: &BlobEvent) {
+    pub(crate) fn on_blob(&mut self, event: &BlobEvent) {
         let stream_id = match event {
             BlobEvent::Arrived(blob) => blob.stream_id,
             BlobEvent::Failed { announce, .. } => announce.stream_id,

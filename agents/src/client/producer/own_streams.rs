@@ -8,11 +8,11 @@ use tensorpool_protocol::client::{MAX_OWN_STREAMS, OwnStreamId, OwnStreamKind, P
 use tensorpool_transport::{Offer, Publication};
 
 use super::announcer::{DESCRIPTOR_LEN, offer_past_rotation};
-use super::stats::OwnCounters;
+use crate::client::stats::OwnCounters;
 
 /// What a session has its handle do about own streams, in order.
 #[derive(Debug)]
-pub(super) enum OwnChange {
+pub(crate) enum OwnChange {
     Open {
         id: OwnStreamId,
         kind: OwnStreamKind,
@@ -38,7 +38,7 @@ struct Descriptors {
 
 /// The own streams of one producer, as its handle has them.
 #[derive(Debug)]
-pub(super) struct OwnStreams {
+pub(crate) struct OwnStreams {
     descriptors: Vec<Descriptors>,
     counters: OwnCounters,
     slot_count: usize,
@@ -46,7 +46,7 @@ pub(super) struct OwnStreams {
 }
 
 impl OwnStreams {
-    pub(super) fn new(counters: OwnCounters, is_lossless: bool) -> Self {
+    pub(crate) fn new(counters: OwnCounters, is_lossless: bool) -> Self {
         Self {
             descriptors: Vec::new(),
             counters,
@@ -55,13 +55,13 @@ impl OwnStreams {
         }
     }
 
-    pub(super) fn counters(&self) -> &OwnCounters {
+    pub(crate) fn counters(&self) -> &OwnCounters {
         &self.counters
     }
 
     /// Whether nobody has a descriptor stream of its own.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.descriptors.is_empty()
     }
 
@@ -110,7 +110,7 @@ impl OwnStreams {
     }
 
     /// A new epoch: what was not sent belongs to the old one.
-    pub(super) fn begin_epoch(&mut self, slot_count: u32) {
+    pub(crate) fn begin_epoch(&mut self, slot_count: u32) {
         self.slot_count = slot_count as usize;
         for own in &mut self.descriptors {
             own.unsent.clear();
@@ -122,7 +122,7 @@ impl OwnStreams {
 
     /// Tells everybody of a frame who is due. What goes wrong is counted, and concerns nobody else.
     /// [TP-CLI-2340], [TP-CLI-2346]
-    pub(super) fn tell(&mut self, descriptor: &[u8; DESCRIPTOR_LEN], now: NanoTime) {
+    pub(crate) fn tell(&mut self, descriptor: &[u8; DESCRIPTOR_LEN], now: NanoTime) {
         for own in &mut self.descriptors {
             if !own.gate.is_due(now) {
                 self.counters.skipped.increment();
@@ -145,7 +145,7 @@ impl OwnStreams {
     }
 
     /// Lossless: sends what waits. True when nothing does.
-    pub(super) fn flush(&mut self) -> bool {
+    pub(crate) fn flush(&mut self) -> bool {
         let mut is_done = true;
         for own in &mut self.descriptors {
             while let Some(descriptor) = own.unsent.front() {

@@ -14,7 +14,7 @@ use tensorpool_shm::frame::FramePrefix;
 use tensorpool_shm::slot::SlotError;
 use tensorpool_transport::Subscription;
 
-use super::consumer::Current;
+use super::Current;
 use super::progress::Progress;
 
 /// Messages that wait for the application; of more, the oldest go.
@@ -51,7 +51,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(subscription: Subscription, read: ProgressRead) -> Self {
+    pub(crate) fn new(subscription: Subscription, read: ProgressRead) -> Self {
         Self {
             subscription,
             own: None,
@@ -62,15 +62,15 @@ impl Listener {
     }
 
     /// Whether its subscription is registered.
-    pub(super) fn is_live(&mut self) -> bool {
+    pub(crate) fn is_live(&mut self) -> bool {
         self.subscription.is_live()
     }
 
-    pub(super) fn stats(&self) -> ProgressHeard {
+    pub(crate) fn stats(&self) -> ProgressHeard {
         self.stats
     }
 
-    pub(super) fn begin_epoch(&mut self) {
+    pub(crate) fn begin_epoch(&mut self) {
         self.tracker.begin_epoch();
     }
 
@@ -82,7 +82,7 @@ impl Listener {
 
     /// Takes in what has come. Called by every poll of the consumer, so that nobody who publishes
     /// on the same stream ever waits for it. [TP-CLI-2685]
-    pub(super) fn listen(&mut self, stream_id: StreamId) {
+    pub(crate) fn listen(&mut self, stream_id: StreamId) {
         // [TP-CLI-2197], [TP-CLI-2198]
         let has_own = self.own.as_mut().is_some_and(Subscription::is_connected);
         let (heard, stats) = (&mut self.heard, &mut self.stats);
@@ -106,7 +106,7 @@ impl Listener {
     }
 
     /// Delivers up to `limit` of what was heard and is believed; gives their number.
-    pub(super) fn deliver(
+    pub(crate) fn deliver(
         &mut self,
         current: Option<&Current>,
         limit: usize,

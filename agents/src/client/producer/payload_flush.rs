@@ -9,14 +9,14 @@ type Flush = dyn Fn(&[u8]) + Send + Sync;
 /// the producer's thread, before they are announced. On machines whose devices are coherent with
 /// the caches, as most are, nothing is needed.
 #[derive(Clone)]
-pub(super) struct PayloadFlush(Arc<Flush>);
+pub(crate) struct PayloadFlush(Arc<Flush>);
 
 impl PayloadFlush {
-    pub(super) fn new(flush: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(flush: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
         Self(Arc::new(flush))
     }
 
-    pub(super) fn flush(&self, bytes: &[u8]) {
+    pub(crate) fn flush(&self, bytes: &[u8]) {
         (self.0)(bytes);
     }
 }

@@ -10,7 +10,7 @@ use tensorpool_protocol::client::{
 };
 
 use super::Context;
-use crate::client::worker::SessionId;
+use crate::client::conductor::worker::SessionId;
 use crate::regions::{Announcement, Estate, Plot};
 
 pub(crate) enum Tenure {

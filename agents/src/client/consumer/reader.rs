@@ -11,18 +11,18 @@ use tensorpool_protocol::frame::{
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::slot::SlotError;
 
-use super::consumer::Current;
+use super::Current;
 use super::frame::{Frame, Told};
-use super::shared::ConsumerShared;
+use crate::client::shared::ConsumerShared;
 
 /// One poll's worth of reading.
-pub(super) struct Reader<'c> {
-    pub(super) stream_id: StreamId,
-    pub(super) current: Option<&'c Current>,
-    pub(super) ledger: &'c mut FrameLedger,
+pub(crate) struct Reader<'c> {
+    pub(crate) stream_id: StreamId,
+    pub(crate) current: Option<&'c Current>,
+    pub(crate) ledger: &'c mut FrameLedger,
     pub(super) throttle: &'c mut Throttle,
-    pub(super) shared: &'c Arc<ConsumerShared>,
-    pub(super) delivered: usize,
+    pub(crate) shared: &'c Arc<ConsumerShared>,
+    pub(crate) delivered: usize,
 }
 
 impl Reader<'_> {
@@ -67,7 +67,7 @@ impl Reader<'_> {
     /// The first descriptor of another source: what neither told of is read from the ring, then the
     /// frame itself. Delivers up to `limit`; gives whether that is done. [TP-CLI-2195]
     #[cold]
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         held: &[u8],
         limit: usize,
