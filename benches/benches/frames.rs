@@ -9,7 +9,8 @@ use tensorpool::codecs::types::{Epoch, PoolId, Seq, StreamId};
 use tensorpool::codecs::wire::{Dtype, MajorOrder, SlotHeader};
 use tensorpool::protocol::common::{PoolGeometry, StreamGeometry};
 use tensorpool::protocol::frame::{
-    Descriptor, FrameGate, MappingFacts, RingCursor, RingStep, TensorLayout, Verdict, smallest_fit,
+    Descriptor, FrameGate, LayoutMemo, MappingFacts, RingCursor, RingStep, TensorLayout, Verdict,
+    smallest_fit,
 };
 
 const SLOTS: u32 = 64;
@@ -70,14 +71,22 @@ fn gate(c: &mut Criterion) {
         epoch: EPOCH,
         seq: SEQ,
     };
-    let verdict = FrameGate::check(&descriptor, &slot, &mapping);
+    let verdict = FrameGate::check(&descriptor, &slot, &mapping, &mut LayoutMemo::default());
     assert!(matches!(verdict, Verdict::Accept(_)), "{verdict:?}");
     let mut group = c.benchmark_group("gate");
     group.bench_function("admit", |b| {
         b.iter(|| FrameGate::admit(black_box(&descriptor), black_box(&mapping)));
     });
     group.bench_function("check", |b| {
-        b.iter(|| FrameGate::check(black_box(&descriptor), black_box(&slot), &mapping));
+        let mut layouts = LayoutMemo::default();
+        b.iter(|| {
+            FrameGate::check(
+                black_box(&descriptor),
+                black_box(&slot),
+                &mapping,
+                &mut layouts,
+            )
+        });
     });
     group.finish();
 }

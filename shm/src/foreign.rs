@@ -12,8 +12,11 @@ use core::sync::atomic::AtomicU64;
 use crate::element::Element;
 
 mod copy;
+mod prefetch;
 
 pub(crate) use copy::copy_bytes;
+
+const CACHE_LINE: usize = 64;
 
 /// A bounded window on memory other processes share; `'a` is the life of the mapping below it.
 #[derive(Clone, Copy)]
@@ -111,6 +114,20 @@ impl<'a> Foreign<'a> {
         // SAFETY: within the window (checked); aligned to the size of T, as base is to 64 and T is
         // a power of two.
         Some(unsafe { T::load(self.base.add(index * size_of::<T>())) })
+    }
+
+    /// The window, up to its first `lines` cache lines, will be read soon.
+    #[inline]
+    pub(crate) fn prefetch(self, lines: usize) {
+        for offset in (0..self.len).step_by(CACHE_LINE).take(lines) {
+            prefetch::to_read(self.base.wrapping_add(offset));
+        }
+    }
+
+    /// The first cache line of the window will be written soon.
+    #[inline]
+    pub(crate) fn prefetch_to_write(self) {
+        prefetch::to_write(self.base);
     }
 
     #[inline]

@@ -16,7 +16,8 @@ use crate::seqlock::{self, CommitWord};
 const GUARDED_WORDS: usize = SLOT_LEN / 8 - 1;
 /// The word the embedded tensor header starts at: the second cache line of a slot.
 const TENSOR_WORD: usize = (SLOT_LEN - TENSOR_HEADER_LEN) / 8;
-const _: () = assert!(TENSOR_WORD * 8 == 64);
+const CACHE_LINE: usize = 64;
+const _: () = assert!(TENSOR_WORD * 8 == CACHE_LINE);
 
 /// A slot, copied out whole and decoded; committed, unless it was
 /// [asked for](Mapping::read_open_slot) while it is written. It says nothing about the payload, which may
@@ -91,6 +92,24 @@ impl SlotSnapshot {
 }
 
 impl Mapping {
+    /// The slot of frame `seq` will be read soon: brings its cache lines here, or those of what it
+    /// is made of. Worth it once the frame is known to be complete: earlier, its writer would have
+    /// to fetch them back.
+    #[inline]
+    pub fn prefetch_slot(&self, seq: Seq) {
+        self.slot_bytes(seq.slot_index(self.slot_count()))
+            .prefetch(SLOT_LEN / CACHE_LINE);
+    }
+
+    /// The same for its tensor header alone, which most writers leave as it was a lap before: worth
+    /// it at any time.
+    #[inline]
+    pub fn prefetch_tensor(&self, seq: Seq) {
+        self.slot_bytes(seq.slot_index(self.slot_count()))
+            .window(CACHE_LINE, TENSOR_HEADER_LEN)
+            .prefetch(TENSOR_HEADER_LEN / CACHE_LINE);
+    }
+
     /// Copies the slot of frame `seq` out and decodes it. Wait-free; any thread.
     #[inline]
     pub fn read_slot(&self, seq: Seq) -> Result<SlotSnapshot, SlotError> {

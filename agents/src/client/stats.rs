@@ -70,8 +70,8 @@ pub(super) struct ConsumerCounters {
     drops: [CounterCell; MIRRORED.len()],
     late: CounterCell,
     remaps: CounterCell,
-    /// What they show.
-    shown: (DropCounts, u64),
+    /// As of which drop event and remap they show it.
+    shown: (u64, u64),
 }
 
 impl OwnCounters {
@@ -231,7 +231,7 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
         ],
         late: set.add(consumer::DROPS_LATE),
         remaps: set.add(consumer::REMAPS),
-        shown: (DropCounts::default(), 0),
+        shown: (0, 0),
     };
     let session = SessionCounters {
         reports: set.add(consumer::QOS_PUBLISHED),
@@ -246,11 +246,13 @@ pub(super) fn consumer_counters(id: ClientId) -> (CounterSet, ConsumerCounters, 
 impl ConsumerCounters {
     /// Shows observers what the ledger says. True if that is news: most polls lose nothing.
     #[inline]
-    pub(super) fn mirror(&mut self, drops: &DropCounts, remaps: u64) -> bool {
-        if self.shown == (*drops, remaps) {
+    pub(super) fn mirror(&mut self, ledger: &FrameLedger, remaps: u64) -> bool {
+        let news = (ledger.drop_events(), remaps);
+        if self.shown == news {
             return false;
         }
-        self.show(drops, remaps);
+        self.shown = news;
+        self.show(ledger.drops(), remaps);
         true
     }
 
@@ -261,7 +263,6 @@ impl ConsumerCounters {
         }
         self.late.set(drops.late());
         self.remaps.set(remaps);
-        self.shown = (*drops, remaps);
     }
 }
 

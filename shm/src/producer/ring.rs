@@ -147,6 +147,17 @@ impl ProducerRing {
         self.release()
     }
 
+    /// Fetches what the next claim of a frame of `len` bytes writes first, so that it does not wait
+    /// for readers to let go of it. To be called when there is time: after a frame was told of.
+    #[inline]
+    pub fn prefetch_next(&self, len: usize) {
+        let (mapping, index) = (&*self.shared.mapping, self.shared.index(self.next));
+        mapping.slot_bytes(index).prefetch_to_write();
+        if let Some(pool) = mapping.fitting_pool_index(len) {
+            mapping.pool(pool).payload(index, 0).prefetch_to_write();
+        }
+    }
+
     /// The pool `len` bytes would go to.
     #[inline]
     #[must_use]

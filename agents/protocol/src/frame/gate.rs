@@ -9,9 +9,10 @@
 
 use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{Epoch, PoolId, Seq, StreamId};
+use tensorpool_codecs::wire::TensorHeader;
 
 use super::pools::pool_by_id;
-use super::tensor::TensorLayout;
+use super::tensor::{LayoutMemo, TensorError, TensorLayout};
 use crate::common::StreamGeometry;
 
 /// The part of a frame descriptor that decides.
@@ -187,13 +188,14 @@ impl FrameGate {
         descriptor: &Descriptor,
         slot: &HeaderSlot,
         mapping: &MappingFacts<'_>,
+        layouts: &mut LayoutMemo,
     ) -> Verdict<FramePlan> {
         match Self::admit(descriptor, mapping) {
             Verdict::Accept(_) => {}
             Verdict::Foreign => return Verdict::Foreign,
             Verdict::Drop(cause) => return Verdict::Drop(cause),
         }
-        match Self::check_slot(descriptor.seq, slot, mapping.geometry) {
+        match Self::check_slot(descriptor.seq, slot, mapping.geometry, layouts) {
             Ok(plan) => Verdict::Accept(plan),
             Err(cause) => Verdict::Drop(cause),
         }
@@ -221,9 +223,10 @@ impl FrameGate {
         seq: Seq,
         slot: &HeaderSlot,
         geometry: &StreamGeometry,
+        layouts: &mut LayoutMemo,
     ) -> Result<FramePlan, DropCause> {
         Self::check_commit(seq, slot.slot.seq_commit)?;
-        Self::plan(seq, slot, geometry)
+        Self::plan_by(seq, slot, geometry, |tensor| layouts.check(tensor))
     }
 
     /// What a slot describes, whatever its commit word says: for a frame that is still being
@@ -237,10 +240,20 @@ impl FrameGate {
         slot: &HeaderSlot,
         geometry: &StreamGeometry,
     ) -> Result<FramePlan, DropCause> {
+        Self::plan_by(seq, slot, geometry, TensorLayout::check)
+    }
+
+    #[inline]
+    fn plan_by(
+        seq: Seq,
+        slot: &HeaderSlot,
+        geometry: &StreamGeometry,
+        layout: impl FnOnce(&TensorHeader) -> Result<TensorLayout, TensorError>,
+    ) -> Result<FramePlan, DropCause> {
         let slot_index = seq.slot_index(geometry.slot_count());
         let HeaderSlot { slot, tensor } = slot;
         // [TP-CLI-0950]
-        let tensor = TensorLayout::check(tensor).map_err(|_| DropCause::HeaderInvalid)?;
+        let tensor = layout(tensor).map_err(|_| DropCause::HeaderInvalid)?;
         let pool = pool_by_id(geometry, PoolId::new(slot.pool_id));
         let pool = pool.ok_or(DropCause::PayloadInvalid)?;
         // [TP-CLI-0980]

@@ -59,7 +59,12 @@ fn verdict_of(change: impl FnOnce(&mut HeaderSlot)) -> Verdict<FramePlan> {
     let geometry = geometry();
     let mut slot = slot(6);
     change(&mut slot);
-    FrameGate::check(&descriptor(6), &slot, &mapping(&geometry))
+    FrameGate::check(
+        &descriptor(6),
+        &slot,
+        &mapping(&geometry),
+        &mut LayoutMemo::default(),
+    )
 }
 
 #[test]
@@ -107,7 +112,7 @@ fn a_revoked_mapping_has_no_frames() {
         revoked: true,
         ..mapping(&geometry)
     };
-    let verdict = FrameGate::check(&descriptor(6), &slot(6), &dead);
+    let verdict = FrameGate::check(&descriptor(6), &slot(6), &dead, &mut LayoutMemo::default());
     assert_eq!(verdict, Verdict::Drop(DropCause::Revoked));
     assert_eq!(FrameGate::confirm(13, 13, true), Err(DropCause::Revoked));
 }
@@ -195,7 +200,7 @@ proptest! {
         facts.slot.pool_id = pool;
         facts.slot.payload_offset = offset;
         if let Verdict::Accept(plan) =
-            FrameGate::check(&descriptor(seq), &facts, &mapping(&geometry))
+            FrameGate::check(&descriptor(seq), &facts, &mapping(&geometry), &mut LayoutMemo::default())
         {
             let stride = pool_by_id(&geometry, plan.pool_id).unwrap().stride_bytes;
             prop_assert!(plan.payload_len <= stride && plan.slot_index < geometry.slot_count());

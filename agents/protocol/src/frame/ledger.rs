@@ -81,6 +81,7 @@ pub struct FrameLedger {
     closed_regressions: u64,
     delivered: u64,
     drops: DropCounts,
+    drop_events: u64,
     /// Accounts that were begun, and what was delivered and dropped before the last of them.
     accounts: u64,
     opened: (u64, DropCounts),
@@ -141,7 +142,7 @@ impl FrameLedger {
             .tracker
             .as_mut()
             .map_or(0, |tracker| tracker.skip_to(seq));
-        self.drops.add(DropCause::RateLimited, skipped);
+        self.count(DropCause::RateLimited, skipped);
         skipped
     }
 
@@ -159,12 +160,12 @@ impl FrameLedger {
         match tracker.on_descriptor(seq) {
             // [TP-CLI-1210]
             SeqEvent::InOrder { missed } => {
-                self.drops.add(DropCause::Gap, missed);
+                self.count(DropCause::Gap, missed);
                 true
             }
             // [TP-CLI-1250]
             SeqEvent::Resync { missed } => {
-                self.drops.add(DropCause::Gap, missed);
+                self.count(DropCause::Gap, missed);
                 false
             }
             // [TP-CLI-1260]
@@ -183,7 +184,7 @@ impl FrameLedger {
     /// [TP-CLI-0960] [TP-CLI-1280]
     #[inline]
     pub fn on_dropped(&mut self, cause: DropCause) {
-        self.drops.add(cause, 1);
+        self.count(cause, 1);
     }
 
     /// The expected frame and those behind it, `count` in all, will never come, for this cause.
@@ -193,7 +194,7 @@ impl FrameLedger {
             && tracker.expected().is_some()
         {
             tracker.on_passed(count);
-            self.drops.add(cause, count);
+            self.count(cause, count);
         }
     }
 
@@ -224,7 +225,7 @@ impl FrameLedger {
             .tracker
             .as_mut()
             .map_or(0, |tracker| tracker.skip_to(next_seq));
-        self.drops.add(DropCause::Gap, tail);
+        self.count(DropCause::Gap, tail);
         tail
     }
 
@@ -258,6 +259,22 @@ impl FrameLedger {
     #[must_use]
     pub fn drops(&self) -> &DropCounts {
         &self.drops
+    }
+
+    /// Changes whenever frames are dropped: cheaper to compare than the counts themselves.
+    #[inline]
+    #[must_use]
+    pub fn drop_events(&self) -> u64 {
+        self.drop_events
+    }
+
+    #[inline]
+    fn count(&mut self, cause: DropCause, count: u64) {
+        // Most frames miss nothing: their account costs no store.
+        if count > 0 {
+            self.drop_events += 1;
+            self.drops.add(cause, count);
+        }
     }
 
     /// Descriptors that were duplicates or older than the last.

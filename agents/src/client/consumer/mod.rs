@@ -9,7 +9,7 @@ use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
 use tensorpool_protocol::client::metadata::SourceMetadata;
 use tensorpool_protocol::client::{Adoption, ConsumerSettings, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
-use tensorpool_protocol::frame::{DropCause, FrameLedger, Presence, Throttle};
+use tensorpool_protocol::frame::{DropCause, FrameLedger, LayoutMemo, Presence, Throttle};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
 
@@ -81,6 +81,7 @@ pub struct Consumer {
     intake: Intake,
     listener: Option<Box<Listener>>,
     throttle: Throttle,
+    layouts: LayoutMemo,
     settings: ConsumerSettings,
     /// Set while payloads do not come from shared memory.
     fallback: Option<Fallback>,
@@ -123,6 +124,7 @@ impl Consumer {
                 Box::new(Listener::new(subscription, setup.options.progress_read))
             }),
             throttle: Throttle::new(setup.options.local_rate_hz()),
+            layouts: LayoutMemo::default(),
             settings: setup.settings,
             fallback: None,
             commands: setup.commands,
@@ -198,6 +200,7 @@ impl Consumer {
                 current: self.current.as_ref(),
                 ledger: &mut self.ledger,
                 throttle: &mut self.throttle,
+                layouts: &mut self.layouts,
                 shared: &self.shared,
                 delivered: 0,
             };
@@ -226,6 +229,7 @@ impl Consumer {
             current: self.current.as_ref(),
             ledger: &mut self.ledger,
             throttle: &mut self.throttle,
+            layouts: &mut self.layouts,
             shared: &self.shared,
             delivered: 0,
         };
@@ -269,6 +273,7 @@ impl Consumer {
             current: Some(current),
             ledger: &mut self.ledger,
             throttle: &mut self.throttle,
+            layouts: &mut self.layouts,
             shared: &self.shared,
             delivered: 0,
         };
@@ -500,9 +505,12 @@ impl Consumer {
             };
             self.shared.own_stream.store(heard as u8, Ordering::Relaxed);
         }
-        self.shared.idle.store(idle, Ordering::Relaxed);
-        let drops = self.ledger.drops();
-        if self.counters.mirror(drops, self.remaps) {
+        // The conductor reads what lies beside it.
+        if self.shared.idle.load(Ordering::Relaxed) != idle {
+            self.shared.idle.store(idle, Ordering::Relaxed);
+        }
+        if self.counters.mirror(&self.ledger, self.remaps) {
+            let drops = self.ledger.drops();
             let gap = drops.get(DropCause::Gap);
             self.shared.drops_gap.store(gap, Ordering::Relaxed);
             self.shared

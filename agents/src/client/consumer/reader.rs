@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
 use tensorpool_codecs::wire::{FrameDescriptor, SlotHeader};
 use tensorpool_protocol::frame::{
-    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, RingLoss, Throttle, Verdict,
+    Descriptor, DropCause, FrameGate, FrameLedger, LayoutMemo, MappingFacts, RingLoss, Throttle,
+    Verdict,
 };
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::slot::SlotError;
@@ -21,6 +22,7 @@ pub(crate) struct Reader<'c> {
     pub(crate) current: Option<&'c Current>,
     pub(crate) ledger: &'c mut FrameLedger,
     pub(super) throttle: &'c mut Throttle,
+    pub(super) layouts: &'c mut LayoutMemo,
     pub(crate) shared: &'c Arc<ConsumerShared>,
     pub(crate) delivered: usize,
 }
@@ -29,6 +31,11 @@ impl Reader<'_> {
     /// Judges the frame a descriptor points at, counts it, and delivers it if it is one.
     #[inline]
     pub(super) fn on_descriptor(&mut self, bytes: &[u8], on_frame: &mut impl FnMut(&Frame<'_>)) {
+        // Most likely it tells of the expected frame: its slot comes from the other core while the
+        // rest of the message does.
+        if let (Some(current), Some(expected)) = (self.current, self.ledger.expected()) {
+            current.mapping.prefetch_slot(expected);
+        }
         let Ok(message) = FrameDescriptor::decode(bytes) else {
             return;
         };
@@ -201,7 +208,9 @@ impl Reader<'_> {
                     let now = self.throttle.is_limited().then(monotonic_ns);
                     let outcome = match now {
                         Some(now) if !self.throttle.is_due(now) => Err(DropCause::RateLimited),
-                        _ => Self::deliver(current, &facts, descriptor, told, on_frame),
+                        _ => {
+                            Self::deliver(current, &facts, self.layouts, descriptor, told, on_frame)
+                        }
                     };
                     match outcome {
                         Ok(()) => {
@@ -278,6 +287,7 @@ impl Reader<'_> {
     fn deliver(
         current: &Current,
         facts: &MappingFacts<'_>,
+        layouts: &mut LayoutMemo,
         descriptor: &Descriptor,
         told: impl FnOnce(&SlotHeader) -> Told,
         on_frame: &mut impl FnMut(&Frame<'_>),
@@ -287,7 +297,7 @@ impl Reader<'_> {
             .mapping
             .read_slot(descriptor.seq)
             .map_err(|error| cause_of(&error))?;
-        let plan = match FrameGate::check(descriptor, slot.header(), facts) {
+        let plan = match FrameGate::check(descriptor, slot.header(), facts, layouts) {
             Verdict::Accept(plan) => plan,
             Verdict::Drop(cause) => return Err(cause),
             Verdict::Foreign => return Err(DropCause::EpochMismatch),

@@ -87,6 +87,7 @@ impl RingWatch {
                     };
                     let before = reader.delivered;
                     reader.on_frame_told(&descriptor, told, on_frame);
+                    current.mapping.prefetch_tensor(seq.next());
                     if reader.delivered == before {
                         skips += 1;
                         if let RingStep::Lost { count, why, .. } =

@@ -165,6 +165,7 @@ impl Producer {
             speaker.on_visible(visible, !announcer.unsent.is_empty());
         }
         let epoch = current.telling.epoch;
+        current.ring.prefetch_next(payload.len());
         Ok(Offered {
             epoch,
             seq,
@@ -205,7 +206,7 @@ impl Producer {
     #[inline]
     pub fn commit(&mut self, claim: Claim) -> Result<Offered, OfferError> {
         self.take_notices();
-        let (claimed, seq) = (claim.epoch(), claim.seq());
+        let (claimed, seq, len) = (claim.epoch(), claim.seq(), claim.len());
         let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
             return Err(OfferError::Stale { claimed });
         };
@@ -227,6 +228,7 @@ impl Producer {
         if let Some(speaker) = &mut self.speaker {
             speaker.on_visible(visible, !announcer.unsent.is_empty());
         }
+        current.ring.prefetch_next(len);
         Ok(Offered {
             epoch: claimed,
             seq,
