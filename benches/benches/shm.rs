@@ -6,123 +6,15 @@
 //! shm`.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tempfile::TempDir;
+use tensorpool_benches::stream::{SLOTS, Stream, meta};
 use tensorpool_codecs::slot::{HeaderSlot, SLOT_LEN};
-use tensorpool_codecs::types::{Epoch, NanoTime, PoolId, Seq, StreamId};
-use tensorpool_codecs::wire::{Dtype, MajorOrder, ProgressUnit, SlotHeader, TensorHeader};
-use tensorpool_shm::allowed::AllowedDirs;
-use tensorpool_shm::driver::{EpochSpec, Fill, NamespaceRoot, OwnedEpoch, RootSpec};
+use tensorpool_codecs::types::Seq;
+use tensorpool_codecs::wire::SlotHeader;
 use tensorpool_shm::frame::Frame;
-use tensorpool_shm::layout::{Geometry, PoolGeometry};
-use tensorpool_shm::mapping::{Access, MapRequest, Mapping, PoolRequest};
-use tensorpool_shm::paths::{Namespace, UserName};
-use tensorpool_shm::producer::{FrameMeta, ProducerRing};
 
-const SLOTS: u32 = 16;
 const SIZES: [usize; 3] = [64, 64 << 10, 4 << 20];
-const STREAM: StreamId = StreamId::new(10_000);
-const EPOCH: Epoch = Epoch::new(1_000_000);
-
-/// A stream with one pool, mapped twice: for writing and for reading.
-struct Stream {
-    ring: ProducerRing,
-    reader: Arc<Mapping>,
-    _epoch: OwnedEpoch,
-    _temp: TempDir,
-}
-
-impl Stream {
-    fn new(payload_len: usize) -> Self {
-        let temp = tempfile::Builder::new()
-            .prefix("tpbench")
-            .tempdir_in("/dev/shm")
-            .unwrap();
-        let root = NamespaceRoot::acquire(&RootSpec {
-            base_dir: temp.path(),
-            user: &UserName::sanitized("bench"),
-            namespace: &Namespace::default(),
-            file_mode: 0o660,
-        })
-        .unwrap();
-        let pool = PoolGeometry {
-            id: PoolId::new(1),
-            stride_bytes: payload_len as u32,
-        };
-        let geometry = Geometry::new(SLOTS, vec![pool]).unwrap();
-        let epoch = root
-            .create_epoch(&EpochSpec {
-                stream: STREAM,
-                epoch: EPOCH,
-                geometry: &geometry,
-                pid: std::process::id(),
-                created: NanoTime::new(1),
-                fill: Fill::Allocated,
-                prefault: true,
-                mlock: false,
-                require_hugepages: false,
-            })
-            .unwrap();
-        let allowed = AllowedDirs::new([temp.path()]).unwrap();
-        let writer = map(&epoch, pool, &allowed, Access::ReadWrite);
-        let reader = map(&epoch, pool, &allowed, Access::ReadOnly);
-        Self {
-            ring: ProducerRing::new(writer).unwrap(),
-            reader,
-            _epoch: epoch,
-            _temp: temp,
-        }
-    }
-}
-
-fn map(
-    epoch: &OwnedEpoch,
-    pool: PoolGeometry,
-    allowed: &AllowedDirs,
-    access: Access,
-) -> Arc<Mapping> {
-    let (header_uri, pool_uri) = (
-        epoch.header_uri().to_string(),
-        epoch.pool_uris()[0].uri.to_string(),
-    );
-    let pools = [PoolRequest {
-        id: pool.id,
-        slot_count: SLOTS,
-        stride_bytes: pool.stride_bytes,
-        uri: &pool_uri,
-    }];
-    let request = MapRequest {
-        stream: STREAM,
-        epoch: EPOCH,
-        layout_version: 1,
-        slot_count: SLOTS,
-        header_uri: &header_uri,
-        pools: &pools,
-        access,
-        prefault: true,
-        mlock: false,
-    };
-    Mapping::open(&request, allowed).unwrap()
-}
-
-fn meta() -> FrameMeta {
-    FrameMeta {
-        timestamp: NanoTime::new(1),
-        meta_version: None,
-        tensor: TensorHeader {
-            dtype: Dtype::Uint8,
-            major_order: MajorOrder::Row,
-            ndims: 1,
-            progress_unit: ProgressUnit::None,
-            progress_stride_bytes: 0,
-            dims: [64, 0, 0, 0, 0, 0, 0, 0],
-            strides: [1, 0, 0, 0, 0, 0, 0, 0],
-        },
-    }
-}
-
 /// Encoding and decoding of a header slot, in private memory.
 fn slot_codec(c: &mut Criterion) {
     let header = HeaderSlot {

@@ -1,1 +1,3 @@
-//! Criterion benchmarks.
+//! What the benchmarks share.
+
+pub mod stream;

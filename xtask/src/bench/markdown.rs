@@ -115,10 +115,12 @@ fn row_line(row: &Row) -> Vec<String> {
         0 => results.lost.to_string(),
         unannounced => format!("{} ({unannounced} unannounced)", results.lost),
     };
+    let share = results.core_share;
+    let share = share.map(|share| format!("{:.2} % of a core", share * 100.0));
     vec![
         row.name.clone(),
         results.ns.map_or_else(dash, ns),
-        rate.unwrap_or_else(dash),
+        rate.or(share).unwrap_or_else(dash),
         ratio(results.over_floor),
         ratio(results.over_aeron),
         ratio(results.over_iceoryx2),

@@ -54,6 +54,7 @@ pub(super) struct Results {
     pub(super) over_iceoryx2: Option<Quartiles>,
     pub(super) over_memcpy: Option<Quartiles>,
     pub(super) delay_ns: Option<Percentiles>,
+    pub(super) core_share: Option<f64>,
     pub(super) lost: u64,
     pub(super) unannounced: u64,
 }
@@ -72,10 +73,14 @@ impl Row {
     pub(super) fn parse(line: &str) -> Result<Self> {
         let mut row: Self = serde_json::from_str(line).context("this is no complete row")?;
         let conditions = &row.conditions;
-        let is_copy = row.exercise == "copy";
+        let carries = !matches!(row.exercise.as_str(), "attach" | "idle");
+        let expected = match row.exercise.as_str() {
+            "copy" | "attach" | "idle" => 1,
+            _ => 2,
+        };
         ensure!(
-            conditions.processes == if is_copy { 1 } else { 2 },
-            "{} processes took part, two are needed (and one for copies)",
+            conditions.processes == expected,
+            "{} processes took part, {expected} are needed",
             conditions.processes
         );
         ensure!(!conditions.cores.is_empty(), "the cores are not said");
@@ -85,15 +90,17 @@ impl Row {
             "the placement is not said: no floor was measured beside it"
         );
         ensure!(
-            conditions.reader_bytes > 0,
+            conditions.reader_bytes > 0 || !carries,
             "what the reader touched is not said"
         );
         ensure!(
-            conditions.rounds > 0 && conditions.messages > 0,
+            conditions.rounds > 0 && (conditions.messages > 0 || !carries),
             "nothing was measured"
         );
         ensure!(
-            row.results.ns.is_some() || row.results.delay_ns.is_some(),
+            row.results.ns.is_some()
+                || row.results.delay_ns.is_some()
+                || row.results.core_share.is_some(),
             "it has no result"
         );
         line.clone_into(&mut row.text);
@@ -109,6 +116,9 @@ impl Row {
         }
         if let Some(delay) = &results.delay_ns {
             parts.push(format!("p50 {} ns, p99 {} ns", delay.p50, delay.p99));
+        }
+        if let Some(share) = results.core_share {
+            parts.push(format!("{:.2} % of a core", share * 100.0));
         }
         if results.lost > 0 {
             parts.push(format!("{} lost", results.lost));

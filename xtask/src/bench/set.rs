@@ -36,6 +36,7 @@ pub(super) fn measurements(extent: Extent) -> Vec<String> {
         }
     }
     set.push("throughput --size 64 --pacing lossless".to_owned());
+    set.push("scale --streams 1,1000".to_owned());
     set.push("memcpy --size 640k,4m".to_owned());
     match extent {
         Extent::Default => {}
@@ -82,7 +83,15 @@ mod tests {
     fn every_extent_contains_what_the_targets_need() {
         for extent in [Extent::Quick, Extent::Default, Extent::Full] {
             let set = measurements(extent);
-            for what in ["floor", "aeron", "latency", "throughput", "cost", "memcpy"] {
+            for what in [
+                "floor",
+                "aeron",
+                "latency",
+                "throughput",
+                "cost",
+                "scale",
+                "memcpy",
+            ] {
                 assert!(
                     set.iter().any(|one| one.starts_with(what)),
                     "{extent:?} {what}"

@@ -3,6 +3,9 @@
 use super::criterion::Estimates;
 use super::row::Row;
 
+/// How far the 99th percentiles of two samples of one distribution may lie apart.
+const FLAT_P99: f64 = 1.25;
+
 /// One target, or one part of it.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -267,11 +270,24 @@ fn scale(rows: &[Row]) -> Vec<Target> {
             " x",
         ));
     }
-    targets.push(Target::elsewhere(
+    let attach = |streams: u32| {
+        let row = find(rows, &format!("driver/{streams}-streams/attach"))?;
+        Some(row.results.delay_ns.as_ref()?.p99 as f64)
+    };
+    targets.push(Target::at_most(
         7,
-        "attach p99 of 1,000 streams over 1, and an idle driver with 1,000",
-        "flat, and less than 2 % of a core",
-        "the example attach_load and the test scale",
+        "attach p99, a driver of 1,000 streams over one of 1",
+        attach(1_000).zip(attach(1)).map(|(many, one)| many / one),
+        FLAT_P99,
+        " x",
+    ));
+    let idle = find(rows, "driver/1000-streams/idle").and_then(|row| row.results.core_share);
+    targets.push(Target::at_most(
+        7,
+        "an idle driver of 1,000 streams that backs off",
+        idle.map(|share| share * 100.0),
+        2.0,
+        " % of a core",
     ));
     targets
 }

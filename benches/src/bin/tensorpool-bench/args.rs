@@ -15,6 +15,7 @@ Examples:
   tensorpool-bench latency --size 640k --rate 10000 --hgrm /tmp/hgrm
   tensorpool-bench throughput --size 640k --touch lines --json
   tensorpool-bench cost --consumers 16
+  tensorpool-bench scale --streams 1,1000
 
 Every measurement runs in two processes of their own, pinned to two cores and spinning, with a media
 driver and a driver in a third one. Batches of a millisecond or so take turns with batches of the
@@ -74,6 +75,15 @@ pub(crate) enum Command {
     Cost {
         #[command(flatten)]
         frames: FrameArgs,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// What a driver of many streams costs: processor time while idle, and how long an attach takes.
+    Scale {
+        /// Streams of each driver that is compared; several with commas.
+        #[arg(long, default_value = "1,1000", value_delimiter = ',',
+            value_parser = clap::value_parser!(u16).range(1..=1000))]
+        streams: Vec<u16>,
         #[command(flatten)]
         common: Common,
     },

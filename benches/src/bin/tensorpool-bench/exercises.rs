@@ -58,7 +58,7 @@ impl Recorder {
     }
 
     #[inline]
-    fn record(&mut self, delay_ns: u64) {
+    pub(crate) fn record(&mut self, delay_ns: u64) {
         self.histogram.saturating_record(delay_ns);
     }
 }

@@ -1,8 +1,9 @@
 //! What is said about many measured values: quartiles of samples, percentiles of delays.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -77,8 +78,15 @@ impl Delays {
         }
     }
 
+    /// As a file there, for HdrHistogram's plotter, under the name of the row.
+    pub(crate) fn write(&self, dir: &Path, name: &str) -> Result<()> {
+        std::fs::create_dir_all(dir)?;
+        let file = dir.join(format!("{}.hgrm", name.replace('/', "-")));
+        std::fs::write(&file, self.hgrm()).with_context(|| format!("{}", file.display()))
+    }
+
     /// The text that HdrHistogram's plotter reads.
-    pub(crate) fn hgrm(&self) -> String {
+    fn hgrm(&self) -> String {
         let mut text = format!(
             "{:>12} {:>14} {:>10} {:>14}\n\n",
             "Value", "Percentile", "TotalCount", "1/(1-Percentile)"

@@ -15,6 +15,7 @@ mod plan;
 mod role;
 mod row;
 mod rows;
+mod scale;
 mod world;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
             common,
         } => peer::run(&common, &peer::Samples { cping, cpong }, message_len)
             .and_then(|row| show(&common, &row)),
+        Command::Scale { streams, common } => scale::run(&common, &streams)
+            .and_then(|rows| rows.iter().try_for_each(|row| show(&common, row))),
         Command::Memcpy { common, size } => run(&common, measure::memcpy(&common, &size)),
     };
     match done {

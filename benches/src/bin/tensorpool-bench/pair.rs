@@ -37,6 +37,14 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
+    /// An error once the user wants to end.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.is_set() {
+            true => bail!("interrupted"),
+            false => Ok(()),
+        }
+    }
+
     fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -11,9 +11,9 @@ pub(crate) struct Row {
     pub(crate) event: &'static str,
     /// Unique within a run.
     pub(crate) name: String,
-    /// `floor`, `aeron`, `tensorpool`, `iceoryx2`, `memcpy`.
+    /// `floor`, `aeron`, `tensorpool`, `iceoryx2`, `memcpy`, `driver`.
     pub(crate) subject: &'static str,
-    /// `ping-pong`, `open-loop`, `burst`, `cost`, `copy`.
+    /// `ping-pong`, `open-loop`, `burst`, `cost`, `copy`, `attach`, `idle`.
     pub(crate) exercise: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) frames: Option<FramesSaid>,
@@ -82,6 +82,9 @@ pub(crate) struct Results {
     pub(crate) over_memcpy: Option<Quartiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) delay_ns: Option<Percentiles>,
+    /// Of one core, 1 being all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) core_share: Option<f64>,
     /// Frames lost, whatever the cause.
     pub(crate) lost: u64,
     /// Frames consumers were not told of.
@@ -118,6 +121,9 @@ impl Row {
                 "p50 {} ns, p99 {} ns, p99.9 {} ns, max {} ns",
                 delay.p50, delay.p99, delay.p99_9, delay.max
             ));
+        }
+        if let Some(share) = results.core_share {
+            parts.push(format!("{:.2} % of a core", share * 100.0));
         }
         if results.lost > 0 {
             parts.push(format!("{} LOST", results.lost));

@@ -93,9 +93,7 @@ fn row(
         });
     let delays = Delays::of(&measured.second.delays)?;
     if let (Some(delays), Some(dir)) = (&delays, hgrm_dir) {
-        std::fs::create_dir_all(dir)?;
-        let file = dir.join(format!("{}.hgrm", name.replace('/', "-")));
-        std::fs::write(&file, delays.hgrm()).with_context(|| format!("{}", file.display()))?;
+        delays.write(dir, &name)?;
     }
     let is_rate = matches!(exercise, Exercise::Burst { .. } | Exercise::Copy { .. });
     let per_second = ns.filter(|_| is_rate).map(|ns| 1e9 / ns.p50);
@@ -116,6 +114,7 @@ fn row(
             over_iceoryx2: over(anchor(&is_iceoryx)),
             over_memcpy: over(copies),
             delay_ns: delays.map(|delays| delays.percentiles()),
+            core_share: None,
             lost: measured.first.lost + measured.second.lost,
             unannounced: measured.first.unannounced + measured.second.unannounced,
         },

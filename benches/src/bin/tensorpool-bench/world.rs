@@ -13,6 +13,9 @@ use tensorpool::transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig
 use crate::endpoints::{FRAME_STREAMS, aeron_dir, region_dir};
 use crate::plan::FramesPlan;
 
+/// What the threads of a driver are called.
+pub(crate) const DRIVER_THREADS: [&str; 2] = ["driver", "driver-regions"];
+
 const DRIVER_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Dropped in this order: the driver takes its regions away, the media driver its logs, and the
@@ -72,7 +75,7 @@ impl World {
             }
         }
         let setup = DriverSetup::prepare(config).context("no driver")?;
-        let runner = AgentRunner::spawn(RunnerConfig::new("driver"), move |_| {
+        let runner = AgentRunner::spawn(RunnerConfig::new(DRIVER_THREADS[0]), move |_| {
             DriverAgent::new(setup).map_err(|error| AgentError::terminate("driver", error))
         });
         self.driver = Some(runner.context("no driver")?);

@@ -23,6 +23,8 @@ use crate::plan::{Plan, Side, Subject, Touch};
 
 /// The service each side publishes.
 const SERVICES: [&str; 2] = ["there", "back"];
+/// Where POSIX shared memory lies, which cannot be chosen.
+const SEGMENT_DIR: &str = "/dev/shm";
 /// Payloads a subscriber may be behind.
 const BUFFER: usize = 64;
 
@@ -166,8 +168,7 @@ fn touch_lines(payload: &[u8]) {
 
 /// Files in the directory of the measurement, segments under its name: nobody else's iceoryx2 is met.
 fn config(dir: &Path) -> Result<Config> {
-    let name = dir.file_name().context("the directory has no name")?;
-    let prefix = format!("{}_", name.to_string_lossy());
+    let prefix = prefix(dir)?;
     let prefix = FileName::new(prefix.as_bytes()).map_err(|error| anyhow!("{error:?}"))?;
     let root = dir.join("iceoryx2").to_string_lossy().into_owned();
     let root = iceoryx2::prelude::Path::new(root.as_bytes());
@@ -190,7 +191,21 @@ pub(crate) fn remove_leftovers(dir: &Path) -> Result<()> {
         CallbackProgression::Continue
     };
     Node::<ipc::Service>::list(&config(dir)?, remove)
-        .map_err(|error| said("its leftovers are not known", error))
+        .map_err(|error| said("its leftovers are not known", error))?;
+    // One segment stays in any case, as other nodes might come.
+    let prefix = prefix(dir)?;
+    for entry in std::fs::read_dir(SEGMENT_DIR)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn prefix(dir: &Path) -> Result<String> {
+    let name = dir.file_name().context("the directory has no name")?;
+    Ok(format!("{}_", name.to_string_lossy()))
 }
 
 fn said(what: &str, error: impl Display) -> anyhow::Error {
