@@ -32,8 +32,8 @@ const DESCRIPTOR: FrameDescriptor = FrameDescriptor {
 };
 
 /// A stream whose ring was gone round once, with the last frame complete.
-fn used_stream() -> (Stream, Seq) {
-    let mut stream = Stream::new(LEN);
+fn used_stream() -> (Box<Stream>, Seq) {
+    let mut stream = Box::new(Stream::new(LEN));
     for _ in 0..=SLOTS {
         let claim = stream.ring.claim(&meta(), LEN).expect("a slot");
         let _told = stream.ring.commit(claim).expect("its epoch lives").count();
@@ -50,27 +50,27 @@ fn encoded() -> [u8; FrameDescriptor::ENCODED_LEN] {
 
 /// What a consumer knows when a frame of the format it had before comes.
 struct Reading {
-    stream: Stream,
+    stream: Box<Stream>,
     seq: Seq,
     geometry: StreamGeometry,
     layouts: LayoutMemo,
     ledger: FrameLedger,
 }
 
-fn reading() -> Reading {
+fn reading() -> Box<Reading> {
     let (stream, seq) = used_stream();
     let pool = PoolGeometry {
         pool_id: PoolId::new(1),
         stride_bytes: LEN as u32,
     };
     let geometry = StreamGeometry::new(SLOTS, vec![pool]).expect("sizes are valid");
-    let mut reading = Reading {
+    let mut reading = Box::new(Reading {
         stream,
         seq,
         geometry,
         layouts: LayoutMemo::default(),
         ledger: FrameLedger::default(),
-    };
+    });
     reading.ledger.begin_epoch(Presence::Joined, 256, SLOTS);
     let _warm = read(&mut reading);
     reading
@@ -134,13 +134,13 @@ fn slot_bytes() -> [u8; SLOT_LEN] {
 
 #[library_benchmark]
 #[bench::committed(slot_bytes())]
-fn slot_decode(bytes: [u8; SLOT_LEN]) -> bool {
-    HeaderSlot::decode(black_box(&bytes)).is_ok()
+fn slot_decode(bytes: [u8; SLOT_LEN]) -> Option<HeaderSlot> {
+    HeaderSlot::decode(black_box(&bytes)).ok()
 }
 
 #[library_benchmark]
 #[bench::same_format(used_stream())]
-fn claim_and_commit((mut stream, _last): (Stream, Seq)) -> (Stream, usize) {
+fn claim_and_commit((mut stream, _last): (Box<Stream>, Seq)) -> (Box<Stream>, usize) {
     let claim = stream.ring.claim(black_box(&meta()), LEN).expect("a slot");
     let told = stream.ring.commit(claim).expect("its epoch lives").count();
     (stream, told)
@@ -148,7 +148,7 @@ fn claim_and_commit((mut stream, _last): (Stream, Seq)) -> (Stream, usize) {
 
 #[library_benchmark]
 #[bench::same_format(used_stream())]
-fn publish_64_bytes((mut stream, _last): (Stream, Seq)) -> Stream {
+fn publish_64_bytes((mut stream, _last): (Box<Stream>, Seq)) -> Box<Stream> {
     let payload = [7; LEN];
     let published = stream.ring.publish(black_box(&meta()), black_box(&payload));
     black_box(published.expect("a slot").0);
@@ -157,7 +157,7 @@ fn publish_64_bytes((mut stream, _last): (Stream, Seq)) -> Stream {
 
 #[library_benchmark]
 #[bench::complete(used_stream())]
-fn slot_read((stream, last): (Stream, Seq)) -> (Stream, Option<SlotSnapshot>) {
+fn slot_read((stream, last): (Box<Stream>, Seq)) -> (Box<Stream>, Option<SlotSnapshot>) {
     let slot = stream.reader.read_slot(black_box(last)).ok();
     (stream, slot)
 }
@@ -166,12 +166,12 @@ fn slot_read((stream, last): (Stream, Seq)) -> (Stream, Option<SlotSnapshot>) {
 // validated it.
 #[library_benchmark]
 #[bench::same_format(next_frame())]
-fn frame_read(mut reading: Reading) -> (Reading, bool) {
+fn frame_read(mut reading: Box<Reading>) -> (Box<Reading>, bool) {
     let is_whole = read(black_box(&mut reading));
     (reading, is_whole)
 }
 
-fn next_frame() -> Reading {
+fn next_frame() -> Box<Reading> {
     let mut reading = reading();
     let claim = reading.stream.ring.claim(&meta(), LEN).expect("a slot");
     let ring = &mut reading.stream.ring;

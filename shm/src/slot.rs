@@ -251,12 +251,13 @@ pub(crate) fn store_header(mapping: &Mapping, index: u32, header: &HeaderSlot) {
 #[inline]
 pub(crate) fn store_slot(mapping: &Mapping, index: u32, slot: &[u8; SLOT_LEN], with_tensor: bool) {
     let words = mapping.slot_bytes(index).words::<{ SLOT_LEN / 8 }>(0);
-    let end = if with_tensor {
-        SLOT_LEN / 8
-    } else {
-        TENSOR_WORD
-    };
-    for (i, word) in words.iter().enumerate().take(end).skip(1) {
+    // Two loops of fixed lengths, which are unrolled.
+    for (i, word) in words[..TENSOR_WORD].iter().enumerate().skip(1) {
         seqlock::store_word(word, word_at(slot, i));
+    }
+    if with_tensor {
+        for (i, word) in words[TENSOR_WORD..].iter().enumerate() {
+            seqlock::store_word(word, word_at(slot, TENSOR_WORD + i));
+        }
     }
 }

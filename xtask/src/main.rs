@@ -121,6 +121,13 @@ enum Command {
         /// The cores of the two processes, or `none`.
         #[arg(long, default_value = "0,1")]
         cores: String,
+        /// Instead: count the instructions of the hot paths with callgrind, and fail when one differs
+        /// by more than 2 % from benches/instructions.toml.
+        #[arg(long, conflicts_with_all = ["quick", "full", "write_docs", "tool"])]
+        check: bool,
+        /// Instead: count them, and write that file.
+        #[arg(long, conflicts_with_all = ["quick", "full", "write_docs", "tool", "check"])]
+        write_baseline: bool,
     },
 }
 
@@ -158,12 +165,18 @@ fn main() -> ExitCode {
             ..
         } => spec::mutate::run(&seeds, count, anew),
         Command::Spec { check, reports, .. } => spec::run(check, &reports),
+        Command::Bench { check: true, .. } => bench::instructions::check(),
+        Command::Bench {
+            write_baseline: true,
+            ..
+        } => bench::instructions::write_baseline(),
         Command::Bench {
             quick,
             full,
             write_docs,
             tool,
             cores,
+            ..
         } => bench::run(&bench::Options {
             extent: match (quick, full) {
                 (true, _) => bench::Extent::Quick,

@@ -3,6 +3,7 @@
 mod chart;
 mod criterion;
 mod html;
+pub(crate) mod instructions;
 mod machine;
 mod markdown;
 mod peers;

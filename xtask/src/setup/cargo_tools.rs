@@ -40,6 +40,13 @@ pub(super) static MUTANTS: CargoTool = CargoTool {
     minutes: 3,
 };
 
+/// Runs benchmarks under callgrind; of the version of the library in `Cargo.toml`.
+pub(super) static GUNGRAUN: CargoTool = CargoTool {
+    name: "gungraun-runner",
+    version: "0.20.0",
+    minutes: 4,
+};
+
 impl CargoTool {
     pub(super) fn requirement(&'static self) -> Requirement {
         let found = find_program(self.name).map(|path| path.display().to_string());

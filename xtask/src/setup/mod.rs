@@ -17,7 +17,7 @@ use crate::report::seconds;
 use crate::workspace;
 
 /// What the machine is going to be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Purpose {
     /// Build and run.
     Build,
@@ -25,8 +25,10 @@ pub(crate) enum Purpose {
     Test,
     /// Also run what CI runs: cargo-deny, rustfmt and clippy.
     Ci,
-    /// Also run the mutation tests of the specification: cargo-mutants.
+    /// Run the mutation tests of the specification: cargo-mutants, beside what tests need.
     Mutate,
+    /// Count instructions: valgrind and gungraun-runner, beside what building needs.
+    Bench,
 }
 
 /// Something that has to be there.
@@ -75,15 +77,20 @@ pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
 fn requirements(purpose: Purpose) -> Vec<Requirement> {
     let mut all = system::requirements();
     all.push(cmake::requirement());
-    if purpose >= Purpose::Test {
+    if matches!(purpose, Purpose::Test | Purpose::Ci | Purpose::Mutate) {
         all.push(cargo_tools::NEXTEST.requirement());
     }
-    if purpose >= Purpose::Ci {
-        all.push(cargo_tools::DENY.requirement());
-        all.extend(cargo_tools::components());
-    }
-    if purpose >= Purpose::Mutate {
-        all.push(cargo_tools::MUTANTS.requirement());
+    match purpose {
+        Purpose::Build | Purpose::Test => {}
+        Purpose::Ci => {
+            all.push(cargo_tools::DENY.requirement());
+            all.extend(cargo_tools::components());
+        }
+        Purpose::Mutate => all.push(cargo_tools::MUTANTS.requirement()),
+        Purpose::Bench => {
+            all.push(system::valgrind());
+            all.push(cargo_tools::GUNGRAUN.requirement());
+        }
     }
     all
 }

@@ -12,16 +12,28 @@ use crate::shell::{Cmd, find_program};
 /// Why someone who has to install packages by hand should.
 const REASON: &str = "the Aeron C sources are built with this project and need them";
 
-/// What Aeron's C sources and their bindings need.
-pub(super) fn requirements() -> Vec<Requirement> {
-    let program = |name, programs: &[&str], packages| Requirement {
+/// What instructions are counted with.
+pub(super) fn valgrind() -> Requirement {
+    program("valgrind", &["valgrind"], &["valgrind"])
+}
+
+fn program(
+    name: &'static str,
+    programs: &[&str],
+    packages: &'static [&'static str],
+) -> Requirement {
+    let mut programs = programs.iter();
+    Requirement {
         name,
         found: programs
-            .iter()
             .find_map(|name| find_program(name))
-            .map(|p| p.display().to_string()),
+            .map(|path| path.display().to_string()),
         remedy: Remedy::Packages(packages),
-    };
+    }
+}
+
+/// What Aeron's C sources and their bindings need.
+pub(super) fn requirements() -> Vec<Requirement> {
     vec![
         program("C compiler", &["cc"], &["gcc", "libc6-dev"]),
         program("C++ compiler", &["c++"], &["g++", "libc6-dev"]),
