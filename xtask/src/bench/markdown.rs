@@ -11,7 +11,7 @@ use super::targets::Target;
 const READING: &str = "\
 Two processes of their own, pinned and spinning without a pause; media driver and driver in a third\n\
 one, backing off, on the same cores. Batches of a millisecond or ten take turns with batches of the\n\
-floor (one cache line there and back) and of raw Aeron IPC; a ratio is the median of the quotients\n\
+floor (one cache line there and back), of raw Aeron IPC and of iceoryx2; a ratio is the median of the quotients\n\
 within a round, since the host re-places virtual cores from one second to the next. One way is half\n\
 of a round trip. Delays at a rate count from the time a message was due, whenever it was sent.\n";
 
@@ -28,11 +28,16 @@ pub(super) fn report(measured: &Measured, targets: &[Target]) -> String {
     text
 }
 
-/// What is kept with the code.
-pub(super) fn summary(measured: &Measured, targets: &[Target]) -> String {
-    let title =
-        "# Performance\n\nWritten by `cargo xtask bench --write-docs`; do not edit by hand.";
-    let mut text = head(measured, title);
+/// What comes before this line in the document is written by people, and kept.
+const MARKER: &str = "<!-- From here on written by `cargo xtask bench --write-docs`. -->";
+
+/// The document that is kept with the code, with the measurements of this run instead of those in it.
+pub(super) fn summary(document: &str, measured: &Measured, targets: &[Target]) -> String {
+    let written = match document.split_once(MARKER) {
+        Some((written, _)) => written.trim_end(),
+        None => "# Performance",
+    };
+    let mut text = head(measured, &format!("{written}\n\n{MARKER}\n\n## Measured"));
     section(&mut text, "Targets", &target_cells(targets));
     section(&mut text, "Measurements", &row_cells(&measured.rows));
     text
@@ -178,7 +183,14 @@ mod tests {
             assert!(text.contains(said), "{said} is not in {text}");
             assert!(page.contains(said), "{said} is not in {page}");
         }
-        assert!(summary(&measured, &targets).contains("`cargo xtask bench`, 7 s"));
+        let document = format!("# Performance\n\nWhy.\n\n{MARKER}\n\nold figures\n");
+        let summary = summary(&document, &measured, &targets);
+        assert!(summary.contains("`cargo xtask bench`, 7 s"), "{summary}");
+        assert!(
+            summary.starts_with("# Performance\n\nWhy.\n\n<!--"),
+            "{summary}"
+        );
+        assert!(!summary.contains("old figures"), "{summary}");
         let table = text.lines().filter(|line| line.starts_with('|'));
         assert!(table.count() > 10);
     }

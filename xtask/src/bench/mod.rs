@@ -81,7 +81,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     println!("\nThe report is in {}", dir.display());
     if options.write_docs {
-        let text = markdown::summary(&measured, &targets);
+        let document = fs::read_to_string(DOCUMENT).unwrap_or_default();
+        let text = markdown::summary(&document, &measured, &targets);
         fs::write(DOCUMENT, text).with_context(|| format!("cannot write {DOCUMENT}"))?;
         println!("The summary is in {DOCUMENT}");
     }

@@ -6,36 +6,39 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Sender, bounded};
 use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
+use tensorpool_protocol::client::ConsumerSettings;
 use tensorpool_protocol::client::metadata::SourceMetadata;
-use tensorpool_protocol::client::{Adoption, ConsumerSettings, SourceEnd};
 use tensorpool_protocol::common::StreamGeometry;
-use tensorpool_protocol::frame::{DropCause, FrameLedger, LayoutMemo, Presence, Throttle};
+use tensorpool_protocol::frame::{DropCause, FrameLedger, LayoutMemo, Throttle};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
 
 use crate::client::conductor::command::Command;
 use crate::client::conductor::worker::SessionId;
 use crate::client::error::PollError;
-use crate::client::event::{Event, FinalCounts};
+use crate::client::event::Event;
 use crate::client::options::ConsumerOptions;
 use crate::client::pending::Pending;
-use crate::client::shared::{Adopted, ConsumerShared, Events, Notice, OwnStreamState};
+use crate::client::shared::{ConsumerShared, Events, Notice, OwnStreamState};
 use crate::client::stats::{ConsumerCounters, ConsumerStats, EpochStats};
 
 mod configured;
+mod ending;
 pub(super) mod feed;
 pub(super) mod frame;
 mod hearing;
 pub(super) mod listener;
+mod notices;
 pub(super) mod progress;
 pub(super) mod reader;
 pub(super) mod ring_reader;
 
 use configured::Fallback;
+use ending::Ending;
 use feed::Feed;
 use frame::Frame;
 use listener::Listener;
-use reader::{Reader, was_written};
+use reader::Reader;
 use ring_reader::RingWatch;
 
 /// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
@@ -56,14 +59,6 @@ pub(super) struct Current {
 pub(super) enum Intake {
     Descriptors(Box<Feed>),
     Ring(RingWatch),
-}
-
-/// A source that ended and whose last frames are still to be read.
-#[derive(Clone, Copy, Debug)]
-struct Ending {
-    epoch: Epoch,
-    end_seq: Option<Seq>,
-    end: SourceEnd,
 }
 
 /// A handle on one stream, for reading. `Send`; one thread at a time uses it.
@@ -386,111 +381,6 @@ impl Consumer {
         matches!(&self.intake, Intake::Descriptors(feed) if feed.is_settling())
     }
 
-    #[cold]
-    fn on_notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Adopt(adopted) => self.adopt(adopted),
-            // Only producers publish.
-            Notice::Own(_) => {}
-            Notice::Event(event) => self.on_event(event),
-            Notice::Configure(configure) => self.configure(*configure),
-            Notice::Ended {
-                epoch,
-                end_seq,
-                end,
-            } => {
-                self.ending = Some(Ending {
-                    epoch,
-                    end_seq,
-                    end,
-                });
-                let reads_it = self
-                    .current
-                    .as_ref()
-                    .is_some_and(|current| current.epoch == epoch);
-                if !reads_it {
-                    self.go_on_ending(true);
-                }
-            }
-        }
-    }
-
-    fn adopt(&mut self, adopted: Adopted) {
-        let Adopted {
-            mapping,
-            geometry,
-            adoption,
-            client_id,
-            stream_id,
-            epoch,
-            ..
-        } = adopted;
-        self.stream_id = stream_id;
-        let (closing, accounts) = (self.account(), self.ledger.accounts());
-        let before = self.accounted.replace(epoch);
-        self.client_id = Some(client_id);
-        // [TP-CLI-0860] [TP-CLI-1220] [TP-CLI-1240]
-        let presence = match adoption {
-            Adoption::First | Adoption::OlderEpoch { .. } => Some(Presence::Joined),
-            Adoption::NewEpoch { .. } => Some(Presence::FromStart),
-            Adoption::SameEpoch => None,
-        };
-        if let Some(presence) = presence {
-            let slot_count = geometry.slot_count();
-            self.ledger
-                .begin_epoch(presence, self.options.max_outstanding_gap, slot_count);
-            if let Some(listener) = &mut self.listener {
-                listener.begin_epoch();
-            }
-        }
-        // Taken back when newer ones came after it: its frames are accounted for, and not read.
-        let Some(mapping) = mapping.take() else {
-            self.tell_closed(closing, accounts);
-            if let Some(old) = self.current.take() {
-                old.mapping.revoke();
-            }
-            return;
-        };
-        let current = Current {
-            mapping,
-            geometry,
-            stream_id,
-            epoch,
-        };
-        let done = match &mut self.intake {
-            Intake::Descriptors(_) => self.ledger.last_seq().map_or(0, |last| last.get() + 1),
-            Intake::Ring(watch) => {
-                let max_gap = self.options.max_outstanding_gap;
-                let next = watch.begin(&current, presence, max_gap, &mut self.ledger);
-                next.get()
-            }
-        };
-        let old = self.current.replace(current);
-        if let Some(old) = old {
-            old.mapping.revoke();
-        }
-        self.tell_closed(closing, accounts);
-        let event = match before {
-            None => Event::Mapped { epoch },
-            Some(old) => {
-                self.remaps += u64::from(old != epoch);
-                Event::Remapped { old, new: epoch }
-            }
-        };
-        self.fallback = None;
-        self.events.push(event);
-        // From now on the conductor reports this epoch, and a waiting producer counts us.
-        self.shared.done.begin(epoch, done);
-    }
-
-    /// Tells of the account that was the last one when there were so many, unless it goes on.
-    // [TP-CLI-1305]
-    fn tell_closed(&mut self, account: Option<EpochStats>, accounts: u64) {
-        if let Some(account) = account.filter(|_| self.ledger.accounts() != accounts) {
-            self.events.push(Event::AccountClosed(account));
-        }
-    }
-
     /// What the conductor puts into reports. Progress itself was noted frame by frame.
     #[inline]
     fn report(&mut self, idle: bool) {
@@ -517,65 +407,6 @@ impl Consumer {
                 .drops_late
                 .store(drops.late(), Ordering::Relaxed);
         }
-    }
-
-    /// A source that ended is told of once nothing more can come of it: all descriptors it sent
-    /// were in the log before its end was known, so an empty poll, or its last frame, is the end.
-    fn go_on_ending(&mut self, idle: bool) {
-        let Some(mut ending) = self.ending else {
-            return;
-        };
-        let current = self
-            .current
-            .as_ref()
-            .filter(|current| current.epoch == ending.epoch);
-        let next = self.ledger.last_seq().map_or(0, |last| last.get() + 1);
-        let complete = ending.end_seq.is_some_and(|end| next >= end.get());
-        // [TP-CLI-1920]
-        if current.is_some() && !idle && !complete {
-            return;
-        }
-        self.ending = None;
-        let mut tail = 0;
-        if let Some(current) = current {
-            // Said by somebody; what counts is what the ring says.
-            ending.end_seq = ending.end_seq.filter(|end| {
-                end.get()
-                    .checked_sub(1)
-                    .is_none_or(|last| was_written(current, Seq::new(last)))
-            });
-            current.mapping.revoke();
-        }
-        if self.accounted == Some(ending.epoch) {
-            // Nothing may have come of what was owed.
-            if let (None, Some(joined_at)) = (
-                self.ledger.last_seq(),
-                self.shared.joined_at.of(ending.epoch),
-            ) {
-                self.ledger.on_producer_position(Seq::new(joined_at));
-            }
-            // [TP-CLI-1270]
-            tail = ending.end_seq.map_or(0, |end| self.ledger.on_end(end));
-        }
-        let counts = FinalCounts {
-            end_seq: ending.end_seq,
-            seen: self.ledger.seen(),
-            delivered: self.ledger.delivered(),
-            lost: self.ledger.drops().lost(),
-            rate_limited: self.ledger.drops().get(DropCause::RateLimited),
-            tail,
-        };
-        let epoch = ending.epoch;
-        self.events.push(match ending.end {
-            // [TP-CLI-1950]
-            SourceEnd::Detached => Event::EndOfStream { epoch, counts },
-            SourceEnd::Lost(reason) => Event::SourceLost {
-                epoch,
-                reason,
-                counts,
-            },
-        });
-        self.take_notices();
     }
 }
 

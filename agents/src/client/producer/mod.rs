@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 use tensorpool_codecs::types::{ClientId, Epoch, NodeId, Seq, StreamId};
-use tensorpool_protocol::client::OwnStreamKind;
 use tensorpool_runtime::IdleStrategy;
 use tensorpool_runtime::clock::monotonic_ns;
 use tensorpool_shm::mapping::Unusable;
@@ -23,12 +22,13 @@ use crate::client::event::Event;
 use crate::client::metadata::MetadataEditor;
 use crate::client::options::ProducerOptions;
 use crate::client::pending::Pending;
-use crate::client::shared::{Adopted, Events, Notice, ProducerShared};
+use crate::client::shared::{Events, Notice, ProducerShared};
 use crate::client::stats::{OwnCounters, ProducerCounters, ProducerStats};
 
 pub(super) mod announcer;
 pub(super) mod meta;
 mod metadata;
+mod notices;
 pub(super) mod own_streams;
 pub(super) mod payload_flush;
 mod reporting;
@@ -36,7 +36,7 @@ pub(super) mod speaker;
 
 use announcer::{Announced, Announcer, Said, Telling};
 use meta::FrameMeta;
-use own_streams::{OwnChange, OwnStreams};
+use own_streams::OwnStreams;
 use speaker::Speaker;
 
 /// A frame that was committed.
@@ -417,74 +417,6 @@ impl Producer {
         while let Ok(notice) = self.notices.pop() {
             self.on_notice(notice);
         }
-    }
-
-    #[cold]
-    fn on_notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Adopt(adopted) => self.adopt(adopted),
-            Notice::Event(event) => self.events.push(event),
-            Notice::Own(change) => self.on_own_change(change),
-            // Producers are not told of other producers' ends, nor what consumers are to use.
-            Notice::Ended { .. } | Notice::Configure(_) => {}
-        }
-    }
-
-    fn on_own_change(&mut self, change: OwnChange) {
-        match (change, &mut self.speaker, &mut self.announcer) {
-            (
-                OwnChange::Open {
-                    id,
-                    kind: OwnStreamKind::Control,
-                    publication,
-                    ..
-                },
-                Some(speaker),
-                _,
-            ) => speaker.open_own(id, publication),
-            (change, speaker, announcer) => {
-                if let (OwnChange::Close(id), Some(speaker)) = (&change, speaker) {
-                    speaker.close_own(*id);
-                }
-                if let Some(announcer) = announcer {
-                    announcer.own.apply(change);
-                }
-            }
-        }
-    }
-
-    fn adopt(&mut self, adopted: Adopted) {
-        // Taken back when newer ones came after it.
-        let Some(mapping) = adopted.mapping.take() else {
-            return;
-        };
-        let (epoch, slot_count) = (mapping.epoch(), mapping.slot_count());
-        let stream_id = mapping.stream();
-        // A mapping made for a producer is writable and has no other ring; if it were not, the
-        // lease is of no use.
-        let Ok(ring) = ProducerRing::new(mapping) else {
-            return;
-        };
-        let old = self.current.replace(Current {
-            telling: Telling::new(ring.mapping().stream(), epoch, slot_count),
-            ring,
-            client_id: adopted.client_id,
-            node_id: adopted.node_id,
-        });
-        if let Some(announcer) = &mut self.announcer {
-            announcer.begin_epoch(slot_count);
-        }
-        if let Some(speaker) = &mut self.speaker {
-            speaker.begin_epoch(stream_id, epoch, slot_count);
-        }
-        self.shared.next_seq.begin(epoch, 0);
-        self.events.push(match old {
-            None => Event::Mapped { epoch },
-            Some(old) => Event::Remapped {
-                old: old.telling.epoch,
-                new: epoch,
-            },
-        });
     }
 
     // [TP-CLI-1440] [TP-CLI-1470]
