@@ -180,7 +180,7 @@ pub(super) fn ensure_dir(
 /// the group of the base directory down to every file. [TP-SEC-0240]
 pub(super) fn set_dir_mode(dir: &OwnedFd, file_mode: u32) -> rustix::io::Result<()> {
     let inherited = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode) & Mode::SGID;
-    rustix::fs::fchmod(dir, dir_mode(file_mode) | inherited)
+    rustix::fs::fchmod(dir, dir_mode(file_mode).union(inherited))
 }
 
 /// Opens a directory for use with the `*at` calls, following no link.

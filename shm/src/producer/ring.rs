@@ -195,7 +195,8 @@ impl ProducerRing {
         Ok((seq, pool_index))
     }
 
-    /// Makes visible, in order, every frame no open claim is in front of. [TP-SHM-0840]
+    /// Makes visible, in order, every frame no open claim is in front of.
+    /// [TP-SHM-0840] [TP-SHM-0870]
     #[inline]
     fn release(&mut self) -> Released<'_> {
         self.give_back();
@@ -217,7 +218,7 @@ impl ProducerRing {
     }
 
     /// Passes over the oldest claims if they were aborted. Stops at a frame that is held back: only
-    /// [`release`](Self::release) can tell the caller of it. [TP-SHM-0870]
+    /// [`release`](Self::release) can tell the caller of it. [TP-SHM-0880]
     #[inline]
     fn skip_aborted(&mut self) {
         while self.head < self.next

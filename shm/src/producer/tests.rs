@@ -92,6 +92,33 @@ fn any_other_abort_is_a_hole_and_releases_what_waited_for_it() {
     assert_eq!(ring.next_seq(), Seq::new(5));
 }
 
+/// Proves [TP-SHM-0870], [TP-SHM-0880].
+#[test]
+fn a_hole_holds_up_nothing_in_the_laps_after_it() {
+    let (_epoch, mut ring) = ring(8);
+    let [a, b, c] = [claim(&mut ring), claim(&mut ring), claim(&mut ring)];
+    drop(b);
+    assert_eq!(seqs(ring.commit(a).unwrap()), [0]);
+    assert_eq!(seqs(ring.commit(c).unwrap()), [2]);
+    for expected in 3..30 {
+        let (seq, released) = ring.publish(&meta(), b"x").unwrap();
+        assert_eq!((seq.get(), seqs(released)), (expected, vec![expected]));
+        assert_eq!(ring.in_flight(), 0);
+        assert_eq!(seqs(ring.poll()), []);
+    }
+}
+
+/// Proves [TP-SHM-0850].
+#[test]
+fn a_number_that_was_passed_over_is_not_given_back() {
+    let (_epoch, mut ring) = ring(16);
+    let [a, b, c] = [claim(&mut ring), claim(&mut ring), claim(&mut ring)];
+    drop(b);
+    assert_eq!(seqs(ring.commit(a).unwrap()), [0]);
+    drop(c);
+    assert_eq!(claim(&mut ring).seq(), Seq::new(2));
+}
+
 /// Proves [TP-SHM-0860].
 #[test]
 fn a_claim_progress_was_announced_for_keeps_its_number() {
@@ -126,7 +153,13 @@ fn half_the_ring_may_be_in_flight() {
         ClaimError::TooManyClaims { limit: 4 }
     );
     drop(claims.remove(0));
-    assert_eq!(claim(&mut ring).seq(), Seq::new(4));
+    claims.push(claim(&mut ring));
+    assert_eq!(claims[3].seq(), Seq::new(4));
+    assert_eq!(ring.in_flight(), 4);
+    assert_eq!(
+        ring.claim(&meta(), 8).unwrap_err(),
+        ClaimError::TooManyClaims { limit: 4 }
+    );
 }
 
 /// Proves [TP-SHM-0880].

@@ -2,6 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Id and stride.
+const POOL: Option<(u16, u32)> = Some((3, 192));
+
 fn expected(pool: Option<(u16, u32)>) -> ExpectedSuperblock {
     ExpectedSuperblock {
         layout_version: LAYOUT_VERSION,
@@ -28,12 +31,12 @@ fn refused(
 /// Proves [TP-SHM-0110].
 #[test]
 fn what_the_creator_writes_is_what_the_client_expects() {
-    for pool in [None, Some((3, 192))] {
+    for pool in [None, POOL] {
         let checked = expected(pool).check(written(pool)).unwrap();
         assert!(!checked.tolerated_slot_bytes);
         assert_eq!(checked.fields.pid, 99);
     }
-    let (header, pool) = (written(None), written(Some((3, 192))));
+    let (header, pool) = (written(None), written(POOL));
     assert_eq!(
         (header.slot_bytes, header.stride_bytes, header.pool_id),
         (256, 0, 0)
@@ -44,55 +47,82 @@ fn what_the_creator_writes_is_what_the_client_expects() {
     );
 }
 
+/// Proves [TP-SHM-0030], [TP-SHM-0050], [TP-SHM-0100].
 #[test]
-fn each_wrong_field_is_refused_by_its_own_error() {
+fn what_is_no_finished_region_of_this_layout_is_refused() {
     use SuperblockError as E;
-    let pool = Some((3, 192));
-    assert!(matches!(refused(pool, |s| s.magic ^= 1), E::Magic { .. }));
-    assert!(matches!(
-        refused(pool, |s| s.layout_version = 2),
-        E::LayoutVersion { found: 2, .. }
-    ));
-    assert!(matches!(refused(pool, |s| s.epoch = 43), E::Epoch { .. }));
-    assert!(matches!(
-        refused(pool, |s| s.stream_id = 8),
-        E::Stream { .. }
-    ));
-    assert!(matches!(
-        refused(pool, |s| s.region_type = RegionType::HeaderRing),
-        E::RegionType { .. }
-    ));
-    assert!(matches!(refused(pool, |s| s.pool_id = 4), E::Pool { .. }));
-    assert!(matches!(
-        refused(pool, |s| s.nslots = 32),
-        E::SlotCount { found: 32, .. }
-    ));
-    assert!(matches!(
-        refused(pool, |s| s.slot_bytes = 64),
-        E::SlotBytes { found: 64, .. }
-    ));
-    assert!(matches!(
-        refused(pool, |s| s.stride_bytes = 256),
-        E::Stride { found: 256, .. }
-    ));
-    assert_eq!(refused(pool, |s| s.pid = 0), E::NoPid);
-    assert!(matches!(
-        refused(None, |s| s.slot_bytes = u32::MAX),
-        E::SlotBytes { .. }
-    ));
-    assert!(matches!(
-        refused(None, |s| s.stride_bytes = 256),
-        E::Stride { .. }
-    ));
+    for region in [None, POOL] {
+        let magic = SUPERBLOCK_MAGIC ^ 1;
+        assert_eq!(
+            refused(region, |s| s.magic = magic),
+            E::Magic { found: magic }
+        );
+        for found in [0, 2] {
+            let (expected, refused) = (1, refused(region, |s| s.layout_version = found));
+            assert_eq!(refused, E::LayoutVersion { expected, found });
+        }
+        for found in [32, 128] {
+            let (expected, refused) = (64, refused(region, |s| s.nslots = found));
+            assert_eq!(refused, E::SlotCount { expected, found });
+        }
+        assert_eq!(refused(region, |s| s.pid = 0), E::NoPid);
+    }
 }
 
+/// Proves [TP-SHM-0040], [TP-SHM-0060].
+#[test]
+fn a_region_of_something_else_is_refused() {
+    use SuperblockError as E;
+    for (region, other_type) in [
+        (None, RegionType::PayloadPool),
+        (POOL, RegionType::HeaderRing),
+    ] {
+        for epoch in [41, 43] {
+            let error = refused(region, |s| s.epoch = epoch);
+            assert!(matches!(error, E::Epoch { found, .. } if found == Epoch::new(epoch)));
+        }
+        for stream in [6, 8] {
+            let error = refused(region, |s| s.stream_id = stream);
+            assert!(matches!(error, E::Stream { found, .. } if found == StreamId::new(stream)));
+        }
+        let error = refused(region, |s| s.region_type = other_type);
+        assert!(matches!(error, E::RegionType { found, .. } if found == other_type));
+        let error = refused(region, |s| s.pool_id = 4);
+        assert!(matches!(error, E::Pool { found, .. } if found == PoolId::new(4)));
+    }
+}
+
+/// Proves [TP-SHM-0070], [TP-SHM-0080].
+#[test]
+fn a_region_with_other_slots_is_refused() {
+    use SuperblockError as E;
+    for (region, stride) in [(None, 0), (POOL, 192)] {
+        for found in [64, 256] {
+            let error = refused(region, |s| s.stride_bytes = found);
+            let expected = stride;
+            assert_eq!(error, E::Stride { expected, found });
+        }
+    }
+    for found in [0, 64, 192, u32::MAX] {
+        let error = refused(None, |s| s.slot_bytes = found);
+        let expected = 256;
+        assert_eq!(error, E::SlotBytes { expected, found });
+    }
+}
+
+/// Proves [TP-SHM-0090].
 #[test]
 fn a_pools_slot_bytes_may_be_what_known_peers_write_but_that_is_noted() {
     for slot_bytes in [u32::MAX, 0, 256] {
-        let mut fields = written(Some((3, 192)));
+        let mut fields = written(POOL);
         fields.slot_bytes = slot_bytes;
-        let checked = expected(Some((3, 192))).check(fields).unwrap();
+        let checked = expected(POOL).check(fields).unwrap();
         assert!(checked.tolerated_slot_bytes);
+    }
+    for found in [64, 191, 193] {
+        let error = refused(POOL, |s| s.slot_bytes = found);
+        let expected = 192;
+        assert_eq!(error, SuperblockError::SlotBytes { expected, found });
     }
 }
 

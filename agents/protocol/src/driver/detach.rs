@@ -88,9 +88,9 @@ impl LeaseTable {
             self.wake_at(deadline);
         } else {
             // [TP-DRV-0010] [TP-DRV-0780]
-            self.stats.detach_ok += 1;
             self.control
                 .push_reserved(detached_ok(request.correlation_id));
+            self.stats.detach_ok += 1;
         }
         if let Some(index) = index {
             self.note_idle(index);

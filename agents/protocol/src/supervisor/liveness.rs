@@ -285,7 +285,7 @@ impl SupervisorCore {
         self.excuse(|heard, now| heard.after_ns(gap_ns).min(now));
     }
 
-    /// Nobody can be heard from now on.
+    /// Nobody can be heard from now on. [TP-DRV-2480]
     pub fn on_link_lost(&mut self, now: NanoTime) {
         self.advance(now);
         self.link_lost = true;

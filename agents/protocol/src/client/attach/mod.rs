@@ -164,7 +164,7 @@ impl AttachClient {
                     moves_on: false,
                 });
             }
-            // [TP-CLI-0535] [TP-CLI-0537]
+            // [TP-CLI-0530] [TP-CLI-0535] [TP-CLI-0537]
             State::Attaching(attempt) if attempt.is_sent && self.link_up => {
                 self.give_up_at = None;
                 self.state = State::Leaving(Leaving {
@@ -218,7 +218,7 @@ impl AttachClient {
                 return;
             }
         }
-        // [TP-CLI-0070]
+        // [TP-CLI-0190]
         match response.code {
             Some(ResponseCode::Ok) => match grant_of(self.client_id, response) {
                 Ok(grant) => self.on_granted(grant),

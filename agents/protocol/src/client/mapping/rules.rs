@@ -203,11 +203,12 @@ impl MappingCore {
 
     pub(super) fn adopt(&mut self, old: Option<Mapped>, ticket: MapTicket, target: Target) {
         let epoch = target.regions.epoch;
-        // [TP-CLI-0860]
         let adoption = match self.last_adopted {
             None => Adoption::First,
             Some(last) => match epoch.cmp(&last) {
+                // [TP-CLI-0860] [TP-CLI-3262]
                 Ordering::Equal if self.is_recreated() => Adoption::OlderEpoch { old: last },
+                // [TP-CLI-0860]
                 Ordering::Equal => Adoption::SameEpoch,
                 Ordering::Greater => Adoption::NewEpoch { old: last },
                 Ordering::Less => Adoption::OlderEpoch { old: last },

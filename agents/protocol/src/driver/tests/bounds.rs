@@ -30,6 +30,27 @@ fn requests_that_do_not_fit_are_dropped_and_counted_while_revocations_keep_their
     assert_eq!(revocations(&done).len(), 4, "every lease could be revoked");
 }
 
+/// Proves [TP-DRV-0270].
+#[test]
+fn an_attach_is_admitted_exactly_if_its_answer_and_its_revocation_fit() {
+    for (free, fits) in [(0, false), (1, false), (2, true), (3, true)] {
+        let mut driver = Driver::new(config());
+        driver.granted(1, C, STREAM);
+        let mut client = 100;
+        while driver.table.control.free() > free {
+            driver.attach(client, C, 77);
+            client += 1;
+        }
+        let before = driver.table.stats();
+        driver.attach(2, C, STREAM);
+        let stats = driver.table.stats();
+        let dropped = stats.attach_dropped - before.attach_dropped;
+        assert_eq!((stats.leases, dropped), if fits { (2, 0) } else { (1, 1) });
+        driver.advance(3 * S);
+        assert_eq!(revocations(&driver.run()).len() as u64, stats.leases);
+    }
+}
+
 /// Proves [TP-DRV-0240].
 #[test]
 fn lease_limit_is_a_refusal() {

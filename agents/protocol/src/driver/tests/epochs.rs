@@ -234,6 +234,37 @@ fn live_streams_are_announced_every_period_and_others_not_at_all() {
     );
 }
 
+/// Proves [TP-DRV-1110], [TP-DRV-1220].
+#[test]
+fn who_comes_back_at_each_deadline_announces_and_refreshes_once_per_period() {
+    let mut driver = Driver::new(config());
+    let period = driver.table.config().announce_period_ns;
+    let consumer = driver.granted(8, C, STREAM);
+    driver.advance(period);
+    driver.run();
+    let (mut announced, mut refreshed) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        let deadline = driver.table.next_deadline();
+        driver.now = driver
+            .now
+            .max(deadline.expect("an announce is due some time"));
+        driver.advance(0);
+        driver.keepalive(&consumer, 8, C);
+        for action in driver.run() {
+            match action {
+                LeaseAction::Announce(_) => announced.push(driver.now),
+                LeaseAction::RefreshActivity { .. } => refreshed.push(driver.now),
+                _ => {}
+            }
+        }
+    }
+    for times in [announced, refreshed] {
+        assert!(times.len() > 10, "deadlines move on: {times:?}");
+        let pauses = times.windows(2).map(|pair| pair[1].since_ns(pair[0]));
+        assert!(pauses.into_iter().all(|pause| pause == period), "{times:?}");
+    }
+}
+
 /// Proves [TP-DRV-1190].
 #[test]
 fn blocked_announces_do_not_pile_up_and_tell_the_newest_state() {

@@ -94,6 +94,8 @@ fn consumer_detach_is_revoked_and_answered_and_bumps_nothing() {
     let done = driver.run();
     assert_eq!(letters(&done), "VD");
     assert_eq!(driver.live(STREAM), Some(grant.epoch));
+    let stats = driver.table.stats();
+    assert_eq!((stats.leases_detached, stats.detach_ok), (1, 1));
 }
 
 /// Proves [TP-DRV-0840].

@@ -47,10 +47,16 @@ fn answers_bear_the_correlation_id_of_their_request() {
         assert_eq!(refusal.correlation_id, id);
     }
     let mut driver = Driver::new(config());
-    let grant = driver.granted(7, C, STREAM);
-    let detach = driver.detach(&grant, 7, C);
-    let answers = detach_answers(&driver.run());
-    assert_eq!(answers[0].correlation_id, detach.correlation_id);
+    for (count, role) in [(1, C), (2, Role::Producer)] {
+        let grant = driver.granted(7, role, STREAM);
+        let detach = driver.detach(&grant, 7, role);
+        let answers = detach_answers(&driver.run());
+        let [answer] = &answers[..] else {
+            panic!("{answers:?}")
+        };
+        assert_eq!(answer.correlation_id, detach.correlation_id);
+        assert_eq!(driver.table.stats().detach_ok, count);
+    }
 }
 
 /// Proves [TP-DRV-0140].

@@ -22,7 +22,21 @@ fn every_hello_is_answered_to_its_stream_and_consumer() {
             assert!(answer.use_shm && answer.descriptor.is_none() && answer.control.is_none());
         }
     }
-    assert_eq!(supervisor.core.stats().configs_published, 6);
+    let stats = supervisor.core.stats();
+    assert_eq!((stats.hellos, stats.configs_published), (6, 6));
+}
+
+/// Proves [TP-DRV-2010].
+#[test]
+fn a_hello_of_one_there_is_no_room_for_is_answered_as_well() {
+    let mut supervisor = Supervisor::new(CoreConfig {
+        consumer_capacity: 1,
+        ..CoreConfig::default()
+    });
+    supervisor.answer(&hello(key(1)));
+    let answer = supervisor.answer(&hello(key(2)));
+    assert!(answer.use_shm);
+    assert_eq!(supervisor.core.stats().consumers, 1);
 }
 
 /// Proves [TP-DRV-2050], [TP-DRV-2060].

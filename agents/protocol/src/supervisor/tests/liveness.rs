@@ -181,7 +181,7 @@ fn a_producer_is_lost_by_silence_by_its_lease_and_by_an_announce() {
     assert_eq!(lost(&mut supervisor), [(8, LostReason::Replaced)]);
 }
 
-/// Proves [TP-DRV-2480].
+/// Proves [TP-DRV-2480], [TP-DRV-2720].
 #[test]
 fn nobody_is_gone_while_nobody_can_be_heard() {
     let mut supervisor = Supervisor::new(with_ranges());

@@ -364,6 +364,7 @@ fn a_client_that_was_given_any_stream_comes_back_to_that_one() {
 fn closing_without_a_lease_is_immediate_and_idempotent() {
     let mut client = client(Role::Producer);
     client.close(at(1));
+    assert!(client.is_closed());
     client.close(at(2));
     assert_eq!(events(&mut client), [AttachEvent::Closed]);
     assert_eq!(client.next_deadline(), None);

@@ -221,6 +221,9 @@ fn an_automatic_client_id_is_replaced_when_taken_and_a_fixed_one_is_retried() {
     client.on_attach_response(at(1), &rejected(first, "client_id already attached"));
     assert_ne!(client.client_id(), id);
     assert_ne!(correlation(&client), first);
+    let (id, second) = (client.client_id(), correlation(&client));
+    client.on_attach_response(at(2), &rejected(second, "driver draining"));
+    assert_eq!(client.client_id(), id, "was not the reason");
 
     let fixed = AttachConfig {
         client_id: Some(ClientId::new(5)),

@@ -66,12 +66,14 @@ fn a_refusal_while_the_driver_drains_is_not_final() {
 /// Proves [TP-CLI-0205].
 #[test]
 fn a_want_of_node_ids_is_waited_out_within_the_attach_timeout_and_then_named() {
-    for (words, desired) in [
-        ("node_id unavailable", None),
-        ("desired node_id unavailable", Some(NodeId::new(7))),
+    let seven = Some(NodeId::new(7));
+    for (words, wanted, desired) in [
+        ("node_id unavailable", None, None),
+        ("node_id unavailable", Some(NodeId::new(0)), None),
+        ("desired node_id unavailable", seven, seven),
     ] {
         let config = AttachConfig {
-            desired_node_id: desired,
+            desired_node_id: wanted,
             ..AttachConfig::new(STREAM, Role::Consumer, 42)
         };
         let mut client = AttachClient::new(config);
@@ -112,6 +114,17 @@ fn a_want_of_node_ids_is_waited_out_within_the_attach_timeout_and_then_named() {
     let second = correlation(&client);
     client.on_attach_response(at(1_001), &ok(second));
     assert!(client.is_attached());
+
+    // Any other want is not known to pass.
+    let mut client = super::client(Role::Consumer);
+    let id = correlation(&client);
+    client.on_attach_response(at(1), &rejected(id, "lease limit reached"));
+    let told = events(&mut client);
+    let final_one = matches!(
+        told[..],
+        [AttachEvent::Failed(AttachError::Rejected { .. })]
+    );
+    assert!(final_one, "{told:?}");
 }
 
 /// Proves [TP-CLI-0460].

@@ -214,6 +214,41 @@ fn an_epoch_that_another_process_begins_anew_is_joined_like_a_first_one() {
     adopted(&mut core, 1, anew);
 }
 
+/// Proves [TP-CLI-3262].
+#[test]
+fn only_another_process_that_is_known_begins_an_epoch_anew() {
+    let mut core = watched(1);
+    let mut ms = 20;
+    let mut again = |pid| {
+        core.on_creator_gone(at(ms), Epoch::new(1));
+        assert_eq!(actions(&mut core), lost(1));
+        hear(&mut core, ms + 1, 1);
+        let ticket = ticket(&mut core);
+        core.on_mapped_of(at(ms + 2), ticket, pid);
+        ms += 10;
+        match &actions(&mut core)[..] {
+            [MappingAction::Adopt { adoption, .. }] => *adoption,
+            other => panic!("{other:?}"),
+        }
+    };
+    let anew = Adoption::OlderEpoch { old: Epoch::new(1) };
+    assert_eq!(again(PID), Adoption::SameEpoch);
+    assert_eq!(again(0), Adoption::SameEpoch, "nobody knows");
+    assert_eq!(again(PID), Adoption::SameEpoch, "the one before that");
+    assert_eq!(again(PID + 1), anew);
+    assert_eq!(again(PID + 1), Adoption::SameEpoch);
+    // Epochs of their own may well be of another process.
+    hear(&mut core, ms, 2);
+    let ticket = ticket(&mut core);
+    core.on_mapped_of(at(ms), ticket, PID);
+    let told = actions(&mut core);
+    let next = Adoption::NewEpoch { old: Epoch::new(1) };
+    assert!(
+        matches!(told[..], [_, MappingAction::Adopt { adoption, .. }] if adoption == next),
+        "{told:?}"
+    );
+}
+
 /// Proves [TP-CLI-3264].
 #[test]
 fn the_end_of_an_epoch_that_another_one_takes_over_is_told() {

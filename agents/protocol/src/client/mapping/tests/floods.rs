@@ -80,10 +80,18 @@ fn a_flood_of_announces_leaves_one_mapping_under_way() {
     match &actions(&mut core)[..] {
         [
             MappingAction::RetryMap { .. },
-            MappingAction::Map { regions, .. },
-        ] => assert_eq!(regions.epoch, Epoch::new(4_999)),
+            MappingAction::Map { regions, ticket },
+        ] => {
+            assert_eq!(regions.epoch, Epoch::new(4_999));
+            assert_ne!(*ticket, real, "answers can be told apart");
+        }
         other => panic!("{other:?}"),
     }
+    // What was answered before says nothing of what is under way.
+    core.on_map_failed(at(103), real);
+    actions(&mut core);
+    hear(&mut core, 104, 6_000);
+    assert_eq!(actions(&mut core), [], "the worker is still at it");
 }
 
 /// Proves [TP-CLI-0695].
