@@ -388,3 +388,29 @@ fn one_dynamic_stream_must_fit_at_the_start() {
     assert_eq!(needed(&dynamic()), without + one);
     assert_eq!(needed(&with_ranges(&[])), without);
 }
+
+/// Proves [TP-DRV-0270].
+#[test]
+fn a_stream_is_created_exactly_while_the_order_for_its_memory_fits() {
+    let mut driver = Driver::new(dynamic());
+    let keepers = [driver.created(8, C, 20_000), driver.created(9, C, 20_001)];
+    assert_eq!(driver.table.stats().attach_dropped, 0);
+    // A worker that takes nothing: refreshes fill what waits for it.
+    for _ in 0..100 {
+        driver.advance(S);
+        for (client, keeper) in [8, 9].into_iter().zip(&keepers) {
+            driver.keepalive(keeper, client, C);
+        }
+    }
+    assert_eq!(driver.table.region.free(), 0);
+    let before = driver.table.stats();
+    driver.create(10, C, 20_002);
+    let stats = driver.table.stats();
+    assert_eq!((stats.attach_dropped, stats.streams), (1, before.streams));
+    // Needs no order.
+    driver.attach(11, C, 20_000);
+    let stats = driver.table.stats();
+    assert_eq!((stats.attach_dropped, stats.leases), (1, before.leases + 1));
+    driver.run();
+    driver.created(10, C, 20_002);
+}

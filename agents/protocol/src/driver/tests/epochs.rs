@@ -205,6 +205,7 @@ fn activity_is_refreshed_while_nobody_produces() {
         count += refreshes(&driver.run());
     }
     assert_eq!(count, 5);
+    assert_eq!(driver.table.stats().activity_refreshes, 5);
     let producer = driver.granted(7, P, STREAM);
     for _ in 0..5 {
         driver.advance(S);
@@ -257,6 +258,8 @@ fn who_comes_back_at_each_deadline_announces_and_refreshes_once_per_period() {
                 _ => {}
             }
         }
+        // Who comes back early learns the same deadline.
+        driver.advance(0);
     }
     for times in [announced, refreshed] {
         assert!(times.len() > 10, "deadlines move on: {times:?}");

@@ -489,6 +489,32 @@ fn the_end_of_an_epoch_that_was_already_replaced_is_still_told() {
     );
 }
 
+/// Proves [TP-CLI-1940].
+#[test]
+fn an_end_that_was_told_is_not_told_again_once_the_epoch_is_replaced() {
+    let mut core = mapped(5);
+    let detached = revoked(PRODUCER, LeaseRevokeReason::Detached);
+    core.on_lease_revoked(at(10), &detached);
+    let told = actions(&mut core);
+    assert!(
+        matches!(told[..], [MappingAction::SourceEnded { .. }]),
+        "{told:?}"
+    );
+    hear(&mut core, 20, 6);
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(21), ticket);
+    actions(&mut core);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
+    // Of another producer than the one at hand, so that it can only be meant for the epoch before.
+    let successor = Announce {
+        producer_id: Some(ClientId::new(78)),
+        ..announce(30, 6)
+    };
+    core.on_announce(at(30), at(0), &successor);
+    core.on_lease_revoked(at(31), &detached);
+    assert_eq!(actions(&mut core), []);
+}
+
 /// Proves [TP-CLI-0840].
 #[test]
 fn another_process_behind_the_region_means_mapping_anew() {
