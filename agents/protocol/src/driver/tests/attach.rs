@@ -70,6 +70,13 @@ fn consumer_of_a_live_stream_is_answered_at_once_and_bumps_nothing() {
     let done = driver.run();
     assert_eq!(letters(&done), "AN");
     assert_eq!(driver.live(STREAM), Some(producer.epoch));
+    // There is nothing to grant yet where no memory is.
+    driver.attach(9, C, OTHER);
+    assert_eq!(driver.table.stats().attaches_waiting, 1);
+    let order = driver.order();
+    assert_eq!(letters(&driver.run_said()), "");
+    driver.ready(&order);
+    assert_eq!(letters(&driver.run_said()), "AN");
 }
 
 /// Proves [TP-DRV-1170].
