@@ -13,8 +13,10 @@ use crate::element::Element;
 
 mod copy;
 mod prefetch;
+mod stream;
 
 pub(crate) use copy::copy_bytes;
+pub(crate) use stream::copy_past_caches;
 
 const CACHE_LINE: usize = 64;
 

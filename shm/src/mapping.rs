@@ -210,6 +210,12 @@ impl Mapping {
         &self.pools[index]
     }
 
+    /// Bytes of all slots of pool `index`.
+    #[inline]
+    pub(crate) fn pool_len(&self, index: usize) -> u64 {
+        u64::from(self.pools[index].stride_bytes) * u64::from(self.slot_count)
+    }
+
     /// The place of the pool with the smallest stride that holds `len` bytes.
     /// [TP-SHM-0270]
     #[inline]

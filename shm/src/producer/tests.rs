@@ -378,3 +378,26 @@ proptest! {
         prop_assert_eq!(ring.in_flight(), 0);
     }
 }
+
+#[test]
+fn large_frames_of_large_rings_arrive_whole_wherever_their_copy_takes_them() {
+    let epoch = TestEpoch::new(16, &[2 << 20]);
+    let mut ring = ProducerRing::new(epoch.map(Access::ReadWrite)).unwrap();
+    let reader = epoch.map(Access::ReadOnly);
+    let bytes: Vec<u8> = (0..400_000u32)
+        .map(|at| (at * 7 + at / 251) as u8)
+        .collect();
+    // Around the length from which frames are copied past the caches, and not whole cache lines.
+    for (seq, len) in [262_143, 262_144, 262_145, 300_007, 400_000]
+        .into_iter()
+        .enumerate()
+    {
+        let (published, visible) = ring.publish(&meta(), &bytes[..len]).unwrap();
+        assert_eq!((published.get(), visible.count()), (seq as u64, 1));
+        let slot = reader.read_slot(published).unwrap();
+        let frame = crate::frame::Frame::new(&reader, &slot).unwrap();
+        let mut read = vec![0; len];
+        frame.copy_to(&mut read).unwrap();
+        assert!(read == bytes[..len], "a frame of {len} bytes");
+    }
+}
