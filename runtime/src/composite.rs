@@ -55,7 +55,6 @@ impl CompositeAgent {
         self.children.len()
     }
 
-    // [TP-RT-0230]
     fn for_each_child(
         &mut self,
         stage: &'static str,
@@ -65,8 +64,11 @@ impl CompositeAgent {
         let mut failures = Vec::new();
         let mut is_terminate = false;
         for (index, child) in self.children.iter_mut().enumerate() {
+            // [TP-RT-0370]
             self.progress.enter_part(self.first_part + index);
+            // [TP-RT-0230]
             if let Err(error) = call(child.as_mut()) {
+                // [TP-RT-0240]
                 is_terminate |= error.is_terminate();
                 failures.push((child.name().to_owned(), error));
             }
@@ -98,13 +100,15 @@ impl Agent for CompositeAgent {
         self.for_each_child("start", |child| child.on_start())
     }
 
-    // [TP-RT-0210]
     fn do_work(&mut self) -> Result<usize, AgentError> {
         let mut work = 0;
+        // [TP-RT-0220]
         let first_index = self.next_index;
         for (offset, child) in self.children[first_index..].iter_mut().enumerate() {
             let index = first_index + offset;
+            // [TP-RT-0370]
             self.progress.enter_part(self.first_part + index);
+            // [TP-RT-0210]
             match child.do_work() {
                 Ok(done) => work += done,
                 Err(error) => {
@@ -211,6 +215,7 @@ mod tests {
         assert_eq!(*journal.borrow(), expected);
     }
 
+    /// Proves [TP-RT-0220].
     #[test]
     fn failing_last_child_wraps_to_the_first() {
         let journal = Journal::default();
@@ -254,6 +259,30 @@ mod tests {
         assert!(agent.do_work().unwrap_err().is_terminate());
     }
 
+    /// Proves [TP-RT-0230], [TP-RT-0240].
+    #[test]
+    fn a_child_that_terminates_among_others_that_fail_ends_the_whole_and_stops_no_sibling() {
+        for terminating in 0..3 {
+            let journal = Journal::default();
+            let children = ["a", "b", "c"].iter().enumerate().map(|(index, name)| {
+                let mut child = Scripted::new(name, &journal, |_| Ok(0));
+                let failure = |text| match index == terminating {
+                    true => Some(terminate(text)),
+                    false => Some(fault(text)),
+                };
+                (child.start, child.close) = (failure("no start"), failure("no close"));
+                child
+            });
+            let mut agent = composite(children.collect());
+            assert!(agent.on_start().unwrap_err().is_terminate());
+            assert!(agent.on_close().unwrap_err().is_terminate());
+            let expected = [
+                "a start", "b start", "c start", "a close", "b close", "c close",
+            ];
+            assert_eq!(*journal.borrow(), expected);
+        }
+    }
+
     #[test]
     fn an_empty_composite_idles() {
         let mut agent = composite(Vec::new());
@@ -261,20 +290,56 @@ mod tests {
         assert_eq!(agent.do_work().expect("idles"), 0);
     }
 
-    #[test]
-    fn progress_names_the_child_that_is_being_called() {
-        let progress = Progress::new();
-        let seen = Journal::default();
-        let (observer, journal) = (progress.clone(), seen.clone());
-        let child = Scripted::new("deep", &Journal::default(), move |_| {
-            journal
-                .borrow_mut()
-                .push(observer.current_part().unwrap_or_default());
+    /// Writes down which child the progress names while it is called.
+    struct Watching(Progress, Journal);
+
+    impl Watching {
+        fn look(&self) {
+            let part = self.0.current_part().unwrap_or_default();
+            self.1.borrow_mut().push(part);
+        }
+    }
+
+    impl Agent for Watching {
+        fn name(&self) -> &str {
+            "watching"
+        }
+
+        fn on_start(&mut self) -> Result<(), AgentError> {
+            self.look();
+            Ok(())
+        }
+
+        fn do_work(&mut self) -> Result<usize, AgentError> {
+            self.look();
             Ok(0)
-        });
-        let mut agent = composite(vec![child]).reporting_to(&progress);
-        agent.do_work().expect("works");
-        assert_eq!(*seen.borrow(), ["deep"]);
-        assert_eq!(progress.current_part(), None);
+        }
+
+        fn on_close(&mut self) -> Result<(), AgentError> {
+            self.look();
+            Ok(())
+        }
+    }
+
+    /// Proves [TP-RT-0370].
+    #[test]
+    fn progress_names_the_child_that_is_being_called_of_the_second_composite_as_well() {
+        let (progress, seen) = (Progress::new(), Journal::default());
+        for name in ["first", "second"] {
+            let broken = Scripted::new("broken", &Journal::default(), |_| Err(fault("broke")));
+            let children: Vec<Box<dyn Agent>> = vec![
+                Box::new(Scripted::new("idle", &Journal::default(), |_| Ok(0))),
+                Box::new(broken),
+                Box::new(Watching(progress.clone(), seen.clone())),
+            ];
+            let mut agent = CompositeAgent::new(name, children).reporting_to(&progress);
+            agent.on_start().expect("starts");
+            assert!(agent.do_work().is_err());
+            assert_eq!(progress.current_part(), None);
+            agent.do_work().expect("goes on with the one that watches");
+            agent.on_close().expect("closes");
+            assert_eq!(seen.take(), ["watching"; 3], "{name}");
+            assert_eq!(progress.current_part(), None);
+        }
     }
 }

@@ -297,6 +297,11 @@ mod tests {
         assert_eq!(steps(&mut idler, 7), expected);
         idler.idle(1);
         assert_eq!(steps(&mut idler, 4), expected[..4]);
+        idler.idle(1);
+        for _spin in 0..2 {
+            idler.idle(0);
+        }
+        assert_eq!(steps(&mut idler, 3), expected[2..5]);
     }
 
     #[test]
@@ -323,6 +328,9 @@ mod tests {
             "sleep:1ms",
             "backoff:100,20,1us,1ms",
             "sleep:7ns",
+            "sleep:3s",
+            "sleep:1001us",
+            "backoff:0,0,1us,1us",
         ] {
             let strategy: IdleStrategy = text.parse().expect("parses");
             assert_eq!(strategy.to_string(), text);
@@ -330,6 +338,10 @@ mod tests {
         let long: IdleStrategy = "backoff:100,20,1000ns,1ms".parse().expect("parses");
         assert_eq!(long.to_string(), "backoff:100,20,1us,1ms");
         assert_eq!("backoff".parse(), Ok(IdleStrategy::default()));
+        let unclamped = IdleStrategy::Sleep {
+            period: Duration::ZERO,
+        };
+        assert_eq!(unclamped.to_string(), "sleep:0ns");
     }
 
     /// Proves [TP-RT-0430].
@@ -345,6 +357,8 @@ mod tests {
             "sleep:5",
             "sleep:0ms",
             "backoff:1,2,3",
+            "backoff:1,2,0us,1us",
+            "backoff:1,2,1us,1us,1us",
             "backoff:1,2,2ms,1ms",
             "backoff:a,1,1us,1us",
         ] {

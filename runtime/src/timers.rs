@@ -281,6 +281,7 @@ mod tests {
             Some(second)
         );
         assert!(!timers.reschedule(second, at(9)));
+        assert!(!timers.cancel(second));
     }
 
     /// Proves [TP-RT-0640].
@@ -324,6 +325,7 @@ mod tests {
     }
 
     proptest! {
+        /// Proves [TP-RT-0610], [TP-RT-0620], [TP-RT-0640].
         #[test]
         fn behaves_as_a_sorted_list(steps in prop::collection::vec(step(), 0..200)) {
             let mut timers = DeadlineTimers::new(16);

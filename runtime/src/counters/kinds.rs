@@ -70,7 +70,7 @@ impl CounterKind {
     /// [TP-RT-0720]
     #[must_use]
     pub const fn type_id(self, agent: AgentKind) -> i32 {
-        0x5450_0000 | (agent.number() as i32) << 8 | self.number as i32
+        i32::from_be_bytes([0x54, 0x50, agent.number(), self.number])
     }
 }
 
@@ -195,6 +195,18 @@ mod tests {
             numbers.dedup();
             assert_eq!(numbers.len(), count);
         }
+        let agents = [
+            AgentKind::Driver,
+            AgentKind::Producer,
+            AgentKind::Consumer,
+            AgentKind::Supervisor,
+            AgentKind::Bridge,
+            AgentKind::RateLimiter,
+            AgentKind::Discovery,
+            AgentKind::ClientConductor,
+            AgentKind::Other,
+        ];
+        assert_eq!(agents.map(AgentKind::number), [1, 2, 3, 4, 5, 6, 7, 8, 255]);
     }
 
     /// Proves [TP-RT-0720].

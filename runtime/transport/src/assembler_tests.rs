@@ -41,6 +41,7 @@ impl Feed {
 const BEGIN: u8 = FragmentHeader::BEGIN;
 const END: u8 = FragmentHeader::END;
 
+/// Proves [TP-RT-0970].
 #[test]
 fn sessions_are_reassembled_side_by_side() {
     let mut feed = Feed::default();
@@ -60,10 +61,12 @@ fn sessions_are_reassembled_side_by_side() {
     assert_eq!(feed.assembler.incomplete_count(), 0);
 }
 
+/// Proves [TP-RT-0970].
 #[test]
 fn joining_in_the_middle_of_a_message_waits_for_the_next() {
     let mut feed = Feed::default();
     feed.fragment(SESSION, 0, b"middle");
+    feed.fragment(SESSION, 0, b"more of it");
     feed.fragment(SESSION, END, b"end");
     feed.fragment(SESSION, BEGIN, b"new ");
     feed.fragment(SESSION, END, b"one");
@@ -71,6 +74,7 @@ fn joining_in_the_middle_of_a_message_waits_for_the_next() {
     assert_eq!(feed.assembler.incomplete_count(), 1);
 }
 
+/// Proves [TP-RT-0970].
 #[test]
 fn a_gap_between_fragments_discards_the_message() {
     let mut feed = Feed::default();
@@ -82,6 +86,7 @@ fn a_gap_between_fragments_discards_the_message() {
     assert!(!feed.assembler.has_partial());
 }
 
+/// Proves [TP-RT-0970].
 #[test]
 fn a_new_beginning_discards_the_unfinished_message() {
     let mut feed = Feed::default();
@@ -103,6 +108,7 @@ fn messages_of_sessions_that_went_are_given_up() {
     assert_eq!(feed.assembler.incomplete_count(), 1);
 }
 
+/// Proves [TP-RT-1000].
 #[test]
 fn a_panicking_handler_leaves_the_assembler_usable() {
     let mut feed = Feed::default();
@@ -160,6 +166,7 @@ proptest! {
     }
 }
 
+/// Proves [TP-RT-0970].
 #[test]
 fn a_message_without_an_end_is_given_up_at_the_longest_message_there_is() {
     let mut feed = Feed::default();
@@ -174,4 +181,23 @@ fn a_message_without_an_end_is_given_up_at_the_longest_message_there_is() {
     assert_eq!(feed.assembler.incomplete_count(), 1);
     feed.fragment(SESSION, BEGIN | END, b"next");
     assert_eq!(feed.received, [(SESSION, b"next".to_vec())]);
+}
+
+/// Proves [TP-RT-0970], [TP-RT-1000].
+#[test]
+fn messages_of_any_length_come_whole_and_a_buffer_is_kept_for_the_usual_ones() {
+    let mut feed = Feed::default();
+    let longest = Assembler::MAX_MESSAGE_LEN;
+    for (len, keeps) in [(2_000, true), (longest, false), (3_000, true)] {
+        let message: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+        let (first, rest) = message.split_at(len / 2);
+        feed.fragment(SESSION, BEGIN, first);
+        feed.fragment(SESSION, END, rest);
+        assert_eq!(feed.received.len(), 1);
+        assert!(feed.received.pop() == Some((SESSION, message)), "{len}");
+        assert_eq!(feed.assembler.buffers.len(), 1);
+        let kept = feed.assembler.buffers[0].bytes.capacity();
+        assert_eq!(kept >= len, keeps, "{kept} kept of {len}");
+    }
+    assert_eq!(feed.assembler.incomplete_count(), 0);
 }

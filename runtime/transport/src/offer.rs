@@ -107,6 +107,8 @@ mod tests {
     #[test]
     fn every_status_of_aeron_has_an_outcome() {
         assert_eq!(Offer::of(96), Offer::Sent { position: 96 });
+        assert_eq!(Offer::of(1), Offer::Sent { position: 1 });
+        assert_eq!(Offer::of(0), Offer::Failed(0), "no position, and no status");
         assert_eq!(Offer::of(-1), Offer::NotConnected);
         assert_eq!(Offer::of(-2), Offer::BackPressured);
         assert_eq!(Offer::of(-3), Offer::AdminAction);

@@ -72,10 +72,17 @@ fn a_visible_process_with_a_fresh_beat_is_connected_to_at_once() {
     assert_eq!(core.take_action(), Some(LinkAction::Connect));
 }
 
+/// Proves [TP-RT-0930].
 #[test]
 fn a_stale_beat_is_connected_to_only_once_it_changes() {
     let mut core = core();
-    core.on_observation(at(60_000), &running(1, 0, 60_000));
+    core.on_observation(at(2_000), &running(2, 0, 2_000));
+    assert_eq!(
+        core.take_action(),
+        Some(LinkAction::Connect),
+        "not stale yet"
+    );
+    core.on_observation(at(2_001), &running(1, 0, 2_001));
     assert_eq!(core.take_action(), None);
     assert_eq!(
         *core.state(),
@@ -85,6 +92,7 @@ fn a_stale_beat_is_connected_to_only_once_it_changes() {
     assert_eq!(core.take_action(), Some(LinkAction::Connect));
 }
 
+/// Proves [TP-RT-0930].
 #[test]
 fn a_driver_of_another_pid_namespace_is_believed_when_its_beat_changes() {
     let mut core = core();
@@ -144,6 +152,10 @@ fn every_way_to_lose_a_driver_has_its_reason() {
             LostReason::DirectoryRemoved,
         ),
         (running(2, 15, 20), LostReason::DriverReplaced),
+        (
+            present(1, ProcessState::Gone, 10, 20),
+            LostReason::DriverDied { pid: 42 },
+        ),
         (closed, LostReason::DriverClosed),
     ] {
         let mut core = up();
@@ -151,6 +163,10 @@ fn every_way_to_lose_a_driver_has_its_reason() {
         assert_eq!(*lost_reason(&core), reason);
         assert_eq!(core.take_action(), Some(LinkAction::Retire));
     }
+    // One that has not beaten yet has not closed.
+    let mut core = up();
+    core.on_observation(at(20), &present(1, ProcessState::Running, -REALTIME_MS, 20));
+    assert_eq!(*core.state(), LinkState::Up);
 }
 
 /// Proves [TP-RT-0930].
@@ -177,6 +193,7 @@ fn a_stopped_driver_is_lost_after_the_timeout_and_found_when_it_continues() {
     );
 }
 
+/// Proves [TP-RT-0930].
 #[test]
 fn a_process_that_was_stopped_itself_does_not_blame_the_driver() {
     let mut core = up();
