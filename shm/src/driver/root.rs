@@ -179,7 +179,7 @@ pub(super) fn ensure_dir(
 /// Gives a new directory its exact mode. The set-group-id bit it may have inherited stays: it hands
 /// the group of the base directory down to every file. [TP-SEC-0240]
 pub(super) fn set_dir_mode(dir: &OwnedFd, file_mode: u32) -> rustix::io::Result<()> {
-    let inherited = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode) & Mode::SGID;
+    let inherited = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode).intersection(Mode::SGID);
     rustix::fs::fchmod(dir, dir_mode(file_mode).union(inherited))
 }
 
@@ -189,8 +189,11 @@ pub(super) fn open_dir(
     name: impl rustix::path::Arg,
 ) -> rustix::io::Result<OwnedFd> {
     // [TP-SEC-0230]
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, name, flags, Mode::empty())
+    const FLAGS: OFlags = OFlags::RDONLY
+        .union(OFlags::DIRECTORY)
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::CLOEXEC);
+    rustix::fs::openat(parent, name, FLAGS, Mode::empty())
 }
 
 /// The mode of a directory that holds files of `file_mode`: search where reading is allowed, for
@@ -220,5 +223,28 @@ pub(super) fn io_error(what: &'static str, path: &Path, source: io::Error) -> Ro
         what,
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves [TP-SEC-0210].
+    #[test]
+    fn directories_are_searched_by_whom_files_are_read_by_and_by_nobody_else() {
+        let modes = [
+            (0o600, 0o700),
+            (0o640, 0o750),
+            (0o660, 0o770),
+            (0o666, 0o770),
+            (0o444, 0o550),
+            (0o220, 0o220),
+            (0o770, 0o770),
+        ];
+        for (files, dirs) in modes {
+            let found = dir_mode(files).as_raw_mode();
+            assert_eq!(found, dirs, "{files:o} gives {found:o}");
+        }
     }
 }

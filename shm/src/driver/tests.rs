@@ -165,15 +165,17 @@ fn a_base_directory_that_is_a_link_is_resolved_once_and_announced_as_what_it_lea
 /// Proves [TP-SEC-0240].
 #[test]
 fn directories_hand_the_group_of_the_base_directory_down_to_every_file() {
-    let temp = temp_dir();
-    fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o2770)).unwrap();
-    let root = acquire(temp.path()).unwrap();
-    let geometry = geometry(8, &[64]);
-    let owned = root.create_epoch(&spec(&geometry)).unwrap();
-    for dir in owned.path().ancestors().take(4) {
-        assert_eq!(mode(dir), 0o2770, "{}", dir.display());
+    for (base, expected) in [(0o2770, 0o2770), (0o755, 0o770)] {
+        let temp = temp_dir();
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(base)).unwrap();
+        let root = acquire(temp.path()).unwrap();
+        let geometry = geometry(8, &[64]);
+        let owned = root.create_epoch(&spec(&geometry)).unwrap();
+        for dir in owned.path().ancestors().take(4) {
+            assert_eq!(mode(dir), expected, "{}", dir.display());
+        }
+        assert_eq!(mode(&owned.path().join("header.ring")), 0o660);
     }
-    assert_eq!(mode(&owned.path().join("header.ring")), 0o660);
 }
 
 #[test]
