@@ -11,6 +11,8 @@ use tensorpool::codecs::wire::{
 };
 use tensorpool::transport::{Subscription, SubscriptionOptions};
 
+#[path = "client_own_streams/held_up.rs"]
+mod held_up;
 #[path = "support/peer.rs"]
 mod peer;
 mod support;
@@ -343,98 +345,6 @@ fn an_unpolled_subscriber_of_the_shared_stream_is_named_and_holds_up_no_own_stre
         }
         assert!(started.elapsed() < 3 * WAIT, "{:?}", producer.stats());
     }
-}
-
-/// A lossless producer whose consumer on an own stream of short terms does not read, until an offer
-/// is paced or so many frames are out.
-fn fill_up(producer: &mut Producer, peer: &mut Peer, frames: u32) -> bool {
-    for _ in 0..frames {
-        match producer.offer(&FrameMeta::bytes(1).unwrap(), b"x") {
-            Ok(_) => {}
-            Err(OfferError::Paced) => return true,
-            Err(error) => panic!("{error}"),
-        }
-        peer.work();
-    }
-    false
-}
-
-/// Proves [TP-CLI-2352].
-#[test]
-fn a_lossless_producer_goes_on_when_an_own_stream_has_room_again_and_loses_nothing() {
-    let world = World::new();
-    let client = world.client();
-    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
-    let mut peer = Peer::new(&world);
-    let mut own = peer.subscribe(OWN as i32, SubscriptionOptions { tether: true });
-    let short = b"aeron:ipc?term-length=64k";
-    peer.say_config(&config(Mode::Stream, short, OWN));
-    let first = until_told(&mut producer, &mut peer, &mut own);
-    assert!(fill_up(&mut producer, &mut peer, 2_000), "never held up");
-    assert!(!producer.has_room());
-    let paced_at = producer.next_seq().unwrap().get();
-    let mut told = Vec::new();
-    let (started, goal) = (Instant::now(), paced_at + 1_000);
-    while producer.next_seq().unwrap().get() < goal {
-        fill_up(&mut producer, &mut peer, 100);
-        peer.receive(&mut own, &mut told);
-        assert!(started.elapsed() < WAIT, "{:?}", producer.stats());
-    }
-    let last = producer.next_seq().unwrap().get() - 1;
-    let started = Instant::now();
-    while seqs(&told).last() != Some(&last) {
-        producer.poll();
-        peer.receive(&mut own, &mut told);
-        assert!(started.elapsed() < WAIT, "{:?}", producer.stats());
-    }
-    let told = seqs(&told);
-    let from = told.iter().position(|seq| *seq == first).unwrap();
-    assert!(is_run(&told[from..], first, last), "a frame is missing");
-}
-
-/// Proves [TP-CLI-2354].
-#[test]
-fn a_lossless_producer_waits_for_no_consumer_that_asked_for_a_rate() {
-    let world = World::new();
-    let client = world.client();
-    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
-    let mut peer = Peer::new(&world);
-    let mut own = peer.subscribe(OWN as i32, SubscriptionOptions { tether: true });
-    peer.say_hello(&hello(Mode::RateLimited, 0));
-    let short = b"aeron:ipc?term-length=64k";
-    peer.say_config(&config(Mode::RateLimited, short, OWN));
-    peer.report(&report(&producer, 1, Mode::RateLimited));
-    producer.wait_consumers(1, WAIT).unwrap();
-    until_told(&mut producer, &mut peer, &mut own);
-    assert!(!fill_up(&mut producer, &mut peer, 2_000), "waited for it");
-    assert!(producer.stats().own_descriptors_failed > 0);
-}
-
-/// Proves [TP-CLI-2356].
-#[test]
-fn a_lossless_producer_needs_no_subscriber_of_the_shared_stream_when_all_have_their_own() {
-    let world = World::new();
-    let client = world.client();
-    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
-    let mut peer = Peer::new(&world);
-    let mut own = peer.subscribe(OWN as i32, SubscriptionOptions::UNTETHERED);
-    peer.say_config(&config(Mode::Stream, b"aeron:ipc", OWN));
-    peer.report(&report(&producer, 0, Mode::Stream));
-    producer.wait_consumers(1, WAIT).unwrap();
-    let (mut told, started) = (Vec::new(), Instant::now());
-    while told.len() < 100 {
-        producer.poll();
-        if own.is_connected() && producer.has_room() {
-            offer(&mut producer);
-        }
-        peer.receive(&mut own, &mut told);
-        // Of frames from before it was connected it knows from the ring.
-        let seen = producer.next_seq().unwrap().get().saturating_sub(1);
-        peer.report(&report(&producer, seen, Mode::Stream));
-        assert!(started.elapsed() < WAIT, "{:?}", producer.stats());
-    }
-    assert!(producer.stats().descriptors_not_connected > 0);
-    assert_eq!(producer.close(WAIT).wait(WAIT).unwrap().unsent, 0);
 }
 
 /// Proves [TP-CLI-2360].

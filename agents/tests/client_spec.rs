@@ -170,8 +170,18 @@ fn a_refused_offer_takes_no_number() {
     let too_long = vec![0; (64 << 10) + 1];
     let refused = producer.offer(&FrameMeta::bytes(too_long.len()).unwrap(), &too_long);
     assert!(matches!(refused, Err(OfferError::NoFittingPool { .. })));
-    let offered = producer.offer(&FrameMeta::bytes(1).unwrap(), b"x").unwrap();
-    assert_eq!(offered.seq, Seq::new(0));
+    // Half the ring is claimed: no more than that.
+    let meta = FrameMeta::bytes(1).unwrap();
+    let claims: Vec<_> = (0..4).map(|_| producer.claim(&meta, 1).unwrap()).collect();
+    let limit = |error| matches!(error, OfferError::TooManyClaims { limit: 4 });
+    assert!(limit(producer.claim(&meta, 1).unwrap_err()));
+    assert!(limit(producer.offer(&meta, b"x").unwrap_err()));
+    for (claim, seq) in claims.into_iter().zip(0..) {
+        assert_eq!(producer.commit(claim).unwrap().seq, Seq::new(seq));
+    }
+    poll_infos(&mut consumer, 4);
+    let offered = producer.offer(&meta, b"x").unwrap();
+    assert_eq!(offered.seq, Seq::new(4));
     poll_infos(&mut consumer, 1);
     assert_eq!(consumer.stats().lost(), 0);
 }

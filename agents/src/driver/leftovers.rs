@@ -53,7 +53,7 @@ fn is_inhabited(existing: &ExistingEpoch, config: &DriverConfig, now: NanoTime) 
 }
 
 /// Whether somebody refreshed an epoch less than `age_ns` ago. Times that are still to come are of an
-/// earlier boot.
+/// earlier boot. [TP-DRV-1362]
 fn is_younger(existing: &ExistingEpoch, age_ns: u64, now: NanoTime) -> bool {
     existing
         .activity()

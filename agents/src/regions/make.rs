@@ -40,11 +40,11 @@ impl Maker {
     ) -> Result<OwnedEpoch, MakeError> {
         let geometry = shm_geometry(geometry)?;
         let is_written = fill == Fill::Allocated;
-        // [TP-CLI-3100]
         let spec = EpochSpec {
             stream,
             epoch,
             geometry: &geometry,
+            // [TP-CLI-3100]
             pid: std::process::id(),
             created: monotonic_ns(),
             fill,

@@ -43,6 +43,13 @@ fn only_who_asks_for_metadata_subscribes_to_it_and_only_that_long() {
     wait_version(&mut second, 1);
     drop(second);
     peer.wait(|peer| !peer.is_heard());
+    // A client in which nobody but one consumer has to do with the stream.
+    let other = world.client();
+    let mut only = listener(&other);
+    peer.attribute(2, "k", "v");
+    wait_version(&mut only, 2);
+    drop(only);
+    peer.wait(|peer| !peer.is_heard());
 }
 
 #[test]

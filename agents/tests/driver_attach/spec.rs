@@ -164,6 +164,16 @@ fn leftovers_go_when_they_have_their_minimum_age_and_not_before() {
     assert_eq!(hour.leftovers.removed, []);
     drop(hour);
     assert!(header.exists());
+    // It is not waited for what is to stay anyhow.
+    let keeping = fixture.driver(|config| {
+        config.epoch_min_age_ns = 3_600_000_000_000;
+        config.remove_leftovers = false;
+        config.cleanup_on_exit = false;
+    });
+    assert!(keeping.leftovers.kept.contains(&left));
+    assert_eq!(keeping.leftovers.young, []);
+    drop(keeping);
+    assert!(header.exists());
 
     let last_seen = monotonic_ns().get();
     let mut file = std::fs::File::options().write(true).open(&header).unwrap();
@@ -181,6 +191,20 @@ fn leftovers_go_when_they_have_their_minimum_age_and_not_before() {
     let live = client.attach(8, P, STREAM).granted();
     assert_eq!(fixture.epochs(), [live.epoch]);
     drop(second);
+}
+
+/// Proves [TP-DRV-1362].
+#[test]
+fn leftovers_that_have_their_age_go_at_the_start_as_do_those_of_an_earlier_boot() {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    for (last_seen, min_age_ns) in [(1, 1_000_000_000), (u64::MAX / 2, HOUR_NS)] {
+        let fixture = Fixture::new();
+        let (header, left) = leave(&fixture, last_seen);
+        let next = fixture.driver(|config| config.epoch_min_age_ns = min_age_ns);
+        assert_eq!(next.leftovers.removed, [left]);
+        assert_eq!(next.leftovers.young, []);
+        assert!(!header.exists());
+    }
 }
 
 /// Proves [TP-DRV-1364].

@@ -251,7 +251,74 @@ fn encode(stream_id: StreamId, epoch: Epoch, report: &ProgressReport) -> [u8; PR
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
+    use tensorpool_transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
+    use tensorpool_transport::{Channel, Link, LinkConfig, SubscriptionOptions};
+
     use super::*;
+
+    const SLOTS: u64 = 4;
+
+    fn complete(seq: u64) -> ProgressReport {
+        ProgressReport {
+            seq: Seq::new(seq),
+            bytes_filled: 100 + seq,
+            told_before: 0,
+            state: ProgressState::Complete,
+        }
+    }
+
+    /// Proves [TP-CLI-2555], [TP-CLI-2565].
+    #[test]
+    fn complete_frames_wait_for_aeron_as_many_as_there_are_slots_and_beyond_that_the_oldest_go() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let aeron_dir = dir.path().join("a");
+        let _media = EmbeddedMediaDriver::start(MediaDriverConfig::for_dir(&aeron_dir)).unwrap();
+        let mut link = Link::new(LinkConfig::for_dir(&aeron_dir)).unwrap();
+        let publication = link.add_publication(&Channel::ipc(), 7, Default::default());
+        let mut speaker = Speaker::new(publication);
+        speaker.begin_epoch(StreamId::new(1), Epoch::new(2), SLOTS as u32);
+        let stats = |sent, lost| ProgressSent {
+            sent,
+            dropped: 0,
+            lost,
+        };
+        for seq in 0..SLOTS {
+            speaker.complete(complete(seq));
+        }
+        speaker.flush();
+        assert_eq!(speaker.stats(), stats(0, 0), "nobody takes them, all wait");
+        for seq in SLOTS..SLOTS + 3 {
+            speaker.complete(complete(seq));
+        }
+        assert_eq!(speaker.stats(), stats(0, 3));
+
+        let options = SubscriptionOptions::UNTETHERED;
+        let mut subscription = link.add_subscription(&Channel::ipc(), 7, options);
+        let (mut heard, started) = (Vec::new(), Instant::now());
+        while heard.len() < SLOTS as usize {
+            link.do_work(monotonic_ns());
+            speaker.flush();
+            subscription.poll(16, |bytes, _| {
+                let told = FrameProgress::decode(bytes).unwrap();
+                heard.push((told.seq, told.payload_bytes_filled, told.state));
+            });
+            assert!(started.elapsed() < Duration::from_secs(20), "{heard:?}");
+        }
+        let expected = (3..7).map(|seq| (seq, 100 + seq, FrameProgressState::Complete));
+        assert_eq!(heard, expected.collect::<Vec<_>>(), "the newest, in order");
+        speaker.flush();
+        assert_eq!(speaker.stats(), stats(SLOTS, 3));
+
+        // What still waits when its epoch ends is of no use.
+        for seq in 7..9 {
+            speaker.complete(complete(seq));
+        }
+        speaker.begin_epoch(StreamId::new(1), Epoch::new(3), SLOTS as u32);
+        speaker.flush();
+        assert_eq!(speaker.stats(), stats(SLOTS, 5));
+    }
 
     /// Proves [TP-CLI-2570].
     #[test]

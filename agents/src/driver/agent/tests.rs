@@ -249,3 +249,20 @@ fn memory_that_cannot_be_locked_is_refused_with_the_reason() {
     assert_eq!(world.agent.leases().stats().leases, 0);
     world.agent.on_close().unwrap();
 }
+
+/// Proves [TP-DRV-0255].
+#[test]
+fn only_memory_that_is_to_be_locked_and_is_written_is_locked() {
+    // Nothing is to be locked; and what is to be has no writer yet.
+    for (mlock, role) in [(false, wire::Role::Producer), (true, wire::Role::Consumer)] {
+        let mut world = World::with(forbid_locking, |config| config.mlock = mlock);
+        world.ask(12, role, SLOW);
+        world.wait_until("it is granted or refused", |world| world.has(12));
+        assert!(
+            world.client.answers[&12].is_ok(),
+            "{:?}",
+            world.client.answers
+        );
+        world.agent.on_close().unwrap();
+    }
+}

@@ -102,7 +102,7 @@ impl Session {
         // [TP-CLI-0610]
         self.mapping.on_granted(ctx.now, &grant.regions);
         if !self.mapping.is_shm_allowed() {
-            self.fall_back(ctx);
+            self.fall_back();
         }
     }
 
@@ -119,7 +119,7 @@ impl Session {
         self.mapping.on_shm_allowed(ctx.now, side.may_use_shm());
         self.mapping.on_watching(ctx.now, stream_id);
         if !self.mapping.is_shm_allowed() {
-            self.fall_back(ctx);
+            self.fall_back();
         }
     }
 
@@ -153,9 +153,9 @@ impl Session {
                 self.ended.push((epoch, end));
             }
             MappingAction::SourceStale { epoch } => self.tell(Event::SourceStale { epoch }),
-            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(ctx, epoch, delay_ns),
+            MappingAction::RetryMap { epoch, delay_ns } => self.on_map_retry(epoch, delay_ns),
             // [TP-CLI-2294]
-            MappingAction::Unreadable { .. } if self.has_fallback() => self.fall_back(ctx),
+            MappingAction::Unreadable { .. } if self.has_fallback() => self.fall_back(),
             MappingAction::Unreadable { .. } => {}
         }
     }
@@ -213,14 +213,14 @@ impl Session {
         if self.mapping.is_shm_allowed() == allowed {
             if is_fallback {
                 // From somewhere else, perhaps. [TP-CLI-2292]
-                self.fall_back(ctx);
+                self.fall_back();
             }
             return;
         }
         self.mapping.on_shm_allowed(ctx.now, allowed);
         self.settle(ctx);
         if !allowed {
-            self.fall_back(ctx);
+            self.fall_back();
             if let Side::Consumer(side) = &mut self.side {
                 side.forget_positions();
             }
@@ -228,9 +228,9 @@ impl Session {
     }
 
     /// Payloads do not come from shared memory for now.
-    fn fall_back(&mut self, ctx: &mut Context<'_>) {
+    fn fall_back(&mut self) {
         if let Side::Consumer(side) = &mut self.side
-            && let Some(event) = side.begin_fallback(ctx.now)
+            && let Some(event) = side.begin_fallback()
         {
             self.tell(event);
         }
@@ -264,11 +264,11 @@ impl Session {
         }
     }
 
-    pub(super) fn on_map_retry(&mut self, ctx: &mut Context<'_>, epoch: Epoch, delay_ns: u64) {
+    pub(super) fn on_map_retry(&mut self, epoch: Epoch, delay_ns: u64) {
         let is_first = self.opening.is_some();
         if self.has_fallback() && (!is_first || self.map_failures >= MAX_FIRST_MAP_TRIES) {
             // [TP-CLI-2298]
-            self.fall_back(ctx);
+            self.fall_back();
         } else if is_first && self.map_failures >= MAX_FIRST_MAP_TRIES {
             if let Some(error) = self.map_error.take() {
                 self.opening = None;

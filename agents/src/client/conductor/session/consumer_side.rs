@@ -149,19 +149,12 @@ impl ConsumerSide {
         self.follower.settings().fallback_uri.clone()
     }
 
-    /// Payloads do not come from shared memory for now. Hellos go on, so that somebody can say
-    /// otherwise [TP-CLI-2299]. Gives what is to be told; `None` when it was.
-    pub(super) fn begin_fallback(&mut self, now: NanoTime) -> Option<Event> {
+    /// Payloads do not come from shared memory for now. Gives what is to be told; `None` when it
+    /// was. [TP-CLI-2292] [TP-CLI-2298]
+    pub(super) fn begin_fallback(&mut self) -> Option<Event> {
         let uri = self.fallback_uri();
-        if self.fallback.replace(uri.clone()) == Some(uri) {
-            return None;
-        }
-        if self.hello.next_deadline().is_none() {
-            self.hello.start(now);
-        }
-        Some(Event::Fallback {
-            uri: self.fallback_uri(),
-        })
+        let told = self.fallback.replace(uri.clone());
+        (told.as_ref() != Some(&uri)).then_some(Event::Fallback { uri })
     }
 
     /// What comes next is not owed from where the account was. [TP-CLI-2296]
@@ -403,6 +396,7 @@ impl ConsumerSide {
         if ready && let Some(parts) = self.parts.take() {
             // A handle nobody takes is dropped, which closes it.
             let _unclaimed = parts.reply.send(Ok(parts.handle));
+            // Without shared memory as well, so that somebody can allow it again. [TP-CLI-2299]
             self.hello.start(now);
         }
         ready
