@@ -50,6 +50,8 @@ fn a_grant_too_long_for_the_control_stream_is_an_internal_error() {
     let pools: Vec<(u16, u32)> = (1..=16).map(|id| (id, 64 << (id / 2))).collect();
     let driver = fixture.driver(|config| {
         config.base_dir.clone_from(&base_dir);
+        // Nothing ends here because it expires.
+        config.keepalive_interval_ns = 3_600_000_000_000;
         config.streams.clear();
         config.add_stream(StreamId::new(STREAM), 8, &pools).unwrap();
     });
