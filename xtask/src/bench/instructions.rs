@@ -19,7 +19,7 @@ use crate::workspace;
 /// Where the counts are kept.
 const BASELINE: &str = "benches/instructions.toml";
 /// More than this, in percent, is a change.
-const TOLERANCE_PERCENT: f64 = 2.0;
+const TOLERANCE_PERCENT: u64 = 2;
 /// What the C code is compiled for, as `.cargo/config.toml` says unless somebody else does.
 const MARCH_VARIABLE: &str = "RUSTERON_C_MARCH";
 const MARCH: &str = "x86-64-v2";
@@ -151,7 +151,7 @@ fn compare(expected: &Counts, found: &Counts) -> (String, usize) {
         let (verdict, said) = match (expected.get(name), found.get(name)) {
             (Some(&expected), Some(&found)) => {
                 let percent = (found as f64 / expected as f64 - 1.0) * 100.0;
-                let verdict = percent.abs() <= TOLERANCE_PERCENT;
+                let verdict = found.abs_diff(expected) * 100 <= expected * TOLERANCE_PERCENT;
                 (
                     verdict,
                     format!("{expected:>6} {found:>6}  {percent:+.1} %"),
