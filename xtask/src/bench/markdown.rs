@@ -15,6 +15,9 @@ floor (one cache line there and back), of raw Aeron IPC and of iceoryx2; a ratio
 within a round, since the host re-places virtual cores from one second to the next. One way is half\n\
 of a round trip. Delays at a rate count from the time a message was due, whenever it was sent.\n";
 
+/// Columns of a line.
+const WIDTH: usize = 118;
+
 /// Everything.
 pub(super) fn report(measured: &Measured, targets: &[Target]) -> String {
     let mut text = head(measured, "# Measurements");
@@ -46,7 +49,26 @@ pub(super) fn summary(document: &str, measured: &Measured, targets: &[Target]) -
 fn head(measured: &Measured, title: &str) -> String {
     let (command, machine) = (&measured.command, &measured.machine);
     let seconds = measured.took.as_secs();
-    format!("{title}\n\n`{command}`, {seconds} s, on {machine}.\n\n{READING}")
+    let origin = wrapped(&format!("`{command}`, {seconds} s, on {machine}."));
+    format!("{title}\n\n{origin}\n\n{READING}")
+}
+
+/// In lines as short as those of other documents.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut column) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        let len = word.chars().count();
+        if column > 0 && column + 1 + len > WIDTH {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += len;
+    }
+    lines
 }
 
 /// The first line are the headings.
