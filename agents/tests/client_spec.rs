@@ -186,6 +186,34 @@ fn a_refused_offer_takes_no_number() {
     assert_eq!(consumer.stats().lost(), 0);
 }
 
+/// Proves [TP-CLI-1440].
+#[test]
+fn an_offer_into_memory_that_was_truncated_says_so_and_takes_no_number() {
+    let world = World::new();
+    let (_client, mut producer, _consumer) = open(&world);
+    let meta = FrameMeta::bytes(1).unwrap();
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < WAIT);
+        let Ok(offered) = producer.offer(&meta, b"x") else {
+            continue;
+        };
+        let ring = header_ring(world.dir.path(), offered.epoch).unwrap();
+        let pool = ring.with_file_name("1.pool");
+        let pool = std::fs::File::options().write(true).open(pool).unwrap();
+        pool.set_len(0).unwrap();
+        match producer.offer(&meta, b"y") {
+            // The conductor saw it first: once more, in the next epoch.
+            Err(OfferError::NotAttached) => continue,
+            Err(OfferError::Poisoned) => {}
+            other => panic!("{other:?}"),
+        }
+        let next = producer.next_seq();
+        assert!(next.is_none_or(|next| next == Seq::new(offered.seq.get() + 1)));
+        return;
+    }
+}
+
 /// Proves [TP-CLI-1450], [TP-CLI-1460].
 #[test]
 fn descriptors_carry_the_time_of_publishing_and_the_trace_and_no_metadata_version() {

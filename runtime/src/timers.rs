@@ -220,8 +220,12 @@ impl DeadlineTimers {
     fn sift_down(&mut self, mut index: usize) {
         loop {
             let mut earliest = index;
-            for child in [2 * index + 1, 2 * index + 2] {
-                if child < self.heap.len() && self.rank(child) < self.rank(earliest) {
+            let children = [2 * index + 1, 2 * index + 2];
+            for child in children
+                .into_iter()
+                .filter(|child| *child < self.heap.len())
+            {
+                if self.rank(child) < self.rank(earliest) {
                     earliest = child;
                 }
             }

@@ -193,7 +193,7 @@ impl RegionJobs {
         let (stream_id, epoch) = (order.stream_id, order.epoch);
         let mut made = self.try_create(order);
         // [TP-DRV-1364]
-        if matches!(made, Err(RegionFailure::NoSpace { .. })) && self.leftovers.waiting() > 0 {
+        if matches!(made, Err(RegionFailure::NoSpace { .. })) {
             let _told_by_the_next_failure = self.leftovers.collect(true);
             made = self.try_create(order);
         }

@@ -118,6 +118,7 @@ fn every_truncation_is_malformed_and_changes_nothing() {
     assert_eq!(table.stats().attach_requests, 0);
 }
 
+/// Proves [TP-DRV-0080], [TP-DRV-0120].
 #[test]
 fn a_longer_block_is_read_as_far_as_it_is_known() {
     let mut bytes = attach_bytes().to_vec();
@@ -125,6 +126,9 @@ fn a_longer_block_is_read_as_far_as_it_is_known() {
     assert_eq!(attach(&bytes), None, "the block is not all there");
     bytes.resize(8 + 40, 0);
     assert_eq!(attach(&bytes), attach(&attach_bytes()));
+    bytes[ATTACH_ROLE] = 77;
+    let role = attach(&bytes).map(|request| request.role);
+    assert_eq!(role, Some(EnumField::Unknown(77)));
     bytes[..2].copy_from_slice(&26u16.to_le_bytes());
     assert_eq!(attach(&bytes), None, "a shorter block lacks a field");
 }

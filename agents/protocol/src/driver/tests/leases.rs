@@ -4,7 +4,7 @@ use tensorpool_codecs::types::LeaseId;
 
 use super::support::*;
 use crate::common::{EnumField, LeaseRevokeReason, ResponseCode, Role};
-use crate::driver::{Backing, Destination, DetachRequest, LeaseAction};
+use crate::driver::{Backing, Destination, DetachRequest};
 
 const P: Role = Role::Producer;
 const C: Role = Role::Consumer;
@@ -55,6 +55,28 @@ fn producer_detach_is_revoked_bumped_announced_then_answered() {
     assert_eq!(letters(&done), "VND");
     assert_eq!(revocations(&done)[0].reason, LeaseRevokeReason::Detached);
     assert!(announces(&done)[0].epoch > grant.epoch);
+}
+
+/// Proves [TP-DRV-0750], [TP-DRV-1030].
+#[test]
+fn an_epoch_that_ends_while_its_successor_is_made_or_after_the_close_orders_no_other() {
+    let mut driver = Driver::new(config());
+    let live = driver.granted(8, C, STREAM).epoch;
+    let request = driver.attach(7, P, STREAM);
+    let order = driver.order();
+    let stream_id = request.stream_id;
+    driver.table.on_region_lost(driver.now, stream_id, live);
+    driver.ready(&order);
+    let done = driver.run();
+    assert_eq!(letters(&done).replace(['f', 'r'], ""), "AN");
+    assert_eq!(driver.live(STREAM), Some(order.epoch));
+
+    let producer = driver.granted(9, P, OTHER);
+    driver
+        .table
+        .on_close(driver.now, crate::common::ShutdownReason::Normal);
+    driver.detach(&producer, 9, P);
+    assert!(!letters(&driver.run()).contains('p'));
 }
 
 /// Proves [TP-DRV-0770].
@@ -274,10 +296,7 @@ fn time_that_goes_backwards_stands_still() {
         .table
         .on_keepalive(early, &keepalive(grant.lease_id, 7, C, STREAM));
     driver.advance(3 * S - 1);
-    assert!(
-        !driver
-            .run()
-            .iter()
-            .any(|action| matches!(action, LeaseAction::Revoke(_)))
-    );
+    assert_eq!(revocations(&driver.run()), []);
+    driver.advance(1);
+    assert_eq!(revocations(&driver.run()).len(), 1, "and then goes on");
 }
