@@ -38,6 +38,7 @@ pub(super) const OVERRIDABLE_KEYS: &[&str] = &[
     "policies.shutdown_token",
     "policies.node_id_reuse_cooldown_ms",
     "policies.allow_non_power_of_two_strides",
+    "supervisor.with_driver",
     "supervisor.control_channel",
     "supervisor.control_stream_id",
     "supervisor.announce_channel",

@@ -212,6 +212,11 @@ fn write_supervisor(text: &mut String, settings: &SupervisorSettings) -> fmt::Re
     writeln!(table, "[supervisor]")?;
     writeln!(
         table,
+        "# Whether `run driver` brings it; false where it is a process of its own."
+    )?;
+    writeln!(table, "with_driver = true")?;
+    writeln!(
+        table,
         "# Where hellos are heard and answered; these and the next are [driver]'s unless set."
     )?;
     write_endpoint(&mut table, "control", &settings.control)?;

@@ -32,7 +32,7 @@ fn all(settings: &DriverSettings) -> Vec<Named<'_>> {
         of("driver", "announce", &driver.announce),
         of("driver", "qos", &driver.qos),
     ];
-    if supervisor.is_configured {
+    if supervisor.with_driver {
         all.extend([
             of("supervisor", "control", &supervisor.control),
             of("supervisor", "announce", &supervisor.announce),

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::environment::OVERRIDABLE_KEYS;
 use super::load::LoadedConfig;
 use super::settings::{DriverSettings, PoolSettings};
+use super::supervisor::SupervisorSettings;
 
 /// A key whose value is nobody's business: it is a password.
 const SECRET_KEY: &str = "policies.shutdown_token";
@@ -15,6 +16,8 @@ const SECRET_KEY: &str = "policies.shutdown_token";
 const ALLOWED_KEY: &str = "shm.allowed_base_dirs";
 /// A key that may have no value: where there are several profiles, and none was chosen.
 const PROFILE_KEY: &str = "policies.default_profile";
+/// A key that says what the presence of its table says otherwise.
+const WITH_DRIVER_KEY: &str = "supervisor.with_driver";
 
 /// Where a value is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +67,6 @@ pub fn entries(loaded: &LoadedConfig) -> Vec<Entry> {
         let value = match path.as_slice() {
             // Nothing of a supervisor that nobody asked for: the table brings one into being.
             ["supervisor", ..] if origin == Origin::Default => return None,
-            ["supervisor", ..] => as_given(loaded, root, &path),
             path => value_of(settings, path),
         };
         let key = dotted(&path);
@@ -73,41 +75,27 @@ pub fn entries(loaded: &LoadedConfig) -> Vec<Entry> {
     let mut entries: Vec<Entry> = paths.into_iter().filter_map(entry).collect();
     let says_supervisor = |entry: &Entry| entry.key.starts_with("supervisor.");
     // [TP-DRV-2815]
-    if settings.supervisor.is_configured && !entries.iter().any(says_supervisor) {
+    if settings.supervisor.with_driver && !entries.iter().any(says_supervisor) {
         entries.push(Entry {
             key: "supervisor".into(),
             value: json!({}),
             origin: origin_of(loaded, root, &["supervisor"]),
         });
     }
+    // Variables are no table, but what is shown of them is. [TP-DRV-2818]
+    let says_whether = |entry: &Entry| entry.key == WITH_DRIVER_KEY;
+    if !settings.supervisor.with_driver
+        && !entries.iter().any(says_whether)
+        && let Some(first) = entries.iter().position(says_supervisor)
+    {
+        let entry = Entry {
+            key: WITH_DRIVER_KEY.into(),
+            value: json!(false),
+            origin: Origin::Default,
+        };
+        entries.insert(first, entry);
+    }
     entries
-}
-
-/// The value of a key as somebody wrote it.
-fn as_given(loaded: &LoadedConfig, root: Option<&DeTable<'_>>, path: &[&str]) -> Value {
-    let key = dotted(path);
-    if let Some(set) = loaded.overrides.iter().find(|set| set.key == key) {
-        return serde_json::from_str(&set.value).unwrap_or_else(|_| set.value.clone().into());
-    }
-    let given = root.and_then(|root| root.get(path[0])?.get_ref().get(path[1]));
-    given
-        .map(|value| json_of(value.get_ref()))
-        .unwrap_or_default()
-}
-
-fn json_of(value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Boolean(boolean) => Value::from(*boolean),
-        DeValue::Integer(integer) => {
-            let number = i64::from_str_radix(integer.as_str(), integer.radix());
-            number.map_or_else(|_| Value::from(integer.as_str()), Value::from)
-        }
-        DeValue::Array(items) => items.iter().map(|item| json_of(item.get_ref())).collect(),
-        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
-            Value::from(super::values::describe(value))
-        }
-    }
 }
 
 /// A key as TOML has it: names that are no plain words are quoted.
@@ -253,6 +241,7 @@ fn value_of(settings: &DriverSettings, path: &[&str]) -> Value {
         ["driver", name] => driver_value(settings, name),
         ["shm", name] => shm_value(settings, name),
         ["policies", name] => policy_value(settings, name),
+        ["supervisor", name] => supervisor_value(&settings.supervisor, name),
         ["profiles", name, field] => settings.profiles.get(*name).map(|profile| match *field {
             "header_nslots" => json!(profile.header_nslots),
             _ => profile.payload_pools.iter().map(pool_value).collect(),
@@ -325,6 +314,37 @@ fn policy_value(settings: &DriverSettings, name: &str) -> Option<Value> {
         "shutdown_token" => json!(policies.shutdown_token),
         "node_id_reuse_cooldown_ms" => json!(policies.node_id_reuse_cooldown_ms),
         "allow_non_power_of_two_strides" => json!(policies.allow_non_power_of_two_strides),
+        _ => return None,
+    })
+}
+
+fn supervisor_value(supervisor: &SupervisorSettings, name: &str) -> Option<Value> {
+    let (descriptor, control) = (
+        &supervisor.per_consumer_descriptor,
+        &supervisor.per_consumer_control,
+    );
+    Some(match name {
+        "with_driver" => json!(supervisor.with_driver),
+        "control_channel" => json!(supervisor.control.channel),
+        "control_stream_id" => json!(supervisor.control.stream_id),
+        "announce_channel" => json!(supervisor.announce.channel),
+        "announce_stream_id" => json!(supervisor.announce.stream_id),
+        "qos_channel" => json!(supervisor.qos.channel),
+        "qos_stream_id" => json!(supervisor.qos.stream_id),
+        "metadata_channel" => json!(supervisor.metadata.channel),
+        "metadata_stream_id" => json!(supervisor.metadata.stream_id),
+        "consumer_capacity" => json!(supervisor.consumer_capacity),
+        "consumer_stale_ms" => json!(supervisor.consumer_stale_ms),
+        "per_consumer_enabled" => json!(supervisor.per_consumer_enabled),
+        "per_consumer_descriptor_channel" => json!(descriptor.channel.clone().unwrap_or_default()),
+        "per_consumer_descriptor_base" => json!(descriptor.base),
+        "per_consumer_descriptor_range" => json!(descriptor.range),
+        "per_consumer_control_channel" => json!(control.channel.clone().unwrap_or_default()),
+        "per_consumer_control_base" => json!(control.base),
+        "per_consumer_control_range" => json!(control.range),
+        "force_no_shm" => json!(supervisor.force_no_shm),
+        "force_mode" => json!(supervisor.force_mode),
+        "payload_fallback_uri" => json!(supervisor.payload_fallback_uri),
         _ => return None,
     })
 }

@@ -37,8 +37,8 @@ impl PerConsumerSettings {
 /// Everything that can be configured about a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupervisorSettings {
-    /// Whether the file has the table: then a driver that is run from it brings a supervisor.
-    pub is_configured: bool,
+    /// Whether a driver brings this supervisor: unless configured, when the file has the table.
+    pub with_driver: bool,
     /// Hellos and answers; `[driver]`'s unless configured.
     pub control: Endpoint,
     /// Announces; `[driver]`'s unless configured.
@@ -73,7 +73,7 @@ impl Default for SupervisorSettings {
             stream_id,
         };
         Self {
-            is_configured: false,
+            with_driver: false,
             control: endpoint(1000),
             announce: endpoint(1001),
             qos: endpoint(1200),
@@ -120,7 +120,10 @@ impl DriverSettings {
 pub(super) fn read_supervisor(document: &mut Document<'_>, settings: &mut DriverSettings) {
     let driver = &settings.driver;
     let supervisor = &mut settings.supervisor;
-    supervisor.is_configured = document.table("supervisor").is_some();
+    // [TP-DRV-2810] [TP-DRV-2817]
+    supervisor.with_driver = document.table("supervisor").is_some();
+    let key = "supervisor.with_driver";
+    document.read(key, &mut supervisor.with_driver, |given| given.boolean(key));
     supervisor.control.clone_from(&driver.control);
     supervisor.announce.clone_from(&driver.announce);
     supervisor.qos.clone_from(&driver.qos);

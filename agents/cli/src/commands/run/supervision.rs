@@ -19,7 +19,8 @@ pub(super) fn beside_a_driver(settings: &DriverSettings, roles: &[Role]) -> Opti
     if !roles.contains(&Role::Driver) || roles.contains(&Role::Supervisor) {
         return None;
     }
-    if settings.supervisor.is_configured {
+    // [TP-DRV-2817]
+    if settings.supervisor.with_driver {
         return Some(Answering::EveryHello);
     }
     let ids = settings.per_consumer_ids();
@@ -103,6 +104,15 @@ mod tests {
         let both = &[Role::Driver, Role::Supervisor];
         assert_eq!(beside_a_driver(&table, both), None, "it is there already");
         assert_eq!(beside_a_driver(&table, &[Role::MediaDriver]), None);
+    }
+
+    /// Proves [TP-DRV-2817].
+    #[test]
+    fn a_table_that_is_for_a_supervisor_elsewhere_brings_none() {
+        let elsewhere = settings("[supervisor]\nwith_driver = false\nconsumer_capacity = 9\n");
+        assert_eq!(beside_a_driver(&elsewhere, &[Role::Driver]), None);
+        let config = config(&elsewhere, Answering::EveryHello).expect("valid");
+        assert_eq!(config.core.consumer_capacity, 9, "it holds for that one");
     }
 
     /// Proves [TP-DRV-2820].

@@ -89,10 +89,42 @@ fn of_a_supervisor_is_shown_what_was_said() {
         (capacity.value, capacity.origin),
         (json!(16), Origin::File { line: 2 })
     );
-    let shown = as_toml(&entries(&loaded), &loaded.path);
-    assert_eq!(good(&shown).settings, loaded.settings, "{shown}");
+    let every_key = super::supervisor::WHOLE;
+    for loaded in [loaded, good(every_key)] {
+        let shown = as_toml(&entries(&loaded), &loaded.path);
+        assert_eq!(good(&shown).settings, loaded.settings, "{shown}");
+    }
     let nothing = as_toml(&entries(&good("")), "x.toml");
     assert!(!nothing.contains("supervisor"), "{nothing}");
+}
+
+/// Proves [TP-DRV-2818].
+#[test]
+fn what_variables_say_of_a_supervisor_reads_back_without_them_and_brings_none() {
+    let capacity = ("SUPERVISOR_CONSUMER_CAPACITY", "16");
+    let with_driver = ("SUPERVISOR_WITH_DRIVER", "true");
+    let ids = "driver.control_stream_id_range = \"32000-32009\"\n";
+    for (text, variables, brings_one) in [
+        ("", vec![capacity], false),
+        (ids, vec![capacity], false),
+        // As only variables may have it.
+        (
+            "",
+            vec![("SUPERVISOR_FORCE_NO_SHM", "Yes"), (capacity.0, " 16 ")],
+            false,
+        ),
+        ("", vec![capacity, with_driver], true),
+        ("", vec![with_driver], true),
+        ("[supervisor]\n", vec![capacity], true),
+        ("supervisor.with_driver = false\n", vec![], false),
+        ("supervisor.with_driver = false\n", vec![with_driver], true),
+    ] {
+        let loaded = load_with(text, &variables, &[]).expect("loads");
+        let shown = as_toml(&entries(&loaded), &loaded.path);
+        assert_eq!(good(&shown).settings, loaded.settings, "{shown}");
+        let supervisor = &loaded.settings.supervisor;
+        assert_eq!(supervisor.with_driver, brings_one, "{text}{variables:?}");
+    }
 }
 
 /// Proves [TP-DRV-2815].
@@ -105,7 +137,7 @@ fn a_table_of_a_supervisor_that_says_nothing_is_shown_and_reads_back() {
         (json!({}), Origin::File { line: 2 })
     );
     let shown = as_toml(&entries(&loaded), &loaded.path);
-    assert!(good(&shown).settings.supervisor.is_configured, "{shown}");
+    assert!(good(&shown).settings.supervisor.with_driver, "{shown}");
     assert_eq!(good(&shown).settings, loaded.settings, "{shown}");
 }
 

@@ -2,8 +2,9 @@
 
 use super::*;
 
-const WHOLE: &str = r#"
+pub(super) const WHOLE: &str = r#"
 [supervisor]
+with_driver = true
 control_channel = "aeron:ipc?term-length=64k"
 control_stream_id = 3000
 announce_channel = "aeron:ipc"
@@ -33,7 +34,7 @@ fn every_key_of_a_supervisor_is_read() {
         stream_id,
     };
     let expected = SupervisorSettings {
-        is_configured: true,
+        with_driver: true,
         control: endpoint("aeron:ipc?term-length=64k", 3000),
         announce: endpoint("aeron:ipc", 3001),
         qos: endpoint("aeron:ipc?term-length=128k", 3002),
@@ -251,8 +252,8 @@ fn every_key_of_a_supervisor_can_be_given_by_a_variable() {
         .iter()
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();
-    assert_eq!(variables.len(), 20);
-    let loaded = load_with("[supervisor]\n", &variables, &[]).unwrap();
+    assert_eq!(variables.len(), 21);
+    let loaded = load_with("", &variables, &[]).unwrap();
     assert_eq!(loaded.settings, good(WHOLE).settings);
     let over = [("SUPERVISOR_FORCE_MODE", "1")];
     let loaded = load_with(WHOLE, &over, &[]).unwrap();
@@ -262,6 +263,9 @@ fn every_key_of_a_supervisor_can_be_given_by_a_variable() {
     );
     let message = bad_env("SUPERVISOR_FORCE_MODE", "9");
     assert!(message.contains("SUPERVISOR_FORCE_MODE"), "{message}");
+    let off = [("SUPERVISOR_WITH_DRIVER", "false")];
+    let loaded = load_with(WHOLE, &off, &[]).unwrap();
+    assert!(!loaded.settings.supervisor.with_driver);
     let alone = load_with("", &over, &[]).unwrap().settings;
-    assert!(!alone.supervisor.is_configured, "a variable is no table");
+    assert!(!alone.supervisor.with_driver, "a variable is no table");
 }
