@@ -1,6 +1,7 @@
 //! What the commands do when something outside of them goes wrong or away: signals, pipes, full disks, broken inputs.
 
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -221,4 +222,59 @@ fn signals_in_one_go_are_one_request_and_a_later_one_ends_at_once() {
     driver.signal(Signal::TERM);
     driver.signal(Signal::TERM);
     driver.expect_success();
+}
+
+#[test]
+fn an_error_is_one_line_of_json_with_its_causes_whatever_it_quotes() {
+    let sandbox = Sandbox::new();
+    let names: [&[u8]; 2] = [b"no \"such\"\n\\file\x01.npy", b"\xff\xfe.npy"];
+    for name in names {
+        let mut command = sandbox.command(["publish", "--json"]);
+        command.arg(std::ffi::OsStr::from_bytes(name));
+        let mut publisher = Process::spawn("publisher", command);
+        publisher.expect_failure();
+        let error = publisher.wait_event("error");
+        let message = error["message"].as_str().expect("a message");
+        let name = String::from_utf8_lossy(name).into_owned();
+        assert!(message.contains(&name), "{message:?}");
+        let causes = error["causes"].as_array().expect("causes");
+        let is_told = |cause: &serde_json::Value| {
+            let cause = cause.as_str().expect("a text");
+            !cause.is_empty() && message.contains(cause)
+        };
+        assert!(causes.len() >= 2 && causes.iter().all(is_told), "{error}");
+        let last = causes.last().and_then(|cause| cause.as_str());
+        assert!(
+            last.is_some_and(|last| last.contains("No such file")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn lines_are_read_from_the_pipe_while_the_commands_run() {
+    let (sandbox, _media_driver, _driver) = running();
+    let line = |process: &mut Process, what: &str| {
+        process.wait_line(what, PATIENCE, |line| {
+            (!line.stderr && line.text.contains(what)).then_some(())
+        });
+        assert!(process.is_running(), "{}", process.transcript());
+    };
+    let publish = [
+        "publish",
+        "--pattern",
+        "seq",
+        "--pace",
+        "100",
+        "--wait-consumers",
+        "1",
+    ];
+    let mut publisher = sandbox.spawn("publisher", publish);
+    line(&mut publisher, "publishing u8");
+    line(&mut publisher, "waiting for 1 consumer");
+    let mut subscriber = sandbox.spawn("subscriber", ["subscribe"]);
+    line(&mut subscriber, "frames");
+    line(&mut publisher, "frames");
+    publisher.terminate();
+    subscriber.expect_success();
 }

@@ -180,3 +180,44 @@ fn blobs_come_over_and_bad_descriptions_are_refused_without_a_driver() {
         assert!(said.contains(complaint), "{said}");
     }
 }
+
+#[test]
+fn whatever_describes_a_stream_comes_out_of_its_json_as_it_was() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    let odd = "a \"quoted\" back\\slash\nline\r\ttab \u{1}\u{7f}\u{2028} é \u{1f600}";
+    // Of names and keys the wire has printable ASCII only.
+    let name = "a \"quoted\" back\\slash";
+    let raw = sandbox.write("raw.bin", b"\"\\\n\xff\xc3\x28\0");
+    let meta = format!("k\"e\\y={odd}");
+    let meta_file = format!("raw={}", raw.display());
+    let mut publish = sandbox.spawn(
+        "publish",
+        [
+            "publish",
+            "--json",
+            "--pattern",
+            "seq",
+            "--pace",
+            "100",
+            "--name",
+            name,
+            "--meta",
+            &meta,
+            "--meta-file",
+            &meta_file,
+        ],
+    );
+    publish.wait_event("described");
+    let mut subscribe = sandbox.spawn("subscribe", ["subscribe", "--json", "--meta"]);
+    let metadata = subscribe.wait_event("metadata");
+    assert_eq!(metadata["name"], name);
+    assert_eq!(attribute(&metadata, "k\"e\\y"), Some(odd));
+    let attributes = metadata["attributes"].as_array().expect("attributes");
+    let raw = attributes
+        .iter()
+        .find(|attribute| attribute["key"] == "raw");
+    assert_eq!(raw.expect("raw")["value_hex"], "225c0affc32800");
+    publish.terminate();
+    subscribe.expect_success();
+}

@@ -383,6 +383,51 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn parse(args: &[&str]) -> Result<Cli, String> {
+        let all = std::iter::once(&"agent-runner").chain(args);
+        Cli::try_parse_from(all).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_most_a_consumer_may_ask_for_is_what_every_producer_can_keep() {
+        for (rate, is_taken) in [("0", false), ("1", true), ("65535", true), ("65536", false)] {
+            let parsed = parse(&["subscribe", "--max-rate", rate]);
+            match parsed {
+                Ok(Cli {
+                    command: Command::Subscribe(args),
+                }) => assert_eq!(
+                    args.max_rate.map(|rate| rate.to_string()).as_deref(),
+                    Some(rate)
+                ),
+                Ok(other) => panic!("{other:?}"),
+                Err(text) => assert!(!is_taken && text.contains("1..=65535"), "{text}"),
+            }
+            assert_eq!(
+                parse(&["subscribe", "--max-rate", rate]).is_ok(),
+                is_taken,
+                "{rate}"
+            );
+        }
+    }
+
+    #[test]
+    fn memory_of_ones_own_is_refused_where_a_driver_has_it() {
+        for own in [["--nslots", "8"], ["--pool", "64KiB"]] {
+            let publish = ["publish", "--pattern", "seq"];
+            let with_driver = [&publish[..], &own].concat();
+            let refused = parse(&with_driver).unwrap_err();
+            assert!(refused.contains("--no-driver"), "{refused}");
+            parse(&[&with_driver[..], &["--no-driver"]].concat()).unwrap();
+        }
+        for command in [&["publish", "--pattern", "seq"][..], &["subscribe"]] {
+            let refused = parse(&[command, &["--no-driver", "--create"]].concat()).unwrap_err();
+            assert!(
+                refused.contains("--no-driver") && refused.contains("--create"),
+                "{refused}"
+            );
+        }
+    }
+
     #[test]
     fn rates_are_above_zero_and_bad_ones_say_what_was_expected() {
         assert_eq!(parse_rate("0.5"), Ok(0.5));

@@ -23,11 +23,16 @@ fn main() -> ExitCode {
             };
             report.error(
                 &format!("{heading}{message}"),
-                json!({ "message": message }),
+                json!({ "message": message, "causes": causes(&error) }),
             );
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and what caused it, outermost first, each by itself.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    error.chain().map(ToString::to_string).collect()
 }
 
 /// The error and its causes, leaving out those that the text before them quotes already.
@@ -47,7 +52,7 @@ fn explain(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::explain;
+    use super::{causes, explain};
     use anyhow::anyhow;
 
     #[test]
@@ -56,5 +61,9 @@ mod tests {
             .context("stream 7: no room")
             .context("cannot start");
         assert_eq!(explain(&quoting), "cannot start: stream 7: no room");
+        assert_eq!(
+            causes(&quoting),
+            ["cannot start", "stream 7: no room", "no room"]
+        );
     }
 }
