@@ -127,3 +127,24 @@ fn a_consumer_with_an_id_of_its_own_keeps_it_and_says_that_it_is_shared() {
     assert_eq!(consumer.client_id(), Some(id));
     assert!(consumer.epoch().is_some());
 }
+
+/// Proves [TP-CLI-0510].
+#[test]
+fn who_closed_comes_back_under_the_same_id_without_waiting_for_the_lease_to_expire() {
+    let world = World::new();
+    let client = world.client();
+    let (producing, consuming) = (Some(ClientId::new(5)), Some(ClientId::new(6)));
+    // Less than a lease lasts without its holder.
+    let in_time = Duration::from_secs(2);
+    for round in 0..4 {
+        let producer = client.producer(STREAM).client_id(producing);
+        let producer = producer.attach_timeout(in_time).wait(WAIT).unwrap();
+        let consumer = client.consumer(STREAM).client_id(consuming);
+        let consumer = consumer.attach_timeout(in_time).wait(WAIT).unwrap();
+        assert_eq!(producer.client_id(), producing);
+        assert_eq!(consumer.client_id(), consuming);
+        if round % 2 == 0 {
+            producer.close(Duration::ZERO).wait(WAIT).unwrap();
+        }
+    }
+}

@@ -10,7 +10,7 @@ use tensorpool::client::{Client, ClientConfig, Endpoint, FrameMeta, OpenError};
 use tensorpool::runtime::clock::monotonic_ns;
 use tensorpool::runtime::counters::{AgentKind, CounterSet, common};
 use tensorpool::transport::cnc::CncReader;
-use tensorpool::transport::{Link, LinkConfig, LinkEvent};
+use tensorpool::transport::{Channel, Link, LinkConfig, LinkEvent};
 
 mod support;
 
@@ -172,5 +172,69 @@ fn a_driver_whose_control_and_announce_streams_end_goes_on_answering() {
             .iter()
             .any(|error| error.text.contains(stream) && error.text.contains("another"));
         assert!(is_told, "{stream}: {told:?}");
+    }
+}
+
+#[test]
+fn frames_flow_wherever_control_and_announces_go() {
+    let ipc: Channel = "aeron:ipc?term-length=64k".parse().unwrap();
+    let udp = || -> Channel {
+        let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let text = format!("aeron:udp?endpoint=127.0.0.1:{port}|term-length=64k");
+        text.parse().unwrap()
+    };
+    let one = udp();
+    let places = [
+        ("one stream", (&ipc, 1000), (&ipc, 1000)),
+        ("two streams", (&ipc, 1000), (&ipc, 1001)),
+        (
+            "announces elsewhere, same number",
+            (&ipc, 1000),
+            (&udp(), 1000),
+        ),
+        ("announces elsewhere", (&ipc, 1000), (&udp(), 1001)),
+        (
+            "control elsewhere, same number",
+            (&udp(), 1000),
+            (&ipc, 1000),
+        ),
+        ("control elsewhere", (&udp(), 1000), (&ipc, 1001)),
+        ("one stream over UDP", (&one, 1000), (&one, 1000)),
+        ("two streams over UDP", (&one, 1000), (&one, 1001)),
+        ("two places over UDP", (&udp(), 1000), (&udp(), 1000)),
+    ];
+    for (case, control, announce) in places {
+        let endpoint = |(channel, stream_id): (&Channel, i32)| Endpoint {
+            channel: channel.clone(),
+            stream_id,
+        };
+        let (control, announce) = (endpoint(control), endpoint(announce));
+        let driver = (control.clone(), announce.clone());
+        let world = World::with(move |config| {
+            (config.control, config.announce) = driver.clone();
+        });
+        let config = ClientConfig {
+            control,
+            announce,
+            ..world.client_config()
+        };
+        let client = Client::connect(config).unwrap();
+        let mut consumer = client.consumer(STREAM).wait(WAIT).expect(case);
+        let unwritten = consumer.epoch();
+        // The next epoch is known from its announce alone.
+        let mut producer = client.producer(STREAM).wait(WAIT).expect(case);
+        let started = Instant::now();
+        while producer.consumers() == 0 {
+            producer.poll();
+            consumer.poll(|_| {}, 1).unwrap();
+            assert!(started.elapsed() < WAIT, "{case}");
+        }
+        producer.offer(&FrameMeta::bytes(1).unwrap(), b"x").unwrap();
+        while consumer.poll(|_| {}, 1).unwrap() == 0 {
+            assert!(started.elapsed() < WAIT, "{case}: {:?}", consumer.stats());
+        }
+        assert_ne!(consumer.epoch(), unwritten, "{case}");
+        assert_eq!(consumer.epoch(), producer.epoch(), "{case}");
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct World {
     pub(crate) driver: Option<AgentRunner>,
     pub(crate) media: Option<EmbeddedMediaDriver>,
     pub(crate) dir: tempfile::TempDir,
-    change_driver: fn(&mut DriverConfig),
+    change_driver: Box<dyn Fn(&mut DriverConfig)>,
 }
 
 impl World {
@@ -27,9 +27,9 @@ impl World {
     }
 
     /// With changes to what the driver is told.
-    pub(crate) fn with(change_driver: fn(&mut DriverConfig)) -> Self {
+    pub(crate) fn with(change_driver: impl Fn(&mut DriverConfig) + 'static) -> Self {
         let mut world = Self::without_driver();
-        world.change_driver = change_driver;
+        world.change_driver = Box::new(change_driver);
         world.start_driver();
         world
     }
@@ -45,7 +45,7 @@ impl World {
             driver: None,
             media: None,
             dir,
-            change_driver: |_| (),
+            change_driver: Box::new(|_| ()),
         };
         world.start_media_driver();
         world

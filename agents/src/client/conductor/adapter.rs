@@ -370,6 +370,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rates_of_more_than_16_bits_are_taken_as_they_are() {
+        let rates = [65_535, 65_536, u32::MAX - 1];
+        let heard = rates.map(|max_rate_hz| {
+            let hello = consumer_hello(&wire::ConsumerHello {
+                stream_id: 1,
+                consumer_id: 2,
+                supports_shm: true,
+                supports_progress: false,
+                mode: Mode::RateLimited,
+                max_rate_hz,
+                expected_layout_version: 1,
+                progress_interval_us: None,
+                progress_bytes_delta: None,
+                progress_major_delta_units: None,
+                descriptor_stream_id: 0,
+                control_stream_id: 0,
+                descriptor_channel: b"",
+                control_channel: b"",
+            });
+            hello.max_rate_hz
+        });
+        assert_eq!(heard, rates);
+    }
+
     /// Proves [TP-CLI-2300], [TP-CLI-2302].
     #[test]
     fn null_and_zero_both_mean_no_wish() {

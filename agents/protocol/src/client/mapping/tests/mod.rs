@@ -412,6 +412,27 @@ fn a_detached_producer_ends_the_stream_once_and_keeps_its_frames_readable() {
     assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
 }
 
+/// Proves [TP-CLI-0790], [TP-CLI-0800].
+#[test]
+fn an_epoch_that_goes_on_being_announced_after_its_producer_left_is_not_taken_for_a_new_one() {
+    let mut core = mapped(5);
+    core.on_lease_revoked(at(10), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    assert_eq!(actions(&mut core).len(), 1, "the end");
+    for (ms, producer_id) in [(20, Some(PRODUCER)), (1_020, None), (2_020, None)] {
+        let same = Announce {
+            producer_id,
+            ..announce(ms, 5)
+        };
+        core.on_announce(at(ms), at(0), &same);
+        assert_eq!(actions(&mut core), [], "{producer_id:?}");
+        assert_eq!(core.mapped_epoch(), Some(Epoch::new(5)), "still to be read");
+    }
+    hear(&mut core, 3_020, 6);
+    let ticket = ticket(&mut core);
+    core.on_mapped(at(3_021), ticket);
+    assert_eq!(core.mapped_epoch(), Some(Epoch::new(6)));
+}
+
 /// Proves [TP-CLI-0780], [TP-CLI-0790].
 #[test]
 fn an_expired_producer_voids_the_mapping() {
