@@ -291,7 +291,10 @@ fn subscribers_that_ask_hear_of_frames_on_streams_of_their_own() {
         assert_eq!(own.is_some(), index < 2, "{summary}");
         assert!(own.is_none_or(|id| taken.insert(id)), "{own:?} twice");
     }
-    assert_eq!(driver.events("consumer_config").len(), 2);
+    // A hello may be heard after its sender's lease has ended, and is answered all the same.
+    let told = driver.events("consumer_config");
+    let told: BTreeSet<_> = told.iter().map(|one| one["consumer"].as_u64()).collect();
+    assert_eq!(told.len(), 2);
     driver.signal(Signal::TERM);
     driver.expect_success();
 }
