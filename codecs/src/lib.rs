@@ -30,18 +30,31 @@ mod raw;
 pub mod slot;
 pub mod types;
 
+// Layouts, numbers and what is refused come from the schemas; the requirements that say which.
+// Of all services: [TP-WIRE-0470]. Of all schemas: [TP-WIRE-0040] [TP-WIRE-0090] [TP-WIRE-0180].
+
+// [TP-WIRE-0810]
 #[path = "gen/bridge.rs"]
 pub mod bridge;
+// [TP-WIRE-0870] [TP-WIRE-0880] [TP-WIRE-0900]
 #[path = "gen/discovery.rs"]
 pub mod discovery;
+// [TP-WIRE-0440] [TP-WIRE-0460] [TP-WIRE-0710] [TP-WIRE-0720] [TP-WIRE-0730] [TP-WIRE-0740]
+// [TP-WIRE-0750] [TP-WIRE-0760] [TP-WIRE-0770] [TP-WIRE-0780]
 #[path = "gen/driver.rs"]
 pub mod driver;
+// [TP-WIRE-0890]
 #[path = "gen/event.rs"]
 pub mod event;
+// [TP-WIRE-0820] [TP-WIRE-0830] [TP-WIRE-0840] [TP-WIRE-0850]
 #[path = "gen/merge.rs"]
 pub mod merge;
+// [TP-WIRE-0860]
 #[path = "gen/tracelink.rs"]
 pub mod tracelink;
+// [TP-WIRE-0410] [TP-WIRE-0420] [TP-WIRE-0430] [TP-WIRE-0450] [TP-WIRE-0510] [TP-WIRE-0520]
+// [TP-WIRE-0530] [TP-WIRE-0540] [TP-WIRE-0550] [TP-WIRE-0560] [TP-WIRE-0570] [TP-WIRE-0580]
+// [TP-WIRE-0590] [TP-WIRE-0600] [TP-WIRE-0610] [TP-WIRE-0620] [TP-WIRE-0630] [TP-WIRE-0640]
 #[path = "gen/wire.rs"]
 pub mod wire;
 

@@ -18,7 +18,8 @@ use crate::wire::{SlotHeader, TensorHeader};
 pub const SUPERBLOCK_MAGIC: u64 = 0x544F_504C_5348_4D31;
 /// Version of the shared-memory layout.
 pub const LAYOUT_VERSION: u32 = 1;
-/// Bytes in front of the slots of a region.
+/// Bytes in front of the slots of a region. With strides that are multiples of it, payloads start on
+/// boundaries of it. [TP-SHM-0890]
 pub const SUPERBLOCK_LEN: usize = 64;
 /// Bytes per header slot.
 pub const SLOT_LEN: usize = 256;
@@ -61,7 +62,7 @@ impl HeaderSlot {
     /// [`DecodeError`] naming the number or enumeration that is wrong.
     #[inline]
     pub fn decode(bytes: &[u8; SLOT_LEN]) -> Result<Self, DecodeError> {
-        // [TP-SHM-0620] [TP-SHM-0630]
+        // [TP-SHM-0620] [TP-SHM-0630] [TP-SHM-0660]
         let found = u32::from_le_bytes(at::<LENGTH_OFFSET, _, _>(bytes));
         if found != TENSOR_HEADER_LEN as u32 {
             return Err(DecodeError::SlotHeaderLength {
@@ -80,6 +81,7 @@ impl HeaderSlot {
             });
         }
         // A longer block does not fit the slot, so `decode` has refused it already.
+        // [TP-SHM-0650]
         Ok(Self {
             slot: SlotHeader::decode(&at::<0, _, _>(bytes))?,
             tensor: decoded,

@@ -204,6 +204,7 @@ impl AllowedDirs {
         require_hugepages: bool,
         access: Access,
     ) -> Result<OpenedRegion, OpenError> {
+        // [TP-SHM-0350]
         let (dir, below) = self.locate(path)?;
         let flags = match access {
             Access::ReadOnly => OFlags::RDONLY,

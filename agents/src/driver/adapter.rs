@@ -45,7 +45,7 @@ pub(super) fn deliver(table: &mut LeaseTable, now: NanoTime, message: &[u8]) -> 
     let Ok(gated) = gate(message) else {
         return Heard::Ignored;
     };
-    // [TP-DRV-0070]
+    // [TP-DRV-0070] [TP-DRV-2080]
     let Message::Driver(template) = gated.message else {
         return Heard::Ignored;
     };

@@ -54,6 +54,7 @@ fn wire_message(
     use wire::Template;
     match template {
         Template::ConsumerHello => {
+            // [TP-DRV-2030]
             let wire = ConsumerHello::decode(message)?;
             core.on_hello(now, &hello(&wire));
         }

@@ -264,6 +264,7 @@ impl Builder<'_> {
         rustix::fs::fchmod(&fd, Mode::from_raw_mode(self.file_mode))
             .map_err(|errno| io_error("set the mode of", &path, errno))?;
         let file_len = self.page.file_len(region_len);
+        // What is not written is zero. [TP-SHM-1320]
         rustix::fs::ftruncate(&fd, file_len)
             .map_err(|errno| self.space_error("set the length of", &path, errno))?;
         // The superblock is written in any case.

@@ -131,6 +131,7 @@ impl ProducerRing {
         meta: &FrameMeta,
         payload: &[u8],
     ) -> Result<(Seq, Released<'_>), ClaimError> {
+        // [TP-SHM-0920]
         let (seq, pool_index) = self.take(meta, payload.len())?;
         // SAFETY: just claimed by `take`, and no claim was made of it.
         let slot = unsafe { self.shared.payload_mut(seq, pool_index, payload.len()) };

@@ -161,7 +161,7 @@ impl Environment {
     }
 }
 
-/// The environment variable of a key.
+/// The environment variable of a key. [TP-DRV-2860]
 pub(super) fn variable_of(key: &str) -> String {
     key.to_ascii_uppercase().replace('.', "_")
 }

@@ -197,6 +197,7 @@ pub(super) fn read_supervisor(document: &mut Document<'_>, settings: &mut Driver
         ),
     ];
     for (key, value, allowed, what) in numbers {
+        // [TP-DRV-2840]
         document.read(key, value, |given| given.integer_u32(key, allowed, what));
     }
 }

@@ -8,6 +8,7 @@ use tensorpool_codecs::wire::{Dtype, MajorOrder, ProgressUnit, TensorHeader};
 use thiserror::Error;
 
 /// The most dimensions a tensor header can carry (Wire v1.2 §8.2).
+// [TP-SHM-0670]
 pub const MAX_DIMS: usize = 8;
 
 const EMPTY: TensorHeader = TensorHeader {

@@ -136,6 +136,7 @@ fn decode_wire(template: wire::Template, bytes: &[u8]) -> Result<Option<Inbound>
             Inbound::Announce(Box::new(announce(&view)))
         }
         Template::ConsumerHello => {
+            // [TP-CLI-2306]
             let hello = wire::ConsumerHello::decode(bytes)?;
             Inbound::Hello(Box::new(consumer_hello(&hello)))
         }

@@ -322,6 +322,7 @@ impl ClientConductor {
             Availability::HeaderRing => Intake::Ring(RingWatch::default()),
         };
         let reader = options.metadata.then(MetadataReader::default);
+        // [TP-CLI-2605]
         let progress = options.progress.map(|_| {
             let control = &self.config.control;
             let options = SubscriptionOptions::UNTETHERED;

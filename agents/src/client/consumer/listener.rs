@@ -118,6 +118,7 @@ impl Listener {
         {
             match self.judge(current, &message) {
                 Some(Ok(progress)) => {
+                    // [TP-CLI-2665]
                     on_progress(&progress);
                     delivered += 1;
                 }

@@ -24,6 +24,7 @@ impl Consumer {
                 end_seq,
                 end,
             } => {
+                // [TP-CLI-3040]
                 self.ending = Some(Ending {
                     epoch,
                     end_seq,

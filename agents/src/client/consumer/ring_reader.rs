@@ -66,6 +66,7 @@ impl RingWatch {
         let (Some(cursor), Some(current)) = (&mut self.cursor, reader.current) else {
             return true;
         };
+        // [TP-CLI-3010]
         if current.mapping.is_revoked() {
             return true;
         }
@@ -93,11 +94,13 @@ impl RingWatch {
                         if let RingStep::Lost { count, why, .. } =
                             cursor.on_torn(|seq| word(current, seq))
                         {
+                            // [TP-CLI-3030]
                             reader.on_passed(count, why);
                         }
                     }
                 }
                 RingStep::Lost { count, why, .. } => {
+                    // [TP-CLI-3030]
                     reader.on_passed(count, why);
                     skips += 1;
                 }

@@ -125,6 +125,7 @@ impl OwnStreams {
     pub(crate) fn tell(&mut self, descriptor: &[u8; DESCRIPTOR_LEN], now: NanoTime) {
         for own in &mut self.descriptors {
             if !own.gate.is_due(now) {
+                // [TP-CLI-2348]
                 self.counters.skipped.increment();
                 continue;
             }

@@ -169,6 +169,7 @@ impl Speaker {
             flush.flush(&claim.payload()[new]);
         }
         if !self.send(&report) {
+            // [TP-CLI-2567]
             self.stats.dropped += u64::from(report.state == ProgressState::Progress);
             return Ok(ProgressTold::NotSent);
         }

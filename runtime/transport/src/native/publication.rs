@@ -37,7 +37,7 @@ impl PendingPublication {
 
 impl ClientDriver {
     /// Asks for an exclusive publication.
-    /// [TP-RT-0990]
+    /// [TP-RT-0990] [TP-CLI-2370]
     pub(crate) fn add_publication(
         &mut self,
         uri: &CStr,

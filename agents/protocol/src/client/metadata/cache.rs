@@ -186,6 +186,7 @@ impl MetadataCache {
         }
         entry.heard = now;
         entry.version = attributes.version;
+        // [TP-CLI-2835]
         entry.attributes = Some(attributes);
         entry.tell();
     }
