@@ -30,6 +30,11 @@ struct Hog {
 impl Hog {
     /// Returns when there are no more.
     fn new(world: &World) -> Self {
+        Self::leaving(world, 0)
+    }
+
+    /// Leaves that many.
+    fn leaving(world: &World, left: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, dir) = (Arc::clone(&stop), world.aeron_dir());
         let (full, is_full) = std::sync::mpsc::channel();
@@ -37,12 +42,18 @@ impl Hog {
             let mut link = Link::new(LinkConfig::for_dir(&dir)).unwrap();
             let mut set = CounterSet::new(AgentKind::Other, 1, "Hog");
             let _cell = set.add(common::ERRORS);
-            let _taken: Vec<_> = (0..TOO_MANY).map(|_| link.publish_counters(&set)).collect();
+            let mut taken: Vec<_> = (0..TOO_MANY).map(|_| link.publish_counters(&set)).collect();
+            let mut is_told = false;
             while !stopped.load(Ordering::Relaxed) {
                 link.do_work(monotonic_ns());
                 while let Some(event) = link.poll_event() {
-                    if let LinkEvent::AddFailed { .. } = event {
-                        let _told_already = full.send(());
+                    if let LinkEvent::AddFailed { .. } = event
+                        && !is_told
+                    {
+                        is_told = true;
+                        // The last ones were not had.
+                        taken.truncate(link.stats().live_resource_count - left);
+                        full.send(()).unwrap();
                     }
                 }
                 std::thread::yield_now();
@@ -84,6 +95,57 @@ fn who_is_refused_publications_by_the_media_driver_is_told_that_and_not_of_a_sil
     assert!(text.contains("stream 1000"), "{text}");
     assert!(text.contains("counter"), "{text}");
     assert!(!late.errors().snapshot().is_empty(), "and it is in the log");
+}
+
+/// Proves [TP-CLI-0187].
+#[test]
+fn who_was_granted_a_stream_and_gets_no_counters_for_its_descriptors_is_told_that() {
+    let world = World::new();
+    let client = world.client();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    let hog = Hog::new(&world);
+    // All that is needed to ask is there: only what the producer adds is refused.
+    let builder = client.producer(STREAM).attach_timeout(SHORT);
+    let error = builder.wait(WAIT).unwrap_err();
+    assert!(matches!(error, OpenError::Refused { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("stream 1100"), "{text}");
+    assert!(text.contains("counter"), "{text}");
+    assert!(!text.contains("no driver"), "{text}");
+    // Its lease went back, and counters do as well.
+    drop(hog);
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let started = Instant::now();
+    while consumer.stats().delivered() == 0 {
+        let _again_below = producer.offer(&FrameMeta::bytes(1).unwrap(), b"x");
+        consumer.poll(|_| {}, 16).unwrap();
+        assert!(started.elapsed() < WAIT, "{:?}", consumer.stats());
+    }
+}
+
+/// Proves [TP-CLI-0188].
+#[test]
+fn who_hears_nobody_for_want_of_counters_is_told_that_and_not_only_of_a_silent_driver() {
+    let world = World::new();
+    let client = world.client();
+    let _consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    // Enough to say something, and none to hear the answer.
+    let _hog = Hog::leaving(&world, 4);
+    let late = world.client();
+    let builder = late.consumer(STREAM).attach_timeout(SHORT);
+    let error = builder.wait(WAIT).unwrap_err();
+    assert!(
+        matches!(error, OpenError::MediaDriverShort { .. }),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("no driver answered"), "{text}");
+    let says_what = text.contains("Unable to allocate counter");
+    assert!(says_what && !text.contains('\n'), "{text}");
+    assert!(
+        text.contains(&world.aeron_dir().display().to_string()),
+        "{text}"
+    );
 }
 
 /// Proves [TP-CLI-0187].

@@ -38,11 +38,20 @@ struct Rights {
 struct Scene {
     sandbox: Sandbox,
     _media_driver: Process,
-    _driver: Process,
+    _driver: Option<Process>,
 }
 
 impl Scene {
     fn new(rights: &Rights) -> Self {
+        Self::start(rights, true)
+    }
+
+    /// Without a driver of ours nobody has made any log.
+    fn without_driver(rights: &Rights) -> Self {
+        Self::start(rights, false)
+    }
+
+    fn start(rights: &Rights, has_driver: bool) -> Self {
         let sandbox = Sandbox::new();
         for dir in [sandbox.path(), &sandbox.base_dir()] {
             chown(dir, None, Some(rights.group)).expect("group");
@@ -58,7 +67,10 @@ impl Scene {
             .current_dir(sandbox.path());
         let mut media_driver = Process::spawn("media-driver", command);
         media_driver.wait_event("ready");
-        let driver = sandbox.driver(&sandbox.config(&[StreamConfig::one_pool(16, 4096)]));
+        let driver = has_driver.then(|| {
+            let config = sandbox.config(&[StreamConfig::one_pool(16, 4096)]);
+            sandbox.driver(&config)
+        });
         Self {
             sandbox,
             _media_driver: media_driver,
@@ -163,6 +175,51 @@ fn who_may_not_use_the_media_driver_is_told_what_refuses_it_and_what_to_do() {
         );
         assert!(!said.contains("run media-driver`"), "there is one\n{said}");
     }
+}
+
+/// Proves [TP-SEC-0132].
+#[test]
+fn who_may_use_the_media_driver_but_not_its_logs_is_told_what_refuses_it() {
+    if !is_root() {
+        return;
+    }
+    // Somebody opened the one file to all that everybody knows of.
+    let scene = Scene::new(&Rights {
+        mode: 0o755,
+        group: 0,
+        umask: "022",
+    });
+    let aeron_dir = scene.sandbox.aeron_dir();
+    set_mode(&aeron_dir.join("cnc.dat"), 0o666);
+    for args in [
+        &["subscribe"][..],
+        &["publish", "--pattern", "seq", "--size", "64"],
+    ] {
+        let args = [args, &["--json", "--attach-timeout", "2s"]].concat();
+        let said = scene.by_stranger(STRANGER, &args).expect_failure();
+        assert_says(
+            &said,
+            &[
+                "may not be used",
+                &format!("{}/publications/", aeron_dir.display()),
+                "belongs to uid 0, gid 0 and has mode 06",
+                "refuses uid 65534",
+                "umask 007",
+            ],
+        );
+    }
+    // Without any log there is only their directory to go by.
+    let alone = Scene::without_driver(&Rights {
+        mode: 0o755,
+        group: 0,
+        umask: "022",
+    });
+    let aeron_dir = alone.sandbox.aeron_dir();
+    set_mode(&aeron_dir.join("cnc.dat"), 0o666);
+    let args = ["subscribe", "--json", "--attach-timeout", "2s"];
+    let said = alone.by_stranger(STRANGER, &args).expect_failure();
+    let dir = format!("{}/publications belongs to uid 0", aeron_dir.display());
+    assert_says(&said, &[&dir, "has mode 0755", "umask 007"]);
 }
 
 /// Proves [TP-SEC-0240].

@@ -77,6 +77,22 @@ pub enum OpenError {
         /// Its words.
         reason: String,
     },
+    /// No driver answered, and the media driver had run out of something: who asks may not be heard.
+    #[error(
+        "{error} The media driver in {dir} reported {} s ago: {reason}; give it more of what it lacks, or \
+         have others need less",
+        age.as_secs()
+    )]
+    MediaDriverShort {
+        /// What was waited for.
+        error: AttachError,
+        /// The media driver's directory.
+        dir: String,
+        /// How long ago it was reported last.
+        age: Duration,
+        /// Its words.
+        reason: String,
+    },
     /// The wait was over first. The attempt goes on until its [`Pending`](crate::client::Pending)
     /// is dropped.
     #[error("not opened within {} ms; the attempt was given up", .waited.as_millis())]

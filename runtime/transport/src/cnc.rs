@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
+use rustix::io::Errno;
 
 use crate::link::core::{Observation, ProcessState};
 use crate::link::watcher::{Watcher, denial, realtime_ms};
@@ -206,6 +207,16 @@ impl CncReader {
         errors
     }
 
+    /// The latest error of the last `within_ms` milliseconds that tells of memory, counters or files the
+    /// media driver ran out of; one that cost a subscriber its image before others.
+    #[must_use]
+    pub fn shortage(&self, within_ms: i64) -> Option<ErrorReading> {
+        let since_ms = realtime_ms().saturating_sub(within_ms);
+        let errors = self.errors().into_iter();
+        let recent = errors.filter(|error| error.last_ms >= since_ms && is_shortage(&error.text));
+        recent.max_by_key(|error| (error.text.contains("sub-pos"), error.last_ms))
+    }
+
     /// Positions of all publishers and subscribers: who is behind, and by how much.
     #[must_use]
     pub fn stream_positions(&self) -> Vec<StreamPosition> {
@@ -215,6 +226,13 @@ impl CncReader {
         });
         positions
     }
+}
+
+/// Aeron's texts begin with the number of the error.
+fn is_shortage(text: &str) -> bool {
+    let shortages = [Errno::NOMEM, Errno::NOSPC, Errno::MFILE, Errno::NFILE];
+    let is_of = |errno: Errno| text.starts_with(&format!("({}) ", errno.raw_os_error()));
+    shortages.into_iter().any(is_of)
 }
 
 /// Aeron's stream counters have the key: registration id (8 bytes), session, stream, channel length (4 each),
@@ -244,4 +262,18 @@ fn stream_position(type_id: i32, position: i64, key: &[u8]) -> Option<StreamPosi
         channel: String::from_utf8_lossy(&channel[..channel_len.min(channel.len())]).into_owned(),
         position,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_shortage;
+
+    #[test]
+    fn what_ran_out_is_told_from_other_errors() {
+        assert!(is_shortage("(12) Cannot allocate memory\n[f, x.c:1] no"));
+        assert!(is_shortage("(28) No space left on device"));
+        assert!(!is_shortage("(-3) unknown publication"));
+        assert!(!is_shortage("(123) No medium found"));
+        assert!(!is_shortage("memory (12) "));
+    }
 }

@@ -3,14 +3,17 @@
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tensorpool_codecs::types::NanoTime;
 use tensorpool_runtime::counters::CounterSet;
 use tensorpool_runtime::errors::DistinctErrorLog;
 
 use crate::channel::Channel;
+use crate::cnc::CncReader;
 use crate::counters::{CounterPublisher, CounterResource};
 use crate::native::client::{ClientDriver, ClientSettings, NativeClient};
+use crate::native::error::fold;
 use crate::native::subscription::ImageCounters;
 use crate::publication::{Publication, PublicationOptions};
 use crate::slot::{Held, Returned, Returns, Slot};
@@ -22,7 +25,7 @@ use super::event::{LinkEvent, LinkStats, ResourceId};
 use super::reports::Reports;
 use super::resources::{PublicationResource, SubscriptionResource};
 use super::table::Table;
-use super::watcher::Watcher;
+use super::watcher::{Watcher, realtime_ms};
 
 /// A connection to the media driver of one directory.
 ///
@@ -214,6 +217,24 @@ impl Link {
     pub fn refusal(&self, id: ResourceId) -> Option<&str> {
         let publication = self.publications.refusal(id.0);
         publication.or_else(|| self.subscriptions.refusal(id.0))
+    }
+
+    /// Why this user may not open the logs of the media driver, if that is so: what Aeron refuses then it
+    /// refuses without a reason. Looks at files; for when something was refused.
+    #[must_use]
+    pub fn denied_logs(&self) -> Option<String> {
+        self.watcher.denied_logs()
+    }
+
+    /// What the media driver ran out of in the last `within` by its own error log, and how long ago that
+    /// is. Maps a file; for when something went wrong.
+    #[must_use]
+    pub fn shortage(&self, within: Duration) -> Option<(String, Duration)> {
+        let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let error = CncReader::open(self.dir()).ok()?.shortage(within_ms)?;
+        let age_ms = realtime_ms().saturating_sub(error.last_ms);
+        let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+        Some((fold(&error.text), age))
     }
 
     /// Publishes an agent's counters for as long as the publisher exists.

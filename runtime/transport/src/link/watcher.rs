@@ -83,6 +83,22 @@ impl Watcher {
         denial(&self.cnc_path, Access::READ_OK | Access::WRITE_OK)
     }
 
+    /// Why this user may not open the logs of publications or of images, if that is so: clients write
+    /// both. Aeron says no more than that it failed. Of logs that went with the attempt their directory
+    /// tells, which has the rights they had.
+    pub(crate) fn denied_logs(&self) -> Option<String> {
+        let wanted = Access::READ_OK | Access::WRITE_OK;
+        ["publications", "images"].iter().find_map(|name| {
+            let dir = self.cnc_path.with_file_name(name);
+            let logs = std::fs::read_dir(&dir).ok();
+            let mut logs = logs.into_iter().flatten().flatten().peekable();
+            match logs.peek() {
+                Some(_) => logs.find_map(|log| denial(&log.path(), wanted)),
+                None => denial(&dir, wanted | Access::EXEC_OK),
+            }
+        })
+    }
+
     fn open(&self, file: FileId) -> Result<View, String> {
         let cnc = NativeCnc::open(&self.dir).map_err(|error| error.to_string())?;
         if file_id(&self.cnc_path) != Some(file) {
@@ -108,13 +124,13 @@ impl View {
     }
 }
 
-/// Why this user may not open a CnC file like this, if that is so.
-pub(crate) fn denial(cnc_path: &Path, wanted: Access) -> Option<String> {
-    if rustix::fs::access(cnc_path, wanted) != Err(Errno::ACCESS) {
+/// Why this user may not use a file or directory of a media driver like this, if that is so.
+pub(crate) fn denial(path: &Path, wanted: Access) -> Option<String> {
+    if rustix::fs::access(path, wanted) != Err(Errno::ACCESS) {
         return None;
     }
     // Whatever cannot be looked at is hidden by the directory before it.
-    let (at, found) = cnc_path
+    let (at, found) = path
         .ancestors()
         .find_map(|at| Some((at, at.symlink_metadata().ok()?)))?;
     Some(format!(

@@ -118,6 +118,10 @@ impl Session {
         side.say_hello(ctx.now);
         self.mapping.on_shm_allowed(ctx.now, side.may_use_shm());
         self.mapping.on_watching(ctx.now, stream_id);
+        // Under another id, if it watched before.
+        if let Some((_, lost_at)) = self.lost.take() {
+            self.tell(Event::LeaseBack { lost_at });
+        }
         if !self.mapping.is_shm_allowed() {
             self.fall_back();
         }
@@ -259,7 +263,7 @@ impl Session {
         let refusal = self.needed.iter().find_map(|id| ctx.link.refusal(*id));
         if let Some(reason) = refusal {
             self.opening = None;
-            self.fail_open(refused(ctx.link, reason));
+            self.fail_open(denied(ctx.link).unwrap_or_else(|| refused(ctx.link, reason)));
             self.side.close();
         }
     }
@@ -313,19 +317,38 @@ fn open_error(error: AttachError, ctx: &Context<'_>) -> OpenError {
             reason: reason.to_string(),
         },
         // [TP-CLI-0187]
-        (error @ AttachError::NoAnswer { .. }, _) => {
+        (error @ AttachError::NoAnswer { waited_ns, .. }, _) => {
             match (troubles.refusal(link), troubles.client_error(ctx.now)) {
-                (Some(reason), _) => refused(link, reason),
-                (None, Some((reason, age_ns))) => OpenError::AeronClient {
-                    error,
-                    age: Duration::from_nanos(age_ns),
-                    reason: reason.to_owned(),
+                (Some(reason), _) => denied(link).unwrap_or_else(|| refused(link, reason)),
+                (None, Some((reason, age_ns))) => {
+                    denied(link).unwrap_or_else(|| OpenError::AeronClient {
+                        error,
+                        age: Duration::from_nanos(age_ns),
+                        reason: reason.to_owned(),
+                    })
+                }
+                // [TP-CLI-0188]
+                (None, None) => match link.shortage(Duration::from_nanos(waited_ns)) {
+                    Some((reason, age)) => OpenError::MediaDriverShort {
+                        error,
+                        dir: link.dir().display().to_string(),
+                        age,
+                        reason,
+                    },
+                    None => OpenError::Attach(error),
                 },
-                (None, None) => OpenError::Attach(error),
             }
         }
         (error, _) => OpenError::Attach(error),
     }
+}
+
+/// Where logs cannot be opened that is the cause, whatever Aeron says.
+// [TP-SEC-0132]
+fn denied(link: &Link) -> Option<OpenError> {
+    let reason = link.denied_logs()?;
+    let dir = link.dir().display().to_string();
+    Some(OpenError::MediaDriverDenied { dir, reason })
 }
 
 fn refused(link: &Link, reason: &str) -> OpenError {
