@@ -104,6 +104,11 @@ impl Region {
         })
     }
 
+    /// Has the file system write the first `len` bytes, as far as it writes anything anywhere.
+    pub(crate) fn write_back(&self, len: usize) -> io::Result<()> {
+        self.memory.flush_range(0, len)
+    }
+
     /// The region's bytes.
     #[inline]
     pub(crate) fn bytes(&self) -> Foreign<'_> {

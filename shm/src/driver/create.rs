@@ -226,6 +226,13 @@ impl Builder<'_> {
                     path: self.path.join(&region.name),
                 });
             }
+            // Not the region: on a disk that would be gigabytes of nothing. [TP-SHM-1355]
+            let written = region.head.write_back(SUPERBLOCK_LEN);
+            written.map_err(|source| CreateError::Io {
+                what: "write back the superblock of",
+                path: self.path.join(&region.name),
+                source,
+            })?;
         }
         Ok(regions)
     }
