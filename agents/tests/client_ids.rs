@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use support::{STREAM, WAIT, World};
-use tensorpool::client::{Consumer, Event, FrameMeta, LossReason};
+use tensorpool::client::{Client, Consumer, Event, FrameMeta, LossReason, OwnRegions, Producer};
 use tensorpool::codecs::types::ClientId;
 use tensorpool::codecs::wire::{Mode, QosConsumer};
 use tensorpool::runtime::clock::monotonic_ns;
@@ -76,6 +76,28 @@ fn impersonate(
     told
 }
 
+/// Proves [TP-CLI-0015].
+#[test]
+fn clones_of_a_builder_open_clients_of_their_own() {
+    let world = World::without_driver();
+    let client = world.client();
+    // Nobody who grants takes care of it: the ids are what was drawn.
+    let mut own = OwnRegions::new(8, &[(1, 1024)]).unwrap();
+    own.base_dir = world.dir.path().join("pools");
+    let builder = client.producer(STREAM).without_driver(own);
+    let mut producers = Vec::new();
+    for _ in 0..2 {
+        let producer = builder.clone().wait(WAIT).unwrap();
+        producers.push(producer.client_id().unwrap());
+        producer.close(Duration::ZERO).wait(WAIT).unwrap();
+    }
+    let _producer = builder.clone().wait(WAIT).unwrap();
+    let builder = client.consumer(STREAM).without_driver();
+    let consumers = [(); 2].map(|()| builder.clone().wait(WAIT).unwrap());
+    assert_ne!(producers[0], producers[1]);
+    assert_ne!(consumers[0].client_id(), consumers[1].client_id());
+}
+
 /// Proves [TP-CLI-0460].
 #[test]
 fn a_consumer_moves_on_to_another_id_and_frames_flow_again() {
@@ -103,6 +125,66 @@ fn a_consumer_moves_on_to_another_id_and_frames_flow_again() {
         consumer.poll(|_| {}, 16).unwrap();
         assert!(started.elapsed() < WAIT, "{:?}", consumer.stats());
     }
+}
+
+/// A producer and the means to open consumers of it, without a driver.
+fn open_without_driver(world: &World, client: &Client) -> Producer {
+    let mut own = OwnRegions::new(8, &[(1, 1024)]).unwrap();
+    own.base_dir = world.dir.path().join("pools");
+    let builder = client.producer(STREAM).without_driver(own);
+    builder.wait(WAIT).unwrap()
+}
+
+/// Proves [TP-CLI-3251].
+#[test]
+fn a_consumer_without_a_driver_moves_on_as_well_and_misses_nothing_behind() {
+    let world = World::without_driver();
+    let client = world.client();
+    let mut producer = open_without_driver(&world, &client);
+    let builder = client.consumer(STREAM).without_driver();
+    let mut consumer = builder.clone().wait(WAIT).unwrap();
+    let other = builder.wait(WAIT).unwrap();
+    producer.wait_consumers(2, WAIT).unwrap();
+    let (first, others) = (consumer.client_id(), other.client_id());
+    let mut peer = Peer::new(&world);
+    let told = impersonate(&mut peer, &mut consumer, |event| {
+        matches!(event, Event::Remapped { .. })
+    });
+    let lost = |event: &Event| {
+        let reason = LossReason::IdShared(first.unwrap());
+        matches!(event, Event::LeaseLost { reason: told } if *told == reason)
+    };
+    assert!(told.iter().any(lost), "{told:?}");
+    let back = |event: &Event| matches!(event, Event::LeaseBack { .. });
+    assert!(told.iter().any(back), "{told:?}");
+    assert_ne!(consumer.client_id(), first);
+    assert_eq!(other.client_id(), others, "nobody else moves");
+    let (before, started) = (consumer.stats().delivered(), Instant::now());
+    while consumer.stats().delivered() == before {
+        let _sent_again_below = producer.offer(&FrameMeta::bytes(1).unwrap(), b"x");
+        consumer.poll(|_| {}, 16).unwrap();
+        assert!(started.elapsed() < WAIT, "{:?}", consumer.stats());
+    }
+}
+
+/// Proves [TP-CLI-3251].
+#[test]
+fn a_consumer_without_a_driver_keeps_an_id_it_was_given_and_says_that_it_is_shared() {
+    let world = World::without_driver();
+    let client = world.client();
+    let _producer = open_without_driver(&world, &client);
+    let id = ClientId::new(4_711);
+    let builder = client.consumer(STREAM).without_driver();
+    let mut consumer = builder.client_id(Some(id)).wait(WAIT).unwrap();
+    let mut peer = Peer::new(&world);
+    let told = impersonate(
+        &mut peer,
+        &mut consumer,
+        |event| matches!(event, Event::ClientIdShared { client_id } if *client_id == id),
+    );
+    let lost = |event: &Event| matches!(event, Event::LeaseLost { .. });
+    assert!(!told.iter().any(lost), "{told:?}");
+    assert_eq!(consumer.client_id(), Some(id));
 }
 
 /// Proves [TP-CLI-0470].

@@ -166,6 +166,68 @@ fn a_stopped_producer_is_lost_and_found_again() {
     assert_eq!(files_left(&sandbox), 0);
 }
 
+/// All region files below the base directory.
+fn regions(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).expect("a directory").flatten();
+    let is_region = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("ring" | "pool"))
+    };
+    entries
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => regions(&path),
+            path if is_region(&path) => vec![path],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// Proves [TP-CLI-3257].
+#[test]
+fn memory_that_is_truncated_under_a_subscriber_is_a_lost_source_and_no_crash() {
+    let sandbox = Sandbox::new();
+    let config = config(&sandbox);
+    let _media_driver = sandbox.media_driver();
+    let mut publisher = publish(&sandbox, &config, &["--pace", "500"]);
+    let mut subscribers = [
+        subscribe(&sandbox, &config, &["--follow"]),
+        subscribe(
+            &sandbox,
+            &config,
+            &["--follow", "--availability", "header-ring"],
+        ),
+    ];
+    for subscriber in &mut subscribers {
+        wait_for_frames(subscriber);
+    }
+    // Its producer can do nothing about it for now.
+    publisher.stop();
+    let files = regions(&sandbox.base_dir());
+    assert_eq!(files.len(), 2, "{files:?}");
+    for path in &files {
+        let file = std::fs::File::options().write(true).open(path);
+        file.and_then(|file| file.set_len(0)).expect("truncated");
+    }
+    for subscriber in &mut subscribers {
+        subscriber.wait_event("source_lost");
+    }
+    // The producer notices as well, and makes new memory.
+    publisher.resume();
+    for subscriber in &mut subscribers {
+        wait_for_frames(subscriber);
+        let is_fine = subscriber.terminate().success();
+        assert!(is_fine, "{}", subscriber.transcript());
+        let summary = subscriber.wait_event("summary");
+        assert_eq!(summary["wrong"], 0, "{summary}");
+    }
+    assert!(
+        publisher.terminate().success(),
+        "{}",
+        publisher.transcript()
+    );
+    assert_eq!(files_left(&sandbox), 0);
+}
+
 #[test]
 fn what_cannot_be_done_is_said() {
     let sandbox = Sandbox::new();

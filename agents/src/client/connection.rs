@@ -202,22 +202,23 @@ impl Opener {
         }
     }
 
-    /// Seeds are random: ids of two processes must differ, and so must their retries.
     fn attach(&self, stream_id: StreamId, role: Role) -> AttachConfig {
-        let seed = RandomState::new().hash_one(stream_id);
         AttachConfig {
             stream_id,
             role,
-            seed,
             ..self.base.clone()
         }
     }
 
+    /// Seeds are random, and drawn per open: the ids of two processes must differ, those of what two
+    /// clones of a builder open as well, and so must their retries.
+    // [TP-CLI-0015]
     fn open<T>(
         &self,
-        attach: AttachConfig,
+        mut attach: AttachConfig,
         command: impl FnOnce(Box<Open<T>>) -> Command,
     ) -> Pending<T> {
+        attach.seed = RandomState::new().hash_one(attach.stream_id);
         let (reply, receiver) = bounded(1);
         let waiting = Arc::new(());
         let open = Open {

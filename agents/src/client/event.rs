@@ -57,7 +57,7 @@ pub enum Event {
         lost_at: NanoTime,
     },
     /// The lease ended though the driver is there: expired, revoked, superseded. A new one is being
-    /// asked for.
+    /// asked for. Without a driver: the client id was shared, and another is taken.
     LeaseLost {
         /// Why.
         reason: LossReason,

@@ -16,7 +16,7 @@ const MAX_MOVES: u32 = 4;
 
 /// What is known of somebody who reports under our id.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Namesake {
+pub(in crate::client) struct Namesake {
     /// When it was heard first, and last.
     heard: Option<(NanoTime, NanoTime)>,
     /// Whether the owner was told, for the lease at hand.
@@ -24,9 +24,20 @@ pub(super) struct Namesake {
     moves: u32,
 }
 
+/// What is to be done about a namesake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::client) enum Remedy {
+    /// Nothing, or not yet.
+    None,
+    /// The owner is told.
+    Tell,
+    /// Another id is taken.
+    MoveOn,
+}
+
 impl Namesake {
     /// Another report of it: whether it is beyond doubt that somebody is there.
-    fn on_report(&mut self, now: NanoTime) -> bool {
+    fn is_beyond_doubt(&mut self, now: NanoTime) -> bool {
         let known = self
             .heard
             .filter(|(_, last)| now.since_ns(*last) < FORGOTTEN_NS);
@@ -36,9 +47,25 @@ impl Namesake {
     }
 
     /// A lease was granted, under whatever id.
-    pub(super) fn begin(&mut self) {
+    pub(in crate::client) fn begin(&mut self) {
         self.heard = None;
         self.is_told = false;
+    }
+
+    /// Another report of it; `is_given` says whether our id was given, and not chosen. What is to be
+    /// done about it, once per lease.
+    pub(in crate::client) fn on_report(&mut self, now: NanoTime, is_given: bool) -> Remedy {
+        if !self.is_beyond_doubt(now) || self.is_told {
+            return Remedy::None;
+        }
+        self.is_told = true;
+        // [TP-CLI-0470]
+        if is_given || self.moves >= MAX_MOVES {
+            return Remedy::Tell;
+        }
+        // [TP-CLI-0460]
+        self.moves += 1;
+        Remedy::MoveOn
     }
 }
 
@@ -52,18 +79,14 @@ impl AttachClient {
             return;
         };
         let (lease_id, stream_id) = (lease.lease_id, lease.stream_id);
-        if !self.namesake.on_report(self.now) || self.namesake.is_told {
-            return;
+        let is_given = self.config.client_id.is_some();
+        let remedy = self.namesake.on_report(self.now, is_given);
+        self.stats.id_collisions += u64::from(remedy != Remedy::None);
+        match remedy {
+            Remedy::None => return,
+            Remedy::Tell => return self.emit(AttachEvent::IdShared(self.client_id)),
+            Remedy::MoveOn => {}
         }
-        self.stats.id_collisions += 1;
-        self.namesake.is_told = true;
-        // [TP-CLI-0470]
-        if self.config.client_id.is_some() || self.namesake.moves >= MAX_MOVES {
-            self.emit(AttachEvent::IdShared(self.client_id));
-            return;
-        }
-        // [TP-CLI-0460]
-        self.namesake.moves += 1;
         self.stats.losses += 1;
         let request = self.detach_request(lease_id, stream_id);
         let expires = self.now.after_ns(self.config.detach_timeout_ns);

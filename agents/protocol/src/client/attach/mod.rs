@@ -18,7 +18,7 @@ use super::messages::{
 };
 use crate::common::{Outbox, ResponseCode, Role};
 
-mod collision;
+pub(super) mod collision;
 mod transitions;
 
 use collision::Namesake;

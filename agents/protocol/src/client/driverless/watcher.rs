@@ -4,7 +4,8 @@
 use tensorpool_codecs::types::{ClientId, NanoTime, StreamId};
 
 use super::types::Farewell;
-use crate::client::attach_types::{AttachConfig, AttachError, AttachEvent};
+use crate::client::attach::collision::{Namesake, Remedy};
+use crate::client::attach_types::{AttachConfig, AttachError, AttachEvent, LossReason};
 use crate::client::backoff::SplitMix64;
 use crate::common::{Outbox, Role};
 
@@ -25,7 +26,9 @@ enum State {
 #[derive(Debug)]
 pub struct Watcher {
     config: AttachConfig,
+    random: SplitMix64,
     farewell: Farewell,
+    namesake: Namesake,
     state: State,
     events: Outbox<AttachEvent>,
     now: NanoTime,
@@ -45,6 +48,8 @@ impl Watcher {
             now: NanoTime::new(0),
             link_up: false,
             is_mapping: false,
+            namesake: Namesake::default(),
+            random,
             config,
         }
     }
@@ -85,6 +90,29 @@ impl Watcher {
     pub fn on_link_lost(&mut self, now: NanoTime) {
         self.advance(now);
         self.link_up = false;
+    }
+
+    /// A report under our stream and client id that is not ours. An id that was chosen is exchanged:
+    /// what is mapped is lost and looked for again, so that producers hear of somebody new. Nobody
+    /// says good-bye, which would be heard as that of the other one. Of an id that was given, the
+    /// owner is told once.
+    pub fn on_foreign_report(&mut self, now: NanoTime) {
+        self.advance(now);
+        if !self.is_watching() {
+            return;
+        }
+        let (old, is_given) = (self.client_id(), self.config.client_id.is_some());
+        // [TP-CLI-3251]
+        match self.namesake.on_report(self.now, is_given) {
+            Remedy::None => {}
+            Remedy::Tell => self.emit(AttachEvent::IdShared(old)),
+            Remedy::MoveOn => {
+                self.farewell = Farewell::of(&self.config, Role::Consumer, &mut self.random);
+                self.namesake.begin();
+                self.emit(AttachEvent::Lost(LossReason::IdShared(old)));
+                self.emit(AttachEvent::Watching);
+            }
+        }
     }
 
     /// Whether a worker is at a mapping, which takes as long as it takes.

@@ -139,10 +139,13 @@ impl Tenure {
         }
     }
 
-    /// Somebody else reports under the client id of a lease. Without one ids are not exchanged.
+    /// Somebody else reports under the client id of this consumer.
     pub(super) fn on_foreign_report(&mut self, now: NanoTime) {
-        if let Self::Lease(attach) = self {
-            attach.on_foreign_report(now);
+        match self {
+            Self::Lease(attach) => attach.on_foreign_report(now),
+            Self::Watch(watcher) => watcher.on_foreign_report(now),
+            // Of producers nobody reports to others under an id.
+            Self::Own(_) => {}
         }
     }
 
