@@ -39,6 +39,7 @@ pub(super) struct Epochs {
     /// How the epoch in use came to its end, if it did.
     ended: Option<&'static str>,
     reattaches: u64,
+    map_failures: u64,
 }
 
 impl Epochs {
@@ -49,6 +50,7 @@ impl Epochs {
             left_out: 0,
             ended: None,
             reattaches: 0,
+            map_failures: 0,
         }
     }
 
@@ -83,6 +85,7 @@ impl Epochs {
             Event::DriverLost { .. } => _ = self.ended.get_or_insert("driver_lost"),
             Event::LeaseLost { .. } => _ = self.ended.get_or_insert("lease_lost"),
             Event::DriverBack { .. } | Event::LeaseBack { .. } => self.reattaches += 1,
+            Event::MapFailed { .. } => self.map_failures += 1,
             Event::AccountClosed(stats) => {
                 let ended = self.ended.take().unwrap_or("replaced");
                 let stats = *stats;
@@ -101,6 +104,11 @@ impl Epochs {
     /// Leases that were held again after one was lost.
     pub(super) fn reattaches(&self) -> u64 {
         self.reattaches
+    }
+
+    /// Memory that was announced and not mapped: it was not there, or refused.
+    pub(super) fn map_failures(&self) -> u64 {
+        self.map_failures
     }
 
     /// Epochs that are not in [`Epochs::json`] any more.

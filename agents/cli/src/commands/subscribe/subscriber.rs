@@ -279,6 +279,10 @@ impl<'a> Subscriber<'a> {
                 Some(first) => format!("; {wrong} WRONG FRAMES, the first: {first}"),
             });
         }
+        let map_failures = self.intake.epochs.map_failures();
+        if map_failures > 0 {
+            text.push_str(&format!("; refused to map {map_failures} times"));
+        }
         let heard = self.consumer.progress_stats();
         let wrong_prefixes = self.prefixes.as_ref().map_or(0, Prefixes::wrong);
         if let Some(prefixes) = &self.prefixes {
@@ -297,6 +301,7 @@ impl<'a> Subscriber<'a> {
                 "other_epochs": stats.drops(DropCause::EpochMismatch),
                 "remaps": stats.remaps,
                 "reattaches": self.intake.epochs.reattaches(),
+                "map_failures": map_failures,
                 "epochs": self.intake.epochs.json(self.consumer.account()),
                 "epochs_left_out": self.intake.epochs.left_out(),
                 "mode": self.consumer.mode().to_string(),

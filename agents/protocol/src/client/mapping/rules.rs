@@ -68,13 +68,9 @@ impl MappingCore {
             // That of the target itself is not news, see above. If it is what is in use, nothing is
             // to replace that any more.
             State::Mapping(_) | State::Remapping(..) => self.follow(regions, producer_id),
-            State::Mapped(mapped) => {
-                mapped.producer_id = producer_id;
-                if mapped.regions != regions {
-                    self.want(regions, producer_id);
-                }
-            }
-            State::Unmapped => self.want(regions, producer_id),
+            // [TP-CLI-0665]
+            State::Mapped(mapped) if mapped.regions == regions => mapped.producer_id = producer_id,
+            State::Mapped(_) | State::Unmapped => self.want(regions, producer_id),
         }
     }
 

@@ -66,6 +66,26 @@ fn what_is_in_use_and_announced_again_is_not_mapped_again() {
     assert_eq!(core.next_deadline(), None, "nothing else is wanted");
 }
 
+/// Proves [TP-CLI-0665].
+#[test]
+fn who_announces_what_cannot_be_mapped_hides_no_end_of_a_stream() {
+    let mut core = mapped(5);
+    let mut lie = announce(100, 5);
+    lie.producer_id = Some(ClientId::new(1));
+    lie.regions.header_uri.push('x');
+    core.on_announce(at(100), at(0), &lie);
+    let astray = ticket(&mut core);
+    core.on_map_failed(at(101), astray);
+    actions(&mut core);
+    core.on_lease_revoked(at(102), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    let expected = MappingAction::SourceEnded {
+        epoch: Epoch::new(5),
+        producer_id: Some(PRODUCER),
+        end: SourceEnd::Detached,
+    };
+    assert_eq!(actions(&mut core), [expected]);
+}
+
 /// Proves [TP-CLI-0651].
 #[test]
 fn a_flood_of_announces_leaves_one_mapping_under_way() {
