@@ -280,7 +280,11 @@ fn a_capped_consumer_is_told_of_no_more_than_it_asked_for_and_the_shared_stream_
     });
     let heard = seqs(&heard);
     let from = heard.iter().position(|seq| *seq >= first).unwrap();
-    assert!(heard[from..] == sent, "the shared stream has no cap");
+    let heard = &heard[from..];
+    assert!(heard.is_sorted(), "in order");
+    // Besides there may be frames that met back-pressure and were told of with the next.
+    let missing = sent.iter().find(|seq| heard.binary_search(seq).is_err());
+    assert_eq!(missing, None, "the shared stream has no cap");
 }
 
 /// Proves [TP-CLI-2350], [TP-CLI-2364].

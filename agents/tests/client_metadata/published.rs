@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use tensorpool::client::{Attribute, Event, FrameMeta, MetadataError};
+use tensorpool::client::{Attribute, Client, ClientConfig, Event, FrameMeta, MetadataError};
 use tensorpool::codecs::types::{ClientId, Epoch, MetaVersion};
 
 use crate::peer::Peer;
 use crate::support::{STREAM, WAIT, World};
-use crate::{camera, listener, wait_event, wait_version, world_with_producer};
+use crate::{camera, listener, wait_event, wait_producer_event, wait_version, world_with_producer};
 
 fn find(dir: &Path, name: &str) -> Option<PathBuf> {
     std::fs::read_dir(dir).ok()?.flatten().find_map(|entry| {
@@ -212,6 +212,10 @@ fn a_producer_that_closes_says_what_it_has_to_say_first() {
     closing.wait(WAIT).unwrap();
 }
 
+fn kinds(heard: &[(&'static str, u32, u64)]) -> Vec<&'static str> {
+    heard.iter().map(|(kind, ..)| *kind).collect()
+}
+
 /// Proves [TP-CLI-2772].
 #[test]
 fn a_producer_that_closes_at_once_is_described_to_those_who_listen() {
@@ -219,10 +223,44 @@ fn a_producer_that_closes_at_once_is_described_to_those_who_listen() {
     let mut peer = Peer::new(&world);
     producer.set_metadata(camera()).unwrap();
     let closing = producer.close(WAIT);
-    let heard = peer.hear(2);
-    let names: Vec<&str> = heard.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names, ["announce", "attributes"]);
+    assert_eq!(kinds(&peer.hear(2)), ["announce", "attributes"]);
     closing.wait(WAIT).unwrap();
+}
+
+/// Proves [TP-CLI-2773].
+#[test]
+fn a_producer_that_is_dropped_at_once_is_described_to_those_who_listen() {
+    let (world, client, mut producer) = world_with_producer();
+    let mut peer = Peer::new(&world);
+    producer.set_metadata(camera()).unwrap();
+    drop(producer);
+    assert_eq!(kinds(&peer.hear(2)), ["announce", "attributes"]);
+    // The whole client goes, as at the end of a process.
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    producer.set_metadata(camera()).unwrap();
+    let leaving = std::thread::spawn(move || drop((producer, client)));
+    assert_eq!(kinds(&peer.hear(2)), ["announce", "attributes"]);
+    leaving.join().unwrap();
+}
+
+/// Proves [TP-CLI-2773].
+#[test]
+fn what_cannot_be_said_any_more_holds_no_close_up() {
+    let mut world = World::new();
+    // Its lease outlives the test: nothing but the deadline ends the wait.
+    let client = Client::connect(ClientConfig {
+        keepalive_interval: 6 * WAIT,
+        ..world.client_config()
+    });
+    let client = client.unwrap();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    world.media = None;
+    wait_producer_event(&mut producer, |event| {
+        matches!(event, Event::LinkLost { .. }).then_some(())
+    });
+    producer.set_metadata(camera()).unwrap();
+    let closing = producer.close(std::time::Duration::ZERO);
+    assert!(closing.wait(WAIT).is_ok());
 }
 
 #[test]

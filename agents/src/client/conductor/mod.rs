@@ -38,6 +38,7 @@ use crate::client::consumer::{Consumer, ConsumerSetup, Intake};
 use crate::client::error::ConnectError;
 use crate::client::metadata::{MetadataEditor, MetadataIn, MetadataReader};
 use crate::client::options::{Availability, ConsumerOptions, OwnRegions, ProducerOptions, plain};
+use crate::client::producer::untold::Untold;
 use crate::client::producer::{Producer, ProducerSetup};
 use crate::client::shared::{ConsumerShared, Mailbox, ProducerShared};
 use crate::client::stats::{InboundCounters, consumer_counters, producer_counters};
@@ -56,7 +57,7 @@ use command::{Command, Open};
 use proxy::Proxy;
 use session::{
     ConsumerParts, ConsumerSide, Context, OwnLane, ProducerParts, ProducerSide, Session,
-    SessionConfig, Side, Tenure,
+    SessionConfig, Side, Tenure, UntoldWatch,
 };
 use worker::{Done, MapWorker, SessionId};
 
@@ -205,6 +206,7 @@ impl ClientConductor {
     fn open_producer(&mut self, now: NanoTime, open: Open<Producer>, options: ProducerOptions) {
         let (mailbox, notices) = Mailbox::new();
         let (id, shared) = (self.take_id(), Arc::new(ProducerShared::default()));
+        let untold = Arc::new(Untold::default());
         let stream_id = open.attach.stream_id;
         let tenure = self.producer_tenure(open.attach.clone(), options.without_driver.clone());
         let counters = producer_counters(tenure.client_id());
@@ -230,6 +232,7 @@ impl ClientConductor {
             publication: (channel.to_string().into(), publication),
             progress,
             commands: self.command_sender.clone(),
+            untold: Arc::clone(&untold),
             counters: (counters.handle, counters.own),
             options,
             metadata: MetadataEditor::new(&self.config),
@@ -244,7 +247,15 @@ impl ClientConductor {
             ConsumerTracker::new(stream_id),
         );
         let policy = floors.map(|floors| ProgressPolicy::new(stream_id, floors));
-        let side = ProducerSide::new(shared, parts, tracker, policy, own, counters.session);
+        let reports = UntoldWatch::new(untold);
+        let side = ProducerSide::new(
+            shared,
+            parts,
+            (tracker, policy),
+            reports,
+            own,
+            counters.session,
+        );
         let config = SessionConfig {
             id,
             role: Role::Producer,

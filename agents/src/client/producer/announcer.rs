@@ -14,6 +14,7 @@ use tensorpool_transport::{Offer, Publication};
 
 use super::meta::FrameMeta;
 use super::own_streams::OwnStreams;
+use super::untold::Untold;
 use crate::client::event::Event;
 use crate::client::shared::{Events, ProducerShared};
 use crate::client::stats::{ProducerCounters, ProducerStats};
@@ -46,8 +47,9 @@ pub enum Announced {
     Sent,
     /// Nobody subscribes.
     NotConnected,
-    /// A subscriber of the descriptor stream is a window behind and holds all others up: nobody is
-    /// told of this frame, and consumers count it as a gap.
+    /// A subscriber of the descriptor stream is a window behind and holds all others up. The next call
+    /// tries once more; if another frame finds no room either, nobody is told of this one, and
+    /// consumers count it as a gap.
     BackPressured,
     /// The media driver is gone: nobody is told until it is back.
     LinkDown,
@@ -124,13 +126,15 @@ impl Telling {
 #[derive(Debug)]
 pub(super) struct Announcer {
     pub(crate) publication: Publication,
-    /// Lossless: descriptors that are still to be sent, oldest first.
+    /// Lossless: descriptors that are still to be sent, oldest first. Otherwise that of the last frame,
+    /// if it met back-pressure.
     pub(crate) unsent: VecDeque<[u8; DESCRIPTOR_LEN]>,
     /// Streams of consumers' own.
     pub(crate) own: OwnStreams,
     pub(crate) counters: ProducerCounters,
     channel: Arc<str>,
     stall: StallWatch,
+    untold: Arc<Untold>,
     /// Stalls and their ends, for the application.
     pub(crate) events: Events,
     lossless: bool,
@@ -145,15 +149,17 @@ impl Announcer {
         (channel, publication): (Arc<str>, Publication),
         own: OwnStreams,
         counters: ProducerCounters,
+        untold: Arc<Untold>,
         lossless: bool,
     ) -> Self {
         Self {
             publication,
-            unsent: VecDeque::new(),
+            unsent: VecDeque::with_capacity(1),
             own,
             counters,
             channel,
             stall: StallWatch::default(),
+            untold,
             events: Events::default(),
             lossless,
             slot_count: 0,
@@ -164,6 +170,12 @@ impl Announcer {
     /// Whether a descriptor waits that must not be lost.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty() || self.own.has_unsent()
+    }
+
+    /// Lossless: whether frames wait that nobody was told of. What comes after them waits as well.
+    #[inline]
+    pub(super) fn is_behind(&self) -> bool {
+        self.lossless && !self.unsent.is_empty()
     }
 
     pub(crate) fn stats(&self) -> ProducerStats {
@@ -177,6 +189,7 @@ impl Announcer {
     /// A new epoch: what was not sent belongs to the old one and is of no use.
     pub(crate) fn begin_epoch(&mut self, slot_count: u32) {
         self.unsent.clear();
+        self.untold.clear();
         self.slot_count = slot_count;
         self.is_watched = false;
         if self.lossless {
@@ -204,17 +217,21 @@ impl Announcer {
             self.counters.frames_published.increment();
             let descriptor = telling.descriptor(seq, published_ns);
             // [TP-CLI-1410]
-            announced = self.send(shared, &descriptor);
+            announced = self.send(shared, seq, &descriptor);
             // Whatever became of the shared one. [TP-CLI-2350]
-            if !self.own.is_empty() {
-                self.own.tell(&descriptor, NanoTime::new(published_ns));
+            if !self.own.is_empty() && self.own.tell(&descriptor, NanoTime::new(published_ns)) {
+                self.untold.set(seq.next().get());
             }
         }
         announced
     }
 
-    /// Lossless: sends what was held back. True when nothing is.
+    /// Sends what was held back. True when nothing waits that must not be lost.
     pub(crate) fn flush(&mut self, shared: &ProducerShared) -> bool {
+        if !self.lossless {
+            self.tell_last();
+            return true;
+        }
         let mut is_done = self.own.flush();
         while let Some(&descriptor) = self.unsent.front() {
             let offer = self.publication.offer(&descriptor);
@@ -233,6 +250,30 @@ impl Announcer {
         is_done
     }
 
+    /// Not lossless: the last frame, if it met back-pressure, once more. True unless it does again.
+    // [TP-CLI-1432]
+    fn tell_last(&mut self) -> bool {
+        let Some(descriptor) = self.unsent.front() else {
+            return true;
+        };
+        let offer = offer_past_rotation(&mut self.publication, descriptor);
+        self.watch(offer);
+        if is_held_up(offer) {
+            return false;
+        }
+        self.unsent.clear();
+        self.untold.clear();
+        true
+    }
+
+    /// Not lossless: the only frame that is tried again is the last.
+    #[cold]
+    fn hold_last(&mut self, next_seq: u64, descriptor: &[u8; DESCRIPTOR_LEN]) {
+        self.unsent.clear();
+        self.unsent.push_back(*descriptor);
+        self.untold.set(next_seq);
+    }
+
     /// Whether every consumer there is has reported the frame of this descriptor.
     // [TP-CLI-3050]
     #[cold]
@@ -248,11 +289,24 @@ impl Announcer {
     }
 
     #[inline]
-    fn send(&mut self, shared: &ProducerShared, descriptor: &[u8; DESCRIPTOR_LEN]) -> Announced {
+    fn send(
+        &mut self,
+        shared: &ProducerShared,
+        seq: Seq,
+        descriptor: &[u8; DESCRIPTOR_LEN],
+    ) -> Announced {
         // [TP-CLI-1410]
         if !self.unsent.is_empty() {
-            self.unsent.push_back(*descriptor);
-            return Announced::Queued;
+            if self.lossless {
+                self.unsent.push_back(*descriptor);
+                return Announced::Queued;
+            }
+            // [TP-CLI-1432]
+            if !self.tell_last() {
+                self.count(Offer::BackPressured);
+                self.hold_last(seq.next().get(), descriptor);
+                return Announced::BackPressured;
+            }
         }
         let offer = offer_past_rotation(&mut self.publication, descriptor);
         if offer.is_sent() {
@@ -267,6 +321,10 @@ impl Announcer {
         if self.lossless && !self.is_settled(shared, offer) {
             self.unsent.push_back(*descriptor);
             return Announced::Queued;
+        }
+        // [TP-CLI-1432]
+        if is_held_up(offer) {
+            self.hold_last(seq.next().get(), descriptor);
         }
         // [TP-CLI-1430]
         match offer {
@@ -343,4 +401,9 @@ impl Announcer {
             Offer::TooLong | Offer::Failed(_) => counters.errors.increment(),
         }
     }
+}
+
+/// Whether it may go through soon.
+fn is_held_up(offer: Offer) -> bool {
+    matches!(offer, Offer::BackPressured | Offer::AdminAction)
 }

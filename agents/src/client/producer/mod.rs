@@ -33,11 +33,13 @@ pub(super) mod own_streams;
 pub(super) mod payload_flush;
 mod reporting;
 pub(super) mod speaker;
+pub(super) mod untold;
 
 use announcer::{Announced, Announcer, Said, Telling};
 use meta::FrameMeta;
 use own_streams::OwnStreams;
 use speaker::Speaker;
+use untold::Untold;
 
 /// A frame that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,7 @@ pub(super) struct ProducerSetup {
     /// For progress, if it is told.
     pub(super) progress: Option<Publication>,
     pub(super) commands: Sender<Command>,
+    pub(super) untold: Arc<Untold>,
     pub(super) counters: (ProducerCounters, OwnCounters),
     pub(super) options: ProducerOptions,
     pub(super) metadata: MetadataEditor,
@@ -108,7 +111,13 @@ impl Producer {
     pub(super) fn new(setup: ProducerSetup) -> Self {
         let (counters, own_counters) = setup.counters;
         let own = OwnStreams::new(own_counters, setup.options.lossless);
-        let announcer = Announcer::new(setup.publication, own, counters, setup.options.lossless);
+        let announcer = Announcer::new(
+            setup.publication,
+            own,
+            counters,
+            setup.untold,
+            setup.options.lossless,
+        );
         Self {
             id: setup.id,
             stream_id: setup.stream_id,
@@ -162,7 +171,7 @@ impl Producer {
         let visible = released.clone();
         let announced = announcer.announce(&self.shared, &current.telling, released);
         if let Some(speaker) = &mut self.speaker {
-            speaker.on_visible(visible, !announcer.unsent.is_empty());
+            speaker.on_visible(visible, announcer.is_behind());
         }
         let epoch = current.telling.epoch;
         current.ring.prefetch_next(payload.len());
@@ -226,7 +235,7 @@ impl Producer {
         let visible = released.clone();
         let announced = announcer.announce(&self.shared, &current.telling, released);
         if let Some(speaker) = &mut self.speaker {
-            speaker.on_visible(visible, !announcer.unsent.is_empty());
+            speaker.on_visible(visible, announcer.is_behind());
         }
         current.ring.prefetch_next(len);
         Ok(Offered {
@@ -407,7 +416,7 @@ impl Producer {
             let visible = released.clone();
             announcer.announce(&self.shared, &current.telling, released);
             if let Some(speaker) = &mut self.speaker {
-                speaker.on_visible(visible, !announcer.unsent.is_empty());
+                speaker.on_visible(visible, announcer.is_behind());
             }
         }
     }

@@ -121,8 +121,10 @@ impl OwnStreams {
     }
 
     /// Tells everybody of a frame who is due. What goes wrong is counted, and concerns nobody else.
+    /// Gives whether somebody is not told because of back-pressure.
     /// [TP-CLI-2340], [TP-CLI-2346]
-    pub(crate) fn tell(&mut self, descriptor: &[u8; DESCRIPTOR_LEN], now: NanoTime) {
+    pub(crate) fn tell(&mut self, descriptor: &[u8; DESCRIPTOR_LEN], now: NanoTime) -> bool {
+        let mut is_held_up = false;
         for own in &mut self.descriptors {
             if !own.gate.is_due(now) {
                 // [TP-CLI-2348]
@@ -141,8 +143,11 @@ impl OwnStreams {
                 own.gate.on_sent(now, own.pace);
             } else if waits && !is_settled(offer) {
                 own.unsent.push_back(*descriptor);
+            } else {
+                is_held_up |= offer == Offer::BackPressured;
             }
         }
+        is_held_up
     }
 
     /// Lossless: sends what waits. True when nothing does.

@@ -30,12 +30,14 @@ mod metadata;
 mod own_lane;
 mod producer_side;
 mod tenure;
+mod untold_watch;
 
 pub(super) use consumer_side::{ConsumerParts, ConsumerSide};
 pub(super) use own_lane::OwnLane;
 pub(crate) use producer_side::CloseProducer;
 pub(super) use producer_side::{ProducerParts, ProducerSide};
 pub(super) use tenure::Tenure;
+pub(super) use untold_watch::UntoldWatch;
 
 /// What a session acts with.
 pub(super) struct Context<'a> {

@@ -10,9 +10,9 @@ use tensorpool_protocol::client::{
     Cadence, ConsumerTracker, Grant, LeaseRevoked, ProgressPolicy, REPORT_PERIOD_NS,
 };
 use tensorpool_protocol::common::Role;
-use tensorpool_transport::Publication;
+use tensorpool_transport::{Offer, Publication};
 
-use super::{Context, Facts, OwnLane};
+use super::{Context, Facts, OwnLane, UntoldWatch};
 use crate::client::conductor::adapter::Inbound;
 use crate::client::conductor::proxy::ProducerReport;
 use crate::client::error::OpenError;
@@ -25,6 +25,9 @@ use crate::client::stats::SessionCounters;
 /// A lossless producer waits that long for consumers that are known to listen: to map a new epoch,
 /// and to be heard again after the link was lost.
 const HOLD_NS: u64 = 5_000_000_000;
+/// How long metadata is tried that was set before the close, whatever the linger: until it is known
+/// whether somebody listens, and then some.
+const LAST_WORDS_NS: u64 = 500_000_000;
 /// How long a final report is tried before the lease goes back without it.
 const FINAL_REPORT_NS: u64 = 200_000_000;
 
@@ -46,8 +49,9 @@ pub(crate) struct CloseProducer {
 }
 
 enum Closing {
-    /// Descriptors are sent, then consumers are waited for.
-    Linger(NanoTime),
+    /// Descriptors are sent, then consumers are waited for, until the first time; metadata is sent,
+    /// until the second.
+    Linger(NanoTime, NanoTime),
     /// The last report is sent.
     FinalReport(NanoTime),
     /// The lease goes back.
@@ -62,6 +66,7 @@ pub(crate) struct ProducerSide {
     progress: Option<ProgressPolicy>,
     epoch: Option<(Epoch, NanoTime)>,
     reports: Cadence,
+    untold: UntoldWatch,
     slot_count: u32,
     closing: Option<Closing>,
     left: Option<CloseProducer>,
@@ -75,8 +80,8 @@ impl ProducerSide {
     pub(crate) fn new(
         shared: Arc<ProducerShared>,
         parts: ProducerParts,
-        tracker: ConsumerTracker,
-        progress: Option<ProgressPolicy>,
+        (tracker, progress): (ConsumerTracker, Option<ProgressPolicy>),
+        untold: UntoldWatch,
         own: OwnLane,
         counters: SessionCounters,
     ) -> Self {
@@ -87,6 +92,7 @@ impl ProducerSide {
             progress,
             epoch: None,
             reports: Cadence::new(REPORT_PERIOD_NS),
+            untold,
             slot_count: 0,
             closing: None,
             left: None,
@@ -230,6 +236,11 @@ impl ProducerSide {
                 None => u64::MAX,
             });
             debug_assert!(self.shared.limit.of(epoch).is_some());
+            let next_seq = self.shared.next_seq.of(epoch).unwrap_or(0);
+            // [TP-CLI-1665]
+            if facts.mapped.is_some() && self.untold.is_report_due(ctx.now, next_seq) {
+                self.reports.start(ctx.now);
+            }
         }
         if self.closing.is_some() || !self.reports.is_due(ctx.now) {
             return 0;
@@ -283,19 +294,21 @@ impl ProducerSide {
 
     pub(super) fn begin_close(&mut self, now: NanoTime, close: CloseProducer) {
         if self.closing.is_none() {
-            self.closing = Some(Closing::Linger(now.after_ns(close.linger_ns)));
+            // [TP-CLI-2773]
+            let told_by = now.after_ns(close.linger_ns.max(LAST_WORDS_NS));
+            self.closing = Some(Closing::Linger(now.after_ns(close.linger_ns), told_by));
             self.left = Some(close);
         }
     }
 
     /// Closes without lingering.
     pub(super) fn hurry(&mut self, now: NanoTime) {
-        if !matches!(
-            self.closing,
-            Some(Closing::FinalReport(_) | Closing::Detach)
-        ) {
-            self.closing = Some(Closing::Linger(now));
-        }
+        let last_words_by = now.after_ns(LAST_WORDS_NS);
+        self.closing = Some(match self.closing.take() {
+            None => Closing::Linger(now, last_words_by),
+            Some(Closing::Linger(_, told_by)) => Closing::Linger(now, told_by.min(last_words_by)),
+            Some(further) => further,
+        });
     }
 
     /// Goes on with closing; true when the lease may go back.
@@ -309,7 +322,7 @@ impl ProducerSide {
         let now = ctx.now;
         match self.closing {
             None => return false,
-            Some(Closing::Linger(until)) => {
+            Some(Closing::Linger(seen_by, told_by)) => {
                 let seen = self.has_all_seen();
                 if seen && self.tracker.mapped() > 0 {
                     // Nobody has to be told of what everybody has seen.
@@ -317,7 +330,9 @@ impl ProducerSide {
                 }
                 let sent = self.send_left();
                 self.all_seen = sent && seen;
-                if (self.all_seen && told) || now >= until || !attached {
+                let (is_seen, is_told) = (self.all_seen || now >= seen_by, told || now >= told_by);
+                // [TP-CLI-2772] [TP-CLI-2773]
+                if (is_seen && is_told) || !attached {
                     self.closing = Some(Closing::FinalReport(now.after_ns(FINAL_REPORT_NS)));
                     // Due now: consumers compute the tail of the stream from it.
                     // [TP-CLI-1910]
@@ -376,7 +391,9 @@ impl ProducerSide {
         };
         let is_own_sent = left.own.flush();
         while let Some(descriptor) = left.unsent.front() {
-            if !left.publication.offer(descriptor).is_sent() {
+            let offer = left.publication.offer(descriptor);
+            let is_moot = offer == Offer::NotConnected && self.tracker.listening() == 0;
+            if !offer.is_sent() && !is_moot {
                 return false;
             }
             left.unsent.pop_front();
