@@ -95,7 +95,8 @@ Examples:
 SIGINT and SIGTERM drain and exit with 0; a second signal exits at once.
 Without --config the driver serves stream 10000 with pools for small, image-sized
 and large frames within 256 MiB of shared memory. A driver whose configuration has a
-[supervisor] table brings a supervisor; SIGUSR1 prints what a supervisor knows.";
+[supervisor] table brings a supervisor, unless that says with_driver = false; SIGUSR1
+prints what a supervisor knows.";
 
 /// `agent-runner run`.
 #[derive(Debug, Args)]
@@ -155,10 +156,11 @@ Examples:
   agent-runner config show tensorpool.toml --no-env
   agent-runner config show --json | jq '.\"driver.control_stream_id\"'
 
-Every key of [driver], [shm] and [policies] but shm.allowed_base_dirs has a variable:
-the key in upper case with underscores (DRIVER_CONTROL_STREAM_ID). AERON_DIR,
+Every key of [driver], [shm], [policies] and [supervisor] but shm.allowed_base_dirs has
+a variable: the key in upper case with underscores (DRIVER_CONTROL_STREAM_ID). AERON_DIR,
 TP_CONTROL_CHANNEL and TP_CONTROL_STREAM_ID are understood as well. Flags win over
-variables, variables over the file, the file over the defaults.";
+variables, variables over the file, the file over the defaults. Variables alone bring no
+supervisor, but SUPERVISOR_WITH_DRIVER=true does.";
 
 /// `agent-runner config`.
 #[derive(Debug, Args)]
