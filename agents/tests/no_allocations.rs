@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use support::{SLOTS, STREAM, WAIT, World};
 use tensorpool::client::{
-    Availability, Consumer, FrameMeta, Metadata, OwnRegions, Producer, ProgressFloors,
-    ProgressHints, ProgressTold,
+    Announced, Availability, Consumer, Endpoint, FrameMeta, Metadata, OwnRegions, Producer,
+    ProgressFloors, ProgressHints, ProgressTold,
 };
+use tensorpool::runtime::clock::monotonic_ns;
+use tensorpool::transport::{Link, LinkConfig, SubscriptionOptions};
 
 mod support;
 
@@ -106,6 +108,38 @@ fn frames_are_skipped_without_allocating() {
     let stats = consumer.stats();
     assert_eq!(stats.delivered() + stats.rate_limited(), 2_200);
     assert!(stats.rate_limited() > 0);
+}
+
+/// Proves [TP-CLI-1500].
+#[test]
+fn frames_nobody_can_be_told_of_cost_no_allocation() {
+    let world = World::new();
+    let config = world.client_config();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut link = Link::new(LinkConfig::for_dir(&world.aeron_dir())).unwrap();
+    let Endpoint { channel, stream_id } = &config.descriptor;
+    // It is never polled.
+    let tethered = SubscriptionOptions { tether: true };
+    let mut sleeper = link.add_subscription(channel, *stream_id, tethered);
+    let started = Instant::now();
+    while !sleeper.is_connected() {
+        link.do_work(monotonic_ns());
+        assert!(started.elapsed() < WAIT);
+    }
+    let meta = FrameMeta::bytes(10).unwrap();
+    let mut offer = || producer.offer(&meta, &[7; 10]).unwrap().announced;
+    while offer() != Announced::BackPressured {
+        assert!(started.elapsed() < WAIT);
+    }
+    let mut held_up = 0;
+    let allocations = allocation_counter::measure(|| {
+        for _ in 0..1_000 {
+            held_up += u32::from(offer() == Announced::BackPressured);
+        }
+    });
+    assert_eq!(allocations.count_total, 0, "{allocations:?}");
+    assert!(held_up > 0);
 }
 
 /// Proves [TP-CLI-2690].
