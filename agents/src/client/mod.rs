@@ -35,6 +35,7 @@ mod connection;
 mod consumer;
 mod error;
 mod event;
+mod handover;
 mod metadata;
 mod options;
 mod pending;

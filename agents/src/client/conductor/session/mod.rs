@@ -20,8 +20,9 @@ use super::proxy::Proxy;
 use super::worker::{Done, MapResult, MapWorker, SessionId};
 use crate::client::error::OpenError;
 use crate::client::event::Event;
+use crate::client::handover::Handovers;
 use crate::client::metadata::MetadataOut;
-use crate::client::shared::{Handovers, Mailbox, Notice};
+use crate::client::shared::{Mailbox, Notice};
 use crate::client::stats::SessionCounters;
 
 mod actions;
