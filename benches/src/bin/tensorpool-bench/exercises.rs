@@ -2,17 +2,21 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use tensorpool::runtime::IdleStrategy;
 use tensorpool::runtime::clock::monotonic_ns;
 
+use crate::figures::Quartiles;
 use crate::meeting::Meeting;
 use crate::plan::{Exercise, Idle, LaneOutcome, Side};
 
 /// Messages per poll, as applications and agents use it.
 const POLL_LIMIT: usize = 64;
+/// Round trips between two looks at the clock. A batch is known by the median of these: the mean
+/// would say how often the scheduler took the core away for the threads that wait their turn.
+const TRIPS_PER_READING: u32 = 8;
 /// Delays are told apart to 0.1 %; a minute is the longest.
 const MAX_DELAY_NS: u64 = 60_000_000_000;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -139,15 +143,21 @@ fn ping<E: Endpoint>(
     meeting: &Meeting,
     record: &mut Record<'_>,
 ) -> Result<()> {
-    let mut patience = meeting.patience("an answer");
-    let started = Instant::now();
-    for stamp in 1..=u64::from(trips) {
-        send(endpoint, stamp, meeting)?;
-        expect(endpoint, stamp, meeting)?;
-        patience.renew();
+    let mut groups = Vec::with_capacity(trips.div_ceil(TRIPS_PER_READING) as usize);
+    let mut stamps = 1..=u64::from(trips);
+    while !stamps.is_empty() {
+        let started = monotonic_ns();
+        let mut count = 0;
+        for stamp in stamps.by_ref().take(TRIPS_PER_READING as usize) {
+            send(endpoint, stamp, meeting)?;
+            expect(endpoint, stamp, meeting)?;
+            count += 1;
+        }
+        let elapsed_ns = monotonic_ns().get() - started.get();
+        groups.push(elapsed_ns as f64 / f64::from(count) / 2.0);
     }
-    let elapsed = started.elapsed();
-    record.sample(elapsed.as_nanos() as f64 / f64::from(trips) / 2.0);
+    let median = Quartiles::of(groups).context("no round trip")?.p50;
+    record.sample(median);
     record.messages(trips);
     Ok(())
 }

@@ -121,10 +121,11 @@ pub(crate) struct Patience<'a> {
 }
 
 impl Patience<'_> {
-    /// To be called in each turn of a loop that waits. Gives no hint to the processor: the loop is
-    /// as fast as it can be.
+    /// To be called in each turn of a loop that waits. Tells the processor that it waits, as all
+    /// busy-spinning idle strategies do.
     #[inline]
     pub(crate) fn spin(&mut self) -> Result<()> {
+        std::hint::spin_loop();
         self.spins += 1;
         if self.spins < SPINS_PER_LOOK {
             return Ok(());
