@@ -8,6 +8,7 @@ const DEFAULT_MAX_SPINS: u32 = 10;
 const DEFAULT_MAX_YIELDS: u32 = 20;
 const DEFAULT_MIN_PARK: Duration = Duration::from_micros(1);
 const DEFAULT_MAX_PARK: Duration = Duration::from_millis(1);
+const PATIENT_MAX_PARK: Duration = Duration::from_millis(2);
 const DEFAULT_SLEEP: Duration = Duration::from_millis(1);
 
 /// How to idle, as configured: `noop`, `busy-spin`, `yield`, `sleep[:PERIOD]` or
@@ -48,6 +49,15 @@ impl IdleStrategy {
         max_yields: DEFAULT_MAX_YIELDS,
         min_park: DEFAULT_MIN_PARK,
         max_park: DEFAULT_MAX_PARK,
+    };
+
+    /// The same with parks of up to 2 ms, for agents nobody waits for at every frame, such as the
+    /// driver: waking up is most of what an idle agent costs.
+    pub const PATIENT_BACKOFF: Self = Self::Backoff {
+        max_spins: DEFAULT_MAX_SPINS,
+        max_yields: DEFAULT_MAX_YIELDS,
+        min_park: DEFAULT_MIN_PARK,
+        max_park: PATIENT_MAX_PARK,
     };
 
     /// One that idles this way, with its own state.

@@ -108,9 +108,10 @@ pub struct RunArgs {
     /// Aeron and configuration.
     #[command(flatten)]
     pub aeron: AeronArgs,
-    /// Idle strategy of the agents: noop, busy-spin, yield, sleep:1ms, backoff.
-    #[arg(long, value_name = "STRATEGY", default_value = "backoff")]
-    pub idle: tensorpool::runtime::IdleStrategy,
+    /// Idle strategy of the agents: noop, busy-spin, yield, sleep:1ms, backoff. [default: backoff;
+    /// agents but the media driver sleep for up to 2 ms, as backoff:10,20,1us,2ms says]
+    #[arg(long, value_name = "STRATEGY")]
+    pub idle: Option<tensorpool::runtime::IdleStrategy>,
     /// Cores to pin agent threads to, in the order of the roles (the media driver's threads follow).
     #[arg(long, value_name = "CORE", value_delimiter = ',')]
     pub cores: Vec<usize>,

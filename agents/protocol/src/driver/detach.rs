@@ -158,7 +158,7 @@ impl LeaseTable {
         let stream = &mut self.streams[index];
         // [TP-DRV-0740]
         stream.producer = None;
-        stream.supersede_live(now);
+        stream.supersede_live(now, &mut self.stats.streams_live);
         // [TP-DRV-1180]
         if self.announces.withdraw(self.streams[index].id) {
             self.stats.announces_withdrawn += 1;

@@ -232,7 +232,7 @@ impl LeaseTable {
 
     fn give_up_stream(&mut self, index: usize) {
         let id = self.streams[index].id;
-        self.streams[index].supersede_live(self.now);
+        self.streams[index].supersede_live(self.now, &mut self.stats.streams_live);
         if self.announces.withdraw(id) {
             self.stats.announces_withdrawn += 1;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::actions::LeaseAction;
 use super::leases::ClientSlot;
+use super::streams::Stream;
 use super::table::{LeaseTable, Phase, SHUTDOWN_NOTICES};
 use crate::common::Role;
 
@@ -20,6 +21,9 @@ impl LeaseTable {
     fn check_streams(&self) {
         assert!(self.streams.is_sorted_by(|a, b| a.id < b.id));
         assert!(self.streams.len() <= self.config.max_streams());
+        let is_live = |stream: &&Stream| stream.live.is_some();
+        let live_count = self.streams.iter().filter(is_live).count();
+        assert_eq!(self.stats.streams_live, live_count as u64);
         let mut epochs = BTreeSet::new();
         for stream in &self.streams {
             let on_disk = stream

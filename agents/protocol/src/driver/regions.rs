@@ -14,7 +14,7 @@ impl LeaseTable {
     pub fn on_region_ready(&mut self, now: NanoTime, stream_id: StreamId, epoch: Epoch) {
         self.advance(now);
         if let Some((index, work)) = self.take_work(stream_id, epoch) {
-            self.streams[index].set_live(epoch, self.now);
+            self.streams[index].set_live(epoch, self.now, &mut self.stats.streams_live);
             self.streams[index].refresh_due = self.now.after_ns(self.config.announce_period_ns);
             self.wake_at(self.streams[index].refresh_due);
             // Whatever was queued told the epoch before; what follows is about this one.

@@ -125,9 +125,10 @@ impl Stream {
             .find(|waiter| waiter.role == Role::Producer)
     }
 
-    /// Makes `epoch` the live one and what was live a superseded one.
-    pub(super) fn set_live(&mut self, epoch: Epoch, now: NanoTime) {
-        self.supersede_live(now);
+    /// Makes `epoch` the live one and what was live a superseded one. `live_count` is of all streams.
+    pub(super) fn set_live(&mut self, epoch: Epoch, now: NanoTime, live_count: &mut u64) {
+        self.supersede_live(now, live_count);
+        *live_count += 1;
         self.live = Some(EpochOnDisk {
             epoch,
             written: false,
@@ -135,10 +136,11 @@ impl Stream {
         });
     }
 
-    /// Ends the live epoch.
-    pub(super) fn supersede_live(&mut self, now: NanoTime) {
+    /// Ends the live epoch. `live_count` is of all streams.
+    pub(super) fn supersede_live(&mut self, now: NanoTime, live_count: &mut u64) {
         // [TP-DRV-1020]
         if let Some(old) = self.live.take() {
+            *live_count -= 1;
             self.superseded.push(EpochOnDisk {
                 superseded_at: now,
                 ..old

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 use tensorpool::codecs::types::StreamId;
 use tensorpool::driver::{DriverAgent, DriverConfig, DriverSetup};
-use tensorpool::runtime::{AgentError, AgentRunner, RunnerConfig};
+use tensorpool::runtime::{AgentError, AgentRunner, IdleStrategy, RunnerConfig};
 use tensorpool::transport::media_driver::{EmbeddedMediaDriver, MediaDriverConfig};
 
 use crate::endpoints::{FRAME_STREAMS, aeron_dir, region_dir};
@@ -75,7 +75,11 @@ impl World {
             }
         }
         let setup = DriverSetup::prepare(config).context("no driver")?;
-        let runner = AgentRunner::spawn(RunnerConfig::new(DRIVER_THREADS[0]), move |_| {
+        let config = RunnerConfig {
+            idle: IdleStrategy::PATIENT_BACKOFF,
+            ..RunnerConfig::new(DRIVER_THREADS[0])
+        };
+        let runner = AgentRunner::spawn(config, move |_| {
             DriverAgent::new(setup).map_err(|error| AgentError::terminate("driver", error))
         });
         self.driver = Some(runner.context("no driver")?);

@@ -34,7 +34,7 @@ pub(super) fn start(
             Threading::Shared => DriverThreading::Shared,
             Threading::Dedicated => DriverThreading::Dedicated,
         },
-        idle: idle(args.idle),
+        idle: idle(args.idle.unwrap_or_default()),
         conductor_cpu: cores.first().copied(),
         sender_cpu: cores.get(1).copied(),
         receiver_cpu: cores.get(2).copied(),

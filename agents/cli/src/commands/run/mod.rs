@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use tensorpool::runtime::{Agent, AgentError, AgentRunner, CompositeAgent, RunnerConfig};
+use tensorpool::runtime::{
+    Agent, AgentError, AgentRunner, CompositeAgent, IdleStrategy, RunnerConfig,
+};
 use tensorpool::supervisor::Answering;
 
 use crate::args::{Role, RunArgs, Threading};
@@ -125,7 +127,7 @@ fn spawn(args: &RunArgs, factories: Vec<(Role, AgentFactory)>) -> anyhow::Result
         return Ok(Vec::new());
     }
     let config = |name: &str, core: Option<usize>| RunnerConfig {
-        idle: args.idle,
+        idle: args.idle.unwrap_or(IdleStrategy::PATIENT_BACKOFF),
         core,
         ..RunnerConfig::new(name)
     };
