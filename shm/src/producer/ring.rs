@@ -15,6 +15,9 @@ use crate::seqlock;
 /// as fast where no cache holds the ring, slower where one does (see docs/PERFORMANCE.md).
 const LARGE_FRAME: usize = 256 << 10;
 const LARGE_RING: u64 = 32 << 20;
+/// Frames ahead of the next one whose slots are fetched: as many transfers of a cache line are under
+/// way as a frame takes to be written.
+const MOST_AHEAD: u32 = 4;
 
 /// The producer of one epoch of a stream. `Send`; one thread at a time uses it. Wait-free and
 /// without allocation once made.
@@ -158,11 +161,17 @@ impl ProducerRing {
         self.release()
     }
 
-    /// Fetches what the next claim of a frame of `len` bytes writes first, so that it does not wait
-    /// for readers to let go of it. To be called when there is time: after a frame was told of.
+    /// Fetches what a claim of a frame of `len` bytes writes first, a few frames before it does, so
+    /// that it does not wait for readers to let go of it. To be called when there is time: after a
+    /// frame was told of.
     #[inline]
-    pub fn prefetch_next(&self, len: usize) {
-        let (mapping, index) = (&*self.shared.mapping, self.shared.index(self.next));
+    pub fn prefetch_ahead(&self, len: usize) {
+        let mapping = &*self.shared.mapping;
+        // In a small ring those further on are the frames that were written just now.
+        let ahead = (mapping.slot_count() / 4).clamp(1, MOST_AHEAD) - 1;
+        let index = self
+            .shared
+            .index(Seq::new(self.next.get().wrapping_add(u64::from(ahead))));
         mapping.slot_bytes(index).prefetch_to_write();
         if let Some(pool) = mapping.fitting_pool_index(len) {
             mapping.pool(pool).payload(index, 0).prefetch_to_write();

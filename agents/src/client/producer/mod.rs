@@ -174,7 +174,7 @@ impl Producer {
             speaker.on_visible(visible, announcer.is_behind());
         }
         let epoch = current.telling.epoch;
-        current.ring.prefetch_next(payload.len());
+        current.ring.prefetch_ahead(payload.len());
         Ok(Offered {
             epoch,
             seq,
@@ -237,7 +237,7 @@ impl Producer {
         if let Some(speaker) = &mut self.speaker {
             speaker.on_visible(visible, announcer.is_behind());
         }
-        current.ring.prefetch_next(len);
+        current.ring.prefetch_ahead(len);
         Ok(Offered {
             epoch: claimed,
             seq,
