@@ -157,7 +157,7 @@ pub(crate) struct Common {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) shrink: u32,
     /// Term length of the Aeron logs that messages and descriptors go through.
-    #[arg(long, default_value = "4m", value_parser = parse_size)]
+    #[arg(long, default_value = "16m", value_parser = parse_size)]
     pub(crate) term_length: usize,
     /// Where the directory of the measurement is made; must be a tmpfs.
     #[arg(long, default_value = "/dev/shm")]
