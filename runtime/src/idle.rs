@@ -347,6 +347,9 @@ mod tests {
         }
         let long: IdleStrategy = "backoff:100,20,1000ns,1ms".parse().expect("parses");
         assert_eq!(long.to_string(), "backoff:100,20,1us,1ms");
+        // As `agent-runner run --help` says.
+        let patient = IdleStrategy::PATIENT_BACKOFF;
+        assert_eq!(patient.to_string(), "backoff:10,20,1us,2ms");
         assert_eq!("backoff".parse(), Ok(IdleStrategy::default()));
         let unclamped = IdleStrategy::Sleep {
             period: Duration::ZERO,
