@@ -183,6 +183,9 @@ fn a_subscriber_at_work_refuses_counts_and_explains_what_leads_it_astray() {
     for (lie, why) in &lies {
         liar.is_refused(&mut subscriber, &real, lie, why);
     }
+    for event in subscriber.events("map_failed") {
+        assert_eq!(event["in_use"].as_u64(), epoch, "{event}");
+    }
     // It never left what it had, and every frame is in order.
     publisher.terminate();
     subscriber.expect_success();

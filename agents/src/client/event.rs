@@ -86,6 +86,8 @@ pub enum Event {
         epoch: Epoch,
         /// Why, for people.
         error: String,
+        /// What stays in use meanwhile.
+        in_use: Option<Epoch>,
         /// How long until the next attempt.
         delay: Duration,
     },

@@ -167,15 +167,28 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
         Event::MapFailed {
             epoch,
             error,
+            in_use,
             delay,
-        } => (
-            "map_failed",
-            format!(
-                "cannot map epoch {epoch}: {error}; trying again in {} ms",
-                delay.as_millis()
-            ),
-            json!({ "epoch": epoch.get(), "error": error, "delay_ms": delay.as_millis() as u64 }),
-        ),
+        } => {
+            let meanwhile = match in_use {
+                Some(epoch) => format!("epoch {epoch} as mapped before stays in use"),
+                None => "nothing is mapped".to_owned(),
+            };
+            let delay_ms = delay.as_millis() as u64;
+            (
+                "map_failed",
+                format!(
+                    "cannot map what was announced for epoch {epoch}: {error}; {meanwhile}; trying \
+                     again in {delay_ms} ms"
+                ),
+                json!({
+                    "epoch": epoch.get(),
+                    "error": error,
+                    "in_use": in_use.map(|epoch| epoch.get()),
+                    "delay_ms": delay_ms,
+                }),
+            )
+        }
         Event::EndOfStream { epoch, counts } => (
             "end_of_stream",
             format!("end of stream: {}", counts_text(counts)),

@@ -291,6 +291,7 @@ impl Session {
         self.tell(Event::MapFailed {
             epoch,
             error,
+            in_use: self.current.as_ref().map(|mapping| mapping.epoch()),
             delay: Duration::from_nanos(delay_ns),
         });
     }
