@@ -413,6 +413,19 @@ impl MappingCore {
         }
     }
 
+    /// The mapped regions are not what they were, as after a truncation: without a driver nobody but
+    /// their producer could mend them, and that is lost. With one they are mapped anew.
+    pub fn on_memory_damaged(&mut self, now: NanoTime, epoch: Epoch) {
+        self.advance(now);
+        let has_ended = self.ended.is_some_and(|ended| ended.epoch == epoch);
+        if self.direct.is_none() || has_ended {
+            self.on_unusable(now, epoch);
+        } else if self.mapped_epoch() == Some(epoch) {
+            // [TP-CLI-3257]
+            self.lose_source();
+        }
+    }
+
     /// Carries out what time alone decides. Idempotent; ignores time going backwards.
     /// [TP-CLI-0640]
     pub fn on_timeout(&mut self, now: NanoTime) {

@@ -449,7 +449,11 @@ impl Session {
                 let (activity, pid) = (mapping.activity(), mapping.current_pid());
                 let sound = mapping.revalidate().is_ok() || pid != mapping.pid();
                 self.mapping.on_superblock(ctx.now, epoch, activity, pid);
-                sound && !self.side.has_restarted(epoch)
+                if !sound {
+                    // [TP-CLI-0830]
+                    self.mapping.on_memory_damaged(ctx.now, epoch);
+                }
+                !sound || !self.side.has_restarted(epoch)
             }
         };
         match self.role {

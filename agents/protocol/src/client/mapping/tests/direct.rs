@@ -152,6 +152,30 @@ fn a_creator_that_is_gone_ends_its_source() {
     );
 }
 
+/// Proves [TP-CLI-3257].
+#[test]
+fn a_source_whose_memory_is_damaged_has_ended_and_may_come_back() {
+    let mut core = watched(5);
+    core.on_memory_damaged(at(20), Epoch::new(4));
+    assert_eq!(actions(&mut core), []);
+    core.on_memory_damaged(at(20), Epoch::new(5));
+    assert_eq!(actions(&mut core), lost(5), "at once");
+    hear(&mut core, 30, 5);
+    ticket(&mut core);
+    // Of one that said good-bye nothing more is told.
+    let mut core = watched(5);
+    core.on_lease_revoked(at(20), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    actions(&mut core);
+    core.on_memory_damaged(at(30), Epoch::new(5));
+    let is_end = |action: &MappingAction| matches!(action, MappingAction::SourceEnded { .. });
+    assert!(!actions(&mut core).iter().any(is_end));
+    // With a driver that is its business.
+    let mut granted = mapped(5);
+    granted.on_memory_damaged(at(20), Epoch::new(5));
+    assert!(!actions(&mut granted).iter().any(is_end));
+    assert_eq!(granted.mapped_epoch(), None, "and mapped anew");
+}
+
 /// Proves [TP-CLI-3256].
 #[test]
 fn a_source_without_activity_or_of_another_process_has_ended() {
