@@ -344,6 +344,8 @@ fn a_group_that_claims_more_than_there_is_is_refused_before_it_is_walked() {
             available: 16
         })
     );
+    let all_there_is = tracelink::TraceLinkSetView::decode(&golden).expect("two of 8 bytes");
+    assert_eq!(all_there_is.parents.len(), 2);
 }
 
 /// Proves [TP-WIRE-0150].
@@ -374,6 +376,12 @@ fn strings_that_claim_more_than_there_is_or_than_is_allowed_are_refused() {
             len: 257,
             max: 256
         })
+    );
+    let longest = patched(&golden, 53, &[0, 1, 0, 0]);
+    let longest = bridge::BridgeFrameChunk::decode(&longest);
+    assert!(
+        matches!(longest, Err(DecodeError::Truncated { needed: 256, .. })),
+        "allowed, but not there: {longest:?}"
     );
 }
 
@@ -413,6 +421,11 @@ fn values_too_long_for_their_type_are_not_encoded() {
     let header = [0; 257];
     let golden = bytes(s::BRIDGE_FRAME_CHUNK);
     let chunk = bridge::BridgeFrameChunk::decode(&golden).expect("golden");
+    let longest = bridge::BridgeFrameChunk {
+        header_bytes: &header[1..],
+        ..chunk
+    };
+    assert!(longest.encoded_len().is_ok());
     let chunk = bridge::BridgeFrameChunk {
         header_bytes: &header,
         ..chunk

@@ -203,6 +203,8 @@ fn required_huge_pages_are_missed_on_an_ordinary_file_system() {
         .open(&path, LEN, true, Access::ReadOnly)
         .unwrap_err();
     assert!(matches!(error, OpenError::NotHugepages { .. }), "{error}");
+    let opened = allowed.open(&path, LEN, false, Access::ReadOnly);
+    assert!(opened.is_ok(), "they were not required");
 }
 
 /// Proves [TP-SEC-0080].

@@ -217,7 +217,7 @@ fn a_full_file_system_is_told_with_the_sum_and_leaves_nothing_behind() {
         } => {
             assert!((needed..needed + 3 * 4096).contains(needed_bytes));
             assert!(available_bytes < needed_bytes);
-            assert!(path.starts_with(root.temp.path()));
+            assert_eq!(path, root.root.path(), "before anything is made");
         }
         other => panic!("{other}"),
     }
