@@ -138,6 +138,7 @@ impl Leases {
         let lease = self.by_id.remove(&id)?;
         // [TP-DRV-0740]
         self.clients.remove(&lease.key.client_id);
+        // [TP-DRV-0840]
         if self.released.len() == MAX_RELEASED {
             self.released.pop_front();
         }

@@ -67,6 +67,20 @@ fn verdict_of(change: impl FnOnce(&mut HeaderSlot)) -> Verdict<FramePlan> {
     )
 }
 
+/// Proves [TP-CLI-0980].
+#[test]
+fn a_payload_lies_in_the_slot_of_its_frame_from_the_start_and_fits() {
+    let changes: [fn(&mut HeaderSlot); 3] = [
+        |slot| slot.slot.payload_slot = 1,
+        |slot| slot.slot.payload_offset = 1,
+        |slot| slot.slot.values_len_bytes = u32::MAX,
+    ];
+    assert!(matches!(verdict_of(|_| {}), Verdict::Accept(_)));
+    for change in changes {
+        assert_eq!(verdict_of(change), Verdict::Drop(DropCause::PayloadInvalid));
+    }
+}
+
 #[test]
 fn a_committed_slot_with_a_valid_header_is_a_frame() {
     match verdict_of(|_| {}) {

@@ -114,6 +114,27 @@ fn a_full_file_system_takes_young_epochs_too() {
     assert_eq!(next, Some(expected));
 }
 
+/// Proves [TP-DRV-1000].
+#[test]
+fn a_file_system_that_stays_full_is_tried_once_more_and_what_else_fails_is_not() {
+    let mut driver = Driver::new(aged());
+    driver.visit(7);
+    driver.attach(8, P, STREAM);
+    let order = driver.order();
+    driver.fail(&order, &FULL);
+    driver.take(Destination::Region).expect("an old epoch goes");
+    let again = driver.order();
+    driver.fail(&again, &FULL);
+    assert_eq!(refusals(&driver.run()).len(), 1);
+
+    let mut driver = Driver::new(aged());
+    driver.visit(7);
+    driver.attach(8, P, STREAM);
+    let order = driver.order();
+    driver.fail(&order, &RegionFailure::Other("a broken disk".into()));
+    assert_eq!(refusals(&driver.run()).len(), 1);
+}
+
 /// Proves [TP-DRV-1016].
 #[test]
 fn with_collection_turned_off_files_stay_even_when_the_file_system_is_full() {

@@ -139,6 +139,24 @@ fn repeated_detach_is_ok_again_for_five_seconds() {
     );
 }
 
+/// Proves [TP-DRV-0840].
+#[test]
+fn a_detach_is_remembered_when_others_followed() {
+    let mut driver = Driver::new(config());
+    let detaches: Vec<_> = (7..12)
+        .map(|client| {
+            let grant = driver.granted(client, C, STREAM);
+            let detach = driver.detach(&grant, client, C);
+            driver.run();
+            detach
+        })
+        .collect();
+    for detach in detaches {
+        driver.table.on_detach(driver.now, &detach);
+        assert_eq!(detach_answers(&driver.run())[0].code, ResponseCode::Ok);
+    }
+}
+
 /// Proves [TP-DRV-0850].
 #[test]
 fn detach_repeated_while_the_epoch_is_made_joins_the_first() {
@@ -280,7 +298,21 @@ fn lease_ids_go_on_from_their_seed_and_are_never_zero() {
     assert_eq!((first.lease_id.get(), second.lease_id.get()), (500, 501));
     let mut config = config();
     config.lease_id_seed = 1 << 63;
-    assert_eq!(Driver::new(config).granted(7, C, STREAM).lease_id.get(), 1);
+    assert_eq!(
+        Driver::new(config.clone())
+            .granted(7, C, STREAM)
+            .lease_id
+            .get(),
+        1
+    );
+    config.lease_id_seed = (1 << 63) - 1;
+    let mut driver = Driver::new(config);
+    let last = driver.granted(7, C, STREAM);
+    let next = driver.granted(8, C, STREAM);
+    assert_eq!(
+        (last.lease_id.get(), next.lease_id.get()),
+        ((1 << 63) - 1, 1)
+    );
 }
 
 /// Proves [TP-DRV-0610].

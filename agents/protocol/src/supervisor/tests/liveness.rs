@@ -7,7 +7,7 @@ use super::support::{
 };
 use crate::common::{LeaseRevokeReason, Role};
 use crate::supervisor::{
-    ConfigRequest, CoreConfig, Hello, LostReason, StreamStatus, SupervisorEvent,
+    Answering, ConfigRequest, CoreConfig, Hello, LostReason, StreamStatus, SupervisorEvent,
 };
 
 fn consumers(supervisor: &Supervisor) -> u64 {
@@ -35,6 +35,18 @@ fn a_silent_consumer_is_gone_after_the_stale_time_and_its_streams_are_free() {
     assert_eq!(supervisor.core.stats().own_descriptor_streams, 0);
     assert_eq!(supervisor.take(), None, "its answer is of no use any more");
     assert_eq!(supervisor.core.stats().consumers_silent, 1);
+}
+
+/// Proves [TP-DRV-2410].
+#[test]
+fn who_is_silent_is_looked_for_a_few_times_per_stale_time() {
+    let mut supervisor = Supervisor::new(CoreConfig::default());
+    let before = supervisor.core.stats().liveness_checks;
+    for _ in 0..5_000 {
+        supervisor.advance(S / 1_000);
+    }
+    let checks = supervisor.core.stats().liveness_checks - before;
+    assert!((4..=16).contains(&checks), "{checks}");
 }
 
 /// Proves [TP-DRV-2415].
@@ -115,6 +127,32 @@ fn beyond_its_capacity_a_supervisor_answers_and_follows_nobody() {
             .core
             .emit_config(now, key(9), ConfigRequest::default())
     );
+}
+
+/// Proves [TP-DRV-2430].
+#[test]
+fn beyond_its_capacity_who_asks_for_nothing_is_answered_by_one_who_answers_everybody() {
+    let asks = |consumer| Hello {
+        descriptor: request(IPC, 1),
+        ..hello(key(consumer))
+    };
+    for (answering, told) in [
+        (Answering::StreamRequests, vec![key(3)]),
+        (Answering::EveryHello, vec![key(2), key(3)]),
+    ] {
+        let mut supervisor = Supervisor::new(CoreConfig {
+            consumer_capacity: 1,
+            answering,
+            ..with_ranges()
+        });
+        supervisor.hello(&asks(1));
+        assert_eq!(supervisor.take().expect("an answer").key, key(1));
+        supervisor.hello(&hello(key(2)));
+        supervisor.hello(&asks(3));
+        let answers: Vec<_> = core::iter::from_fn(|| supervisor.take()).collect();
+        let keys: Vec<_> = answers.iter().map(|answer| answer.key).collect();
+        assert_eq!(keys, told);
+    }
 }
 
 /// Proves [TP-DRV-2440].
@@ -230,6 +268,8 @@ fn a_clock_that_goes_backwards_stands_still() {
     supervisor.now = now;
     supervisor.advance(5 * S - 1);
     assert_eq!(consumers(&supervisor), 2);
+    supervisor.advance(S);
+    assert_eq!(consumers(&supervisor), 0, "it goes on");
 }
 
 #[test]

@@ -242,6 +242,21 @@ fn announces_from_before_the_join_stale_or_of_unknown_clocks_are_ignored() {
     ticket(&mut core);
 }
 
+/// Proves [TP-CLI-0720].
+#[test]
+fn an_announce_without_a_time_is_not_one_of_the_first_second() {
+    let mut core = mapped(5);
+    core.on_joined(at(2_000));
+    let unstamped = Announce {
+        clock_domain: Some(ClockDomain::RealtimeSynced),
+        timestamp: NanoTime::new(0),
+        ..announce(0, 6)
+    };
+    core.on_announce(at(2_000), NanoTime::new(1), &unstamped);
+    assert_eq!(actions(&mut core), []);
+    assert_eq!(core.stats().announces_stale, 1);
+}
+
 /// Proves [TP-CLI-0730].
 #[test]
 fn realtime_announces_are_judged_by_the_realtime_clock_only() {
