@@ -1,93 +1,15 @@
 //! What the mapping core promises, rule by rule; random histories have a file of their own.
 
-use tensorpool_codecs::types::LeaseId;
-
 use super::*;
 use crate::client::Adoption;
-use crate::client::RawRegions;
-use crate::client::regions::tests::raw_regions;
 use crate::common::EnumField;
 
 mod direct;
 mod floods;
 mod random;
+mod support;
 
-const STREAM: StreamId = StreamId::new(10_000);
-const PRODUCER: ClientId = ClientId::new(77);
-const MS: u64 = 1_000_000;
-
-fn at(ms: u64) -> NanoTime {
-    NanoTime::new(1_000_000_000_000 + ms * MS)
-}
-
-fn raw(epoch: u64) -> RawRegions {
-    let mut raw = raw_regions();
-    raw.header_uri = format!("shm:file?path=/pools/{epoch}/header");
-    raw
-}
-
-fn regions(epoch: u64) -> RegionSet {
-    RegionSet::check(STREAM, Epoch::new(epoch), 1, &raw(epoch)).unwrap()
-}
-
-fn announce(ms: u64, epoch: u64) -> Announce {
-    Announce {
-        stream_id: STREAM,
-        producer_id: Some(PRODUCER),
-        epoch: Epoch::new(epoch),
-        timestamp: at(ms),
-        clock_domain: Some(ClockDomain::Monotonic),
-        layout_version: 1,
-        regions: raw(epoch),
-    }
-}
-
-fn revoked(client: ClientId, reason: LeaseRevokeReason) -> LeaseRevoked {
-    LeaseRevoked {
-        lease_id: LeaseId::new(1),
-        stream_id: STREAM,
-        client_id: client,
-        role: EnumField::Known(Role::Producer),
-        reason: EnumField::Known(reason),
-    }
-}
-
-fn actions(core: &mut MappingCore) -> Vec<MappingAction> {
-    std::iter::from_fn(|| core.poll_action()).collect()
-}
-
-fn ticket(core: &mut MappingCore) -> MapTicket {
-    match &actions(core)[..] {
-        [MappingAction::Map { ticket, .. }] => *ticket,
-        other => panic!("expected one request to map, found {other:?}"),
-    }
-}
-
-fn consumer() -> MappingCore {
-    MappingCore::new(MappingConfig::new(Role::Consumer, 1))
-}
-
-/// A consumer that mapped this epoch from its grant and heard one announce of it.
-fn mapped(epoch: u64) -> MappingCore {
-    let mut core = consumer();
-    core.on_joined(at(0));
-    core.on_granted(at(0), &regions(epoch));
-    let ticket = ticket(&mut core);
-    core.on_mapped(at(1), ticket);
-    core.on_announce(at(2), at(0), &announce(2, epoch));
-    let adopt = MappingAction::Adopt {
-        ticket,
-        stream_id: STREAM,
-        epoch: Epoch::new(epoch),
-        adoption: Adoption::First,
-    };
-    assert_eq!(actions(&mut core), [adopt]);
-    core
-}
-
-fn hear(core: &mut MappingCore, ms: u64, epoch: u64) {
-    core.on_announce(at(ms), at(0), &announce(ms, epoch));
-}
+use support::*;
 
 /// Proves [TP-CLI-0610].
 #[test]
