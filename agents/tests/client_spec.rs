@@ -118,9 +118,7 @@ fn open(world: &World) -> (tensorpool::client::Client, Producer, Consumer) {
 fn poll_infos(consumer: &mut Consumer, count: usize) -> Vec<FrameInfo> {
     let (mut infos, started) = (Vec::new(), Instant::now());
     while infos.len() < count {
-        consumer
-            .poll(|frame| infos.push(*frame.info()), 16)
-            .unwrap();
+        consumer.poll(|frame| infos.push(frame.info()), 16).unwrap();
         assert!(started.elapsed() < WAIT, "{:?}", consumer.stats());
     }
     infos

@@ -9,8 +9,7 @@ use tensorpool::codecs::types::{Epoch, PoolId, Seq, StreamId};
 use tensorpool::codecs::wire::{Dtype, MajorOrder, SlotHeader};
 use tensorpool::protocol::common::{PoolGeometry, StreamGeometry};
 use tensorpool::protocol::frame::{
-    Descriptor, FrameGate, LayoutMemo, MappingFacts, RingCursor, RingStep, TensorLayout, Verdict,
-    smallest_fit,
+    Descriptor, FrameGate, MappingFacts, RingCursor, RingStep, TensorLayout, Verdict, smallest_fit,
 };
 
 const SLOTS: u32 = 64;
@@ -71,21 +70,19 @@ fn gate(c: &mut Criterion) {
         epoch: EPOCH,
         seq: SEQ,
     };
-    let verdict = FrameGate::check(&descriptor, &slot, &mapping, &mut LayoutMemo::default());
+    let verdict = FrameGate::admit(&descriptor, &mapping);
     assert!(matches!(verdict, Verdict::Accept(_)), "{verdict:?}");
+    let tensor = TensorLayout::check(&slot.tensor).expect("a valid layout");
+    let plan = FrameGate::check(SEQ, &slot.slot, Some(&tensor), &geometry);
+    assert!(plan.is_ok(), "{plan:?}");
     let mut group = c.benchmark_group("gate");
     group.bench_function("admit", |b| {
         b.iter(|| FrameGate::admit(black_box(&descriptor), black_box(&mapping)));
     });
     group.bench_function("check", |b| {
-        let mut layouts = LayoutMemo::default();
         b.iter(|| {
-            FrameGate::check(
-                black_box(&descriptor),
-                black_box(&slot),
-                &mapping,
-                &mut layouts,
-            )
+            let plan = FrameGate::check(SEQ, black_box(&slot.slot), Some(&tensor), &geometry);
+            plan.is_ok()
         });
     });
     group.finish();

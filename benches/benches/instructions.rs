@@ -9,16 +9,16 @@ use gungraun::{library_benchmark, library_benchmark_group, main};
 use tensorpool::client::FrameMeta as ClientMeta;
 use tensorpool::protocol::common::{PoolGeometry, StreamGeometry};
 use tensorpool::protocol::frame::{
-    Descriptor, FrameGate, FrameLedger, LayoutMemo, MappingFacts, Presence, RingCursor, RingStep,
+    Descriptor, FrameGate, FrameLedger, MappingFacts, Presence, RingCursor, RingStep, TensorLayout,
     Verdict, smallest_fit,
 };
 use tensorpool_benches::stream::{EPOCH, SLOTS, STREAM, Stream, meta};
 use tensorpool_codecs::gate::gate;
 use tensorpool_codecs::slot::{HeaderSlot, SLOT_LEN};
 use tensorpool_codecs::types::{PoolId, Seq};
-use tensorpool_codecs::wire::FrameDescriptor;
+use tensorpool_codecs::wire::{FrameDescriptor, TensorHeader};
 use tensorpool_shm::frame::Frame;
-use tensorpool_shm::slot::SlotSnapshot;
+use tensorpool_shm::slot::{SlotSnapshot, TensorMemo};
 
 const LEN: usize = 64;
 
@@ -53,7 +53,7 @@ struct Reading {
     stream: Box<Stream>,
     seq: Seq,
     geometry: StreamGeometry,
-    layouts: LayoutMemo,
+    layouts: TensorMemo<Option<TensorLayout>>,
     ledger: FrameLedger,
 }
 
@@ -68,7 +68,7 @@ fn reading() -> Box<Reading> {
         stream,
         seq,
         geometry,
-        layouts: LayoutMemo::default(),
+        layouts: TensorMemo::default(),
         ledger: FrameLedger::default(),
     });
     reading.ledger.begin_epoch(Presence::Joined, 256, SLOTS);
@@ -99,13 +99,15 @@ fn read(reading: &mut Reading) -> bool {
         return false;
     };
     let is_new = ledger.on_descriptor(*seq);
-    let Ok(slot) = stream.reader.read_slot(*seq) else {
+    let layout = |tensor: &TensorHeader| TensorLayout::check(tensor).ok();
+    let Ok(slot) = stream.reader.read_slot_with(*seq, layouts, layout) else {
         return false;
     };
-    let Verdict::Accept(_) = FrameGate::check(&descriptor, slot.header(), &facts, layouts) else {
+    let tensor = slot.meaning().as_ref();
+    if FrameGate::check(*seq, slot.header(), tensor, geometry).is_err() {
         return false;
-    };
-    let frame = Frame::new(&stream.reader, &slot);
+    }
+    let frame = Frame::of_known(&stream.reader, &slot);
     ledger.on_delivered();
     is_new && frame.is_ok_and(|frame| frame.is_valid())
 }

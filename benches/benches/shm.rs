@@ -27,7 +27,7 @@ fn slot_codec(c: &mut Criterion) {
             timestamp_ns: 1,
             meta_version: u32::MAX,
         },
-        tensor: meta().tensor,
+        tensor: *meta().tensor,
     };
     let mut bytes = [0; SLOT_LEN];
     header.encode_into(&mut bytes);

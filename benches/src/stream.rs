@@ -110,18 +110,19 @@ fn map(
 
 /// What is said of each frame.
 #[must_use]
-pub fn meta() -> FrameMeta {
+pub fn meta() -> FrameMeta<'static> {
+    const TENSOR: TensorHeader = TensorHeader {
+        dtype: Dtype::Uint8,
+        major_order: MajorOrder::Row,
+        ndims: 1,
+        progress_unit: ProgressUnit::None,
+        progress_stride_bytes: 0,
+        dims: [64, 0, 0, 0, 0, 0, 0, 0],
+        strides: [1, 0, 0, 0, 0, 0, 0, 0],
+    };
     FrameMeta {
         timestamp: NanoTime::new(1),
         meta_version: None,
-        tensor: TensorHeader {
-            dtype: Dtype::Uint8,
-            major_order: MajorOrder::Row,
-            ndims: 1,
-            progress_unit: ProgressUnit::None,
-            progress_stride_bytes: 0,
-            dims: [64, 0, 0, 0, 0, 0, 0, 0],
-            strides: [1, 0, 0, 0, 0, 0, 0, 0],
-        },
+        tensor: &TENSOR,
     }
 }

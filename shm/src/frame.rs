@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{PoolId, Seq};
 use tensorpool_codecs::wire::{SlotHeader, TensorHeader};
 use thiserror::Error;
@@ -14,7 +13,7 @@ use thiserror::Error;
 use crate::foreign::Foreign;
 use crate::mapping::{Access, Mapping, Unusable};
 use crate::seqlock::CommitWord;
-use crate::slot::{SlotSnapshot, StillError};
+use crate::slot::{KnownSlot, SlotSnapshot, StillError};
 use crate::view::FrameView;
 
 mod prefix;
@@ -26,6 +25,7 @@ pub use prefix::FramePrefix;
 pub struct Frame<'m> {
     mapping: &'m Arc<Mapping>,
     parts: Parts,
+    tensor: &'m TensorHeader,
 }
 
 /// A frame that keeps its mapping alive: `Send + Sync`, may outlive consumer, lease and epoch (it
@@ -34,12 +34,13 @@ pub struct Frame<'m> {
 pub struct RetainedFrame {
     mapping: Arc<Mapping>,
     parts: Parts,
+    tensor: TensorHeader,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Parts {
     seq: Seq,
-    header: HeaderSlot,
+    slot: SlotHeader,
     /// Where the mapping keeps the frame's pool.
     pool_index: usize,
     /// Within the pool's stride: checked when the frame was made.
@@ -145,10 +146,25 @@ impl<'m> Frame<'m> {
     /// The frame a slot describes. Only what memory safety needs is checked: known pool, own slot,
     /// length within the stride.
     #[inline]
-    pub fn new(mapping: &'m Arc<Mapping>, slot: &SlotSnapshot) -> Result<Self, FrameError> {
+    pub fn new(mapping: &'m Arc<Mapping>, slot: &'m SlotSnapshot) -> Result<Self, FrameError> {
+        let header = slot.header();
         Ok(Self {
             mapping,
-            parts: Parts::new(mapping, slot)?,
+            parts: Parts::new(mapping, slot.seq(), &header.slot)?,
+            tensor: &header.tensor,
+        })
+    }
+
+    /// The same of a slot that was read [with a memo](Mapping::read_slot_with).
+    #[inline]
+    pub fn of_known<T>(
+        mapping: &'m Arc<Mapping>,
+        slot: &KnownSlot<'m, T>,
+    ) -> Result<Self, FrameError> {
+        Ok(Self {
+            mapping,
+            parts: Parts::new(mapping, slot.seq(), slot.header())?,
+            tensor: slot.tensor(),
         })
     }
 
@@ -160,25 +176,25 @@ impl<'m> Frame<'m> {
         RetainedFrame {
             mapping: Arc::clone(self.mapping),
             parts: self.parts,
+            tensor: *self.tensor,
         }
     }
 }
 
 impl Parts {
     #[inline]
-    fn new(mapping: &Mapping, slot: &SlotSnapshot) -> Result<Self, FrameError> {
+    fn new(mapping: &Mapping, seq: Seq, slot: &SlotHeader) -> Result<Self, FrameError> {
         // [TP-SHM-1090]
         if mapping.access() != Access::ReadOnly {
             return Err(FrameError::WritableMapping);
         }
-        let (seq, header) = (slot.seq(), *slot.header());
         let SlotHeader {
             pool_id,
             payload_slot,
             payload_offset,
             values_len_bytes,
             ..
-        } = header.slot;
+        } = *slot;
         let pool = PoolId::new(pool_id);
         // [TP-SHM-1050]
         let Some(pool_index) = mapping.pool_index(pool) else {
@@ -213,7 +229,7 @@ impl Parts {
         }
         Ok(Self {
             seq,
-            header,
+            slot: *slot,
             pool_index,
             len: values_len_bytes,
         })
@@ -249,14 +265,14 @@ macro_rules! description_methods {
             #[inline]
             #[must_use]
             pub fn slot(&self) -> &SlotHeader {
-                &self.parts.header.slot
+                &self.parts.slot
             }
 
             /// What the whole payload is: dtype, major order, dims, strides.
             #[inline]
             #[must_use]
             pub fn tensor(&self) -> &TensorHeader {
-                &self.parts.header.tensor
+                &self.tensor
             }
         }
     };
@@ -269,18 +285,11 @@ description_methods!(FramePrefix<'_>);
 macro_rules! frame_methods {
     ($frame:ty) => {
         impl $frame {
-            /// Both headers as they stood in the slot.
-            #[inline]
-            #[must_use]
-            pub fn header(&self) -> &HeaderSlot {
-                &self.parts.header
-            }
-
             /// The extents, one per dimension. [TP-SHM-1110]
             #[inline]
             #[must_use]
             pub fn shape(&self) -> &[i32] {
-                let tensor = &self.parts.header.tensor;
+                let tensor = &self.tensor;
                 &tensor.dims[..usize::from(tensor.ndims).min(tensor.dims.len())]
             }
 
@@ -289,7 +298,7 @@ macro_rules! frame_methods {
             #[inline]
             #[must_use]
             pub fn strides(&self) -> &[i32] {
-                let tensor = &self.parts.header.tensor;
+                let tensor = &self.tensor;
                 &tensor.strides[..usize::from(tensor.ndims).min(tensor.strides.len())]
             }
 
@@ -336,8 +345,7 @@ macro_rules! frame_methods {
                 &self,
                 read: impl FnOnce(&FrameView<'_>) -> R,
             ) -> Result<R, Overwritten> {
-                let view =
-                    FrameView::new(self.parts.payload(&self.mapping), &self.parts.header.tensor);
+                let view = FrameView::new(self.parts.payload(&self.mapping), &self.tensor);
                 let result = read(&view);
                 self.validate()?;
                 Ok(result)

@@ -37,17 +37,17 @@ use crate::seqlock::CommitWord;
 
 /// What a producer says about a frame beyond its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameMeta {
+pub struct FrameMeta<'t> {
     /// When the frame was taken, by the application's clock.
     pub timestamp: NanoTime,
     /// The metadata version that describes it; `None` while no metadata was announced.
     pub meta_version: Option<MetaVersion>,
     /// What the payload is. Strides should be explicit.
-    pub tensor: TensorHeader,
+    pub tensor: &'t TensorHeader,
 }
 
-impl FrameMeta {
-    #[inline]
+impl FrameMeta<'_> {
+    #[inline(always)]
     fn to_slot(self, seq: Seq, index: u32, pool: PoolId, len: u32) -> SlotHeader {
         SlotHeader {
             seq_commit: CommitWord::writing(seq).raw(),

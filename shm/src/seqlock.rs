@@ -145,3 +145,14 @@ pub(crate) fn load_words(from: &[AtomicU64], to: &mut [u64]) {
         *to = from.load(Ordering::Relaxed);
     }
 }
+
+/// Reader: whether the first guarded words are these, in no particular order.
+#[inline]
+pub(crate) fn holds<const N: usize>(from: &[AtomicU64], words: &[u64; N]) -> bool {
+    let pairs = from.iter().zip(words);
+    // Without a branch per word: they nearly always are.
+    let differing = pairs.fold(0, |bits, (from, word)| {
+        bits | (from.load(Ordering::Relaxed) ^ word)
+    });
+    differing == 0
+}

@@ -1,16 +1,24 @@
 //! Reading header slots: a snapshot taken under the seqlock.
 //!
 //! Which sequence to look for, and what a frame's fields may say, is decided elsewhere; this is the
-//! only place that copies a slot out of shared memory.
+//! only place that reads a slot from shared memory: whole and by itself, or, frame after frame, as
+//! one that most likely has the [same tensor header](TensorMemo) as the one before.
+
+use std::array;
 
 use tensorpool_codecs::DecodeError;
-use tensorpool_codecs::slot::{HeaderSlot, TENSOR_HEADER_LEN};
+use tensorpool_codecs::slot::{HeaderSlot, TENSOR_HEADER_LEN, encode_front};
 use tensorpool_codecs::types::Seq;
+use tensorpool_codecs::wire::{SlotHeader, TensorHeader};
 use thiserror::Error;
 
 use crate::layout::SLOT_LEN;
 use crate::mapping::{Mapping, Unusable};
 use crate::seqlock::{self, CommitWord};
+
+mod memo;
+
+pub use memo::{KnownSlot, TensorMemo};
 
 /// Words of a slot behind the commit word.
 const GUARDED_WORDS: usize = SLOT_LEN / 8 - 1;
@@ -232,32 +240,39 @@ fn from_words(words: &[u64; SLOT_LEN / 8]) -> [u8; SLOT_LEN] {
     bytes
 }
 
-/// Word `index` of bytes as they lie in memory.
-#[inline]
-fn word_at(bytes: &[u8; SLOT_LEN], index: usize) -> u64 {
-    u64::from_ne_bytes(bytes.as_chunks::<8>().0[index])
+/// An encoded tensor header, as it lies in memory.
+pub(crate) type TensorWords = [u64; TENSOR_HEADER_LEN / 8];
+
+/// A tensor header as it lies in memory.
+pub(crate) fn encode_tensor(tensor: &TensorHeader) -> TensorWords {
+    let mut bytes = [0; TENSOR_HEADER_LEN];
+    tensor.encode_into(&mut bytes);
+    let chunks = bytes.as_chunks::<8>().0;
+    array::from_fn(|index| u64::from_ne_bytes(chunks[index]))
 }
 
-/// Writes everything of header slot `index` but its commit word. The slot must have been opened for
+/// Writes header slot `index`, all but its commit word; of what never changes while its tensor
+/// header does not, and that itself, only if that is given. The slot must have been opened for
 /// writing.
-pub(crate) fn store_header(mapping: &Mapping, index: u32, header: &HeaderSlot) {
-    let mut bytes = [0; SLOT_LEN];
-    header.encode_into(&mut bytes);
-    store_slot(mapping, index, &bytes, true);
-}
-
-/// Writes the encoded `slot` to header slot `index`, all but its commit word; without its tensor
-/// header unless `with_tensor`. The slot must have been opened for writing.
-#[inline]
-pub(crate) fn store_slot(mapping: &Mapping, index: u32, slot: &[u8; SLOT_LEN], with_tensor: bool) {
+#[inline(always)]
+pub(crate) fn store_slot(
+    mapping: &Mapping,
+    index: u32,
+    header: &SlotHeader,
+    tensor: Option<&TensorWords>,
+) {
     let words = mapping.slot_bytes(index).words::<{ SLOT_LEN / 8 }>(0);
-    // Two loops of fixed lengths, which are unrolled.
-    for (i, word) in words[..TENSOR_WORD].iter().enumerate().skip(1) {
-        seqlock::store_word(word, word_at(slot, i));
+    let front = encode_front(header);
+    // [TP-SHM-0640]
+    let [_, fields @ .., pad0, pad1, length] = front;
+    for (word, value) in words[1..].iter().zip(fields) {
+        seqlock::store_word(word, value);
     }
-    if with_tensor {
-        for (i, word) in words[TENSOR_WORD..].iter().enumerate() {
-            seqlock::store_word(word, word_at(slot, TENSOR_WORD + i));
+    if let Some(tensor) = tensor {
+        let rest = [pad0, pad1, length];
+        let values = rest.iter().chain(tensor);
+        for (word, value) in words[1 + fields.len()..].iter().zip(values) {
+            seqlock::store_word(word, *value);
         }
     }
 }

@@ -61,15 +61,16 @@ pub(crate) fn spec(geometry: &Geometry) -> EpochSpec<'_> {
     }
 }
 
-pub(crate) fn meta() -> FrameMeta {
+pub(crate) fn meta() -> FrameMeta<'static> {
+    const TENSOR: TensorHeader = tensor(Dtype::Uint8);
     FrameMeta {
         timestamp: NanoTime::new(77),
         meta_version: None,
-        tensor: tensor(Dtype::Uint8),
+        tensor: &TENSOR,
     }
 }
 
-pub(crate) fn tensor(dtype: Dtype) -> TensorHeader {
+pub(crate) const fn tensor(dtype: Dtype) -> TensorHeader {
     TensorHeader {
         dtype,
         major_order: MajorOrder::Row,

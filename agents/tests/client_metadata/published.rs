@@ -62,8 +62,7 @@ fn frames_bear_the_version_in_force_in_slot_and_descriptor() {
     assert_eq!(producer.meta_version(), Some(MetaVersion::new(2)));
     let mut told = Vec::new();
     while told.len() < 5 {
-        let version =
-            |info: &tensorpool::client::FrameInfo| info.meta_version.map(MetaVersion::get);
+        let version = |info: tensorpool::client::FrameInfo| info.meta_version.map(MetaVersion::get);
         consumer
             .poll(|frame| told.push(version(frame.info())), 16)
             .unwrap();

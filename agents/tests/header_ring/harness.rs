@@ -50,7 +50,7 @@ pub(crate) fn poll(consumer: &mut Consumer) -> Vec<FrameInfo> {
                     "frame {} is another's",
                     frame.seq()
                 );
-                infos.push(*frame.info());
+                infos.push(frame.info());
             }
         },
         16,

@@ -193,6 +193,31 @@ fn header_slot_with_garbage_in_its_padding_reads_the_same() {
     assert_eq!(slot::HeaderSlot::decode(&padded), Ok(HEADER_SLOT));
 }
 
+#[test]
+fn all_that_a_tensor_header_says_lies_in_its_first_bytes() {
+    let mut tensor: [u8; slot::TENSOR_HEADER_LEN] = golden_slot()[64..].try_into().expect("192");
+    tensor[slot::TENSOR_FIELDS_LEN..].fill(0x5A);
+    assert_eq!(slot::decode_tensor(&tensor), Ok(TENSOR));
+    let last_field = slot::TENSOR_FIELDS_LEN - 8;
+    tensor[last_field..].fill(0x5A);
+    assert_ne!(
+        slot::decode_tensor(&tensor),
+        Ok(TENSOR),
+        "and in all of them"
+    );
+}
+
+#[test]
+fn the_front_of_a_slot_with_a_wrong_length_is_refused() {
+    let mut words: [u64; 8] = [0; 8];
+    words[7] = (191_u64 << 32).to_le();
+    let refused = DecodeError::SlotHeaderLength {
+        expected: 192,
+        found: 191,
+    };
+    assert_eq!(slot::decode_front(&words), Err(refused));
+}
+
 /// Proves [TP-SHM-0660].
 #[test]
 fn a_slot_nobody_wrote_yet_is_refused() {

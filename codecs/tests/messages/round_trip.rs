@@ -468,5 +468,13 @@ proptest! {
         let mut buf = [0xAA; slot::SLOT_LEN];
         value.encode_into(&mut buf);
         prop_assert_eq!(slot::HeaderSlot::decode(&buf), Ok(value));
+        prop_assert_eq!(slot::encode_front(&value.slot), front(&buf));
+        prop_assert_eq!(slot::decode_front(&front(&buf)), Ok(value.slot));
     }
+}
+
+/// The words of a slot's first cache line, as they lie in memory.
+fn front(slot: &[u8; slot::SLOT_LEN]) -> [u64; slot::FRONT_WORDS] {
+    let words = slot.as_chunks::<8>().0;
+    std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tensorpool_codecs::wire::TensorHeader;
+
 use super::{CopyError, FrameError, Overwritten, Parts};
 use crate::mapping::Mapping;
 use crate::slot::SlotSnapshot;
@@ -16,6 +18,7 @@ use crate::view::FrameView;
 pub struct FramePrefix<'m> {
     mapping: &'m Arc<Mapping>,
     pub(super) parts: Parts,
+    pub(super) tensor: TensorHeader,
 }
 
 impl<'m> FramePrefix<'m> {
@@ -25,7 +28,8 @@ impl<'m> FramePrefix<'m> {
         slot: &SlotSnapshot,
         filled: u64,
     ) -> Result<Self, FrameError> {
-        let mut parts = Parts::new(mapping, slot)?;
+        let header = slot.header();
+        let mut parts = Parts::new(mapping, slot.seq(), &header.slot)?;
         parts.len = u32::try_from(filled)
             .ok()
             .filter(|&filled| filled <= parts.len)
@@ -34,7 +38,11 @@ impl<'m> FramePrefix<'m> {
                 len: parts.len,
                 found: filled,
             })?;
-        Ok(Self { mapping, parts })
+        Ok(Self {
+            mapping,
+            parts,
+            tensor: header.tensor,
+        })
     }
 
     /// Whether everything read of it before the call is good.
@@ -68,7 +76,7 @@ impl<'m> FramePrefix<'m> {
     /// # Errors
     /// When it was not: `read` may have seen bytes of two frames mixed.
     pub fn with<R>(&self, read: impl FnOnce(&FrameView<'_>) -> R) -> Result<R, Overwritten> {
-        let view = FrameView::new(self.parts.payload(self.mapping), &self.parts.header.tensor);
+        let view = FrameView::new(self.parts.payload(self.mapping), &self.tensor);
         let result = read(&view);
         self.validate()?;
         Ok(result)
@@ -107,7 +115,7 @@ mod tests {
         claim.payload_mut()[..6].copy_from_slice(b"abcdef");
         let slot = reader.read_open_slot(Seq::new(0)).unwrap();
         assert_eq!(slot.word(), CommitWord::writing(Seq::new(0)));
-        assert_eq!(slot.header().tensor, meta().tensor, "the header is there");
+        assert_eq!(slot.header().tensor, *meta().tensor, "the header is there");
         let prefix = FramePrefix::new(&reader, &slot, 4).unwrap();
         assert_eq!((prefix.seq(), prefix.len()), (Seq::new(0), 4));
         assert_eq!(prefix.slot().values_len_bytes, 10);

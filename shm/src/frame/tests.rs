@@ -3,7 +3,7 @@ use tensorpool_codecs::wire::Dtype;
 use super::*;
 use crate::mapping::Access;
 use crate::producer::{FrameMeta, ProducerRing};
-use crate::slot::{SlotError, store_header};
+use crate::slot::{SlotError, encode_tensor, store_slot};
 use crate::testkit::{TestEpoch, meta, tensor};
 use crate::view::DtypeMismatch;
 
@@ -18,8 +18,9 @@ fn publish(ring: &mut ProducerRing, payload: &[u8]) -> Seq {
     ring.publish(&meta(), payload).unwrap().0
 }
 
-fn frame_at(reader: &Arc<Mapping>, seq: u64) -> Frame<'_> {
-    Frame::new(reader, &reader.read_slot(Seq::new(seq)).unwrap()).unwrap()
+fn frame_at(reader: &Arc<Mapping>, seq: u64) -> RetainedFrame {
+    let slot = reader.read_slot(Seq::new(seq)).unwrap();
+    Frame::new(reader, &slot).unwrap().retain()
 }
 
 #[test]
@@ -32,7 +33,7 @@ fn a_published_frame_is_read_whole_with_its_header() {
         (Seq::new(0), 5, false)
     );
     assert_eq!((frame.shape(), frame.strides()), (&[5][..], &[1][..]));
-    assert_eq!(frame.tensor(), &meta().tensor);
+    assert_eq!(frame.tensor(), meta().tensor);
     assert_eq!(frame.slot().timestamp_ns, 77);
     assert_eq!(frame.slot().meta_version, u32::MAX);
     assert_eq!(frame.slot().pool_id, 1);
@@ -133,7 +134,7 @@ fn a_slot_that_is_being_rewritten_invalidates_at_once() {
 fn a_revoked_mapping_holds_no_frames_although_its_slots_stay_committed() {
     let (_epoch, mut ring, reader) = pair(4, &[64]);
     publish(&mut ring, b"x");
-    let frame = frame_at(&reader, 0).retain();
+    let frame = frame_at(&reader, 0);
     reader.revoke();
     assert!(reader.is_revoked() && !reader.is_poisoned());
     assert_eq!(
@@ -156,7 +157,7 @@ fn a_revoked_mapping_holds_no_frames_although_its_slots_stay_committed() {
 fn a_retained_frame_keeps_its_mapping_alive() {
     let (epoch, mut ring, reader) = pair(4, &[64]);
     publish(&mut ring, b"hello");
-    let frame = frame_at(&reader, 0).retain();
+    let frame = frame_at(&reader, 0);
     drop((ring, reader));
     let TestEpoch { owned, root, .. } = epoch;
     owned.unlink(&root.root).unwrap();
@@ -197,7 +198,7 @@ fn numbers_are_read_as_what_the_dtype_says() {
         .flat_map(|value| value.to_le_bytes())
         .collect();
     let meta = FrameMeta {
-        tensor: tensor(Dtype::Float32),
+        tensor: &tensor(Dtype::Float32),
         ..meta()
     };
     let _ = ring.publish(&meta, &bytes).unwrap();
@@ -252,7 +253,8 @@ fn with_forged_slot(change: impl FnOnce(&mut SlotHeader)) -> Result<(), FrameErr
     let _ = ring.commit(claim).unwrap();
     let mut header = *reader.read_slot(Seq::new(0)).unwrap().header();
     change(&mut header.slot);
-    store_header(ring.mapping(), 0, &header);
+    let tensor = encode_tensor(&header.tensor);
+    store_slot(ring.mapping(), 0, &header.slot, Some(&tensor));
     Frame::new(&reader, &reader.read_slot(Seq::new(0)).unwrap()).map(|_| ())
 }
 

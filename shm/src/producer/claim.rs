@@ -1,15 +1,15 @@
 //! A claimed slot, owned by whoever fills it.
 
-use core::fmt;
+use core::mem::ManuallyDrop;
+use core::{fmt, ptr};
 use std::sync::Arc;
 
-use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{Epoch, PoolId, Seq};
 
 use super::FrameMeta;
 use super::state::{Mark, Shared};
 use crate::mapping::Mapping;
-use crate::slot::store_header;
+use crate::slot::{encode_tensor, store_slot};
 
 /// A slot of the ring being written in place: fill [`payload_mut`](Self::payload_mut), then hand
 /// the claim to [`ProducerRing::commit`](super::ProducerRing::commit). Dropping it aborts the
@@ -21,7 +21,6 @@ pub struct Claim {
     seq: Seq,
     pool_index: usize,
     len: usize,
-    settled: bool,
 }
 
 impl Claim {
@@ -33,7 +32,6 @@ impl Claim {
             seq,
             pool_index,
             len,
-            settled: false,
         }
     }
 
@@ -111,7 +109,7 @@ impl Claim {
     /// Panics when `len` exceeds the capacity, or when progress was announced: readers go by what
     /// the slot said then. [TP-CLI-2580]
     #[inline]
-    pub fn rewrite(&mut self, meta: &FrameMeta, len: usize) {
+    pub fn rewrite(&mut self, meta: &FrameMeta<'_>, len: usize) {
         assert!(
             !self.is_progress_announced(),
             "progress of frame {} was announced: its header must stay as it is",
@@ -125,12 +123,9 @@ impl Claim {
         self.len = len;
         let index = self.shared.index(self.seq);
         let slot = meta.to_slot(self.seq, index, self.pool(), len as u32);
-        let header = HeaderSlot {
-            slot,
-            tensor: meta.tensor,
-        };
+        let tensor = encode_tensor(meta.tensor);
         self.shared.set_tensor(index, 0);
-        store_header(&self.shared.mapping, index, &header);
+        store_slot(&self.shared.mapping, index, &slot, Some(&tensor));
     }
 
     /// Records that progress was announced for this frame: its sequence number is then used up even
@@ -145,11 +140,12 @@ impl Claim {
         self.shared.mark(self.seq) == Mark::Announced
     }
 
-    /// Ends the claim without aborting it.
+    /// Ends the claim without aborting it. Gives what it shared with the ring, for the next claim.
     #[inline]
-    pub(super) fn settle(mut self) -> Seq {
-        self.settled = true;
-        self.seq
+    pub(super) fn settle(self) -> Arc<Shared> {
+        let claim = ManuallyDrop::new(self);
+        // SAFETY: the claim is neither dropped nor looked at again, so its reference moves here.
+        unsafe { ptr::read(&raw const claim.shared) }
     }
 
     #[inline]
@@ -161,15 +157,13 @@ impl Claim {
 impl Drop for Claim {
     #[inline]
     fn drop(&mut self) {
-        if !self.settled {
-            // The slot stays WRITING: readers never take it for a frame. [TP-SHM-0860]
-            let mark = if self.is_progress_announced() {
-                Mark::Spent
-            } else {
-                Mark::Aborted
-            };
-            self.shared.set(self.seq, mark);
-        }
+        // The slot stays WRITING: readers never take it for a frame. [TP-SHM-0860]
+        let mark = if self.is_progress_announced() {
+            Mark::Spent
+        } else {
+            Mark::Aborted
+        };
+        self.shared.set(self.seq, mark);
     }
 }
 

@@ -4,16 +4,16 @@
 //! same in every frame. It is encoded once and stored once per slot, so that a frame dirties one
 //! line of the header ring, and its readers fetch one.
 
-use tensorpool_codecs::slot::{HeaderSlot, SLOT_LEN};
+use tensorpool_codecs::slot::TENSOR_HEADER_LEN;
 use tensorpool_codecs::wire::{SlotHeader, TensorHeader};
 
 use super::state::Shared;
-use crate::slot::store_slot;
+use crate::slot::{TensorWords, encode_tensor, store_slot};
 
 /// The ring's encoder: the last tensor header, encoded.
 #[derive(Debug)]
 pub(super) struct SlotEncoder {
-    bytes: [u8; SLOT_LEN],
+    encoded: TensorWords,
     tensor: Option<TensorHeader>,
     /// Names `tensor` in the slots' states; never 0.
     name: u32,
@@ -22,7 +22,7 @@ pub(super) struct SlotEncoder {
 impl Default for SlotEncoder {
     fn default() -> Self {
         Self {
-            bytes: [0; SLOT_LEN],
+            encoded: [0; TENSOR_HEADER_LEN / 8],
             tensor: None,
             name: 0,
         }
@@ -31,7 +31,10 @@ impl Default for SlotEncoder {
 
 impl SlotEncoder {
     /// Writes a slot that was opened for writing, all but its commit word.
-    #[inline]
+    // It and what it calls are always inlined, as the slot is put together in registers: stored field by
+    // field and read back in whole words, each frame would wait until the one before has left for the
+    // cache.
+    #[inline(always)]
     pub(super) fn store(
         &mut self,
         shared: &Shared,
@@ -39,29 +42,22 @@ impl SlotEncoder {
         slot: &SlotHeader,
         tensor: &TensorHeader,
     ) {
-        if self.tensor.as_ref() == Some(tensor) {
-            if let Some(head) = self.bytes.first_chunk_mut() {
-                slot.encode_into(head);
-            }
-        } else {
-            self.change(shared, slot, tensor);
+        if self.tensor.as_ref() != Some(tensor) {
+            self.change(shared, tensor);
         }
         // [TP-SHM-0830]
-        let with_tensor = shared.tensor(index) != self.name;
-        store_slot(&shared.mapping, index, &self.bytes, with_tensor);
-        if with_tensor {
+        if shared.tensor(index) == self.name {
+            store_slot(&shared.mapping, index, slot, None);
+        } else {
+            store_slot(&shared.mapping, index, slot, Some(&self.encoded));
             shared.set_tensor(index, self.name);
         }
     }
 
     #[cold]
     // [TP-SHM-0830]
-    fn change(&mut self, shared: &Shared, slot: &SlotHeader, tensor: &TensorHeader) {
-        HeaderSlot {
-            slot: *slot,
-            tensor: *tensor,
-        }
-        .encode_into(&mut self.bytes);
+    fn change(&mut self, shared: &Shared, tensor: &TensorHeader) {
+        self.encoded = encode_tensor(tensor);
         self.tensor = Some(*tensor);
         self.name = match self.name.checked_add(1) {
             Some(name) => name,
@@ -111,7 +107,7 @@ mod tests {
             for i in 0..4 {
                 let dtype = formats[(round as usize + i) % formats.len()];
                 let meta = FrameMeta {
-                    tensor: tensor(dtype),
+                    tensor: &tensor(dtype),
                     ..meta()
                 };
                 let _ = ring.publish(&meta, b"x").unwrap();
@@ -130,7 +126,7 @@ mod tests {
         let mut claim = ring.claim(&meta(), 1).unwrap();
         claim.rewrite(
             &FrameMeta {
-                tensor: tensor(Dtype::Float64),
+                tensor: &tensor(Dtype::Float64),
                 ..meta()
             },
             8,

@@ -30,6 +30,9 @@ pub struct ProducerRing {
     next: Seq,
     limit: u32,
     encoder: SlotEncoder,
+    /// References for claims, given back by those that were committed: a new one is counted with a
+    /// locked instruction, which waits until all that was written before has left for the cache.
+    spare: Vec<Arc<Shared>>,
 }
 
 impl ProducerRing {
@@ -54,6 +57,7 @@ impl ProducerRing {
             next: start,
             limit,
             encoder: SlotEncoder::default(),
+            spare: Vec::with_capacity(limit as usize),
         })
     }
 
@@ -91,9 +95,11 @@ impl ProducerRing {
     /// Claims the next slot for `len` bytes in the smallest pool they fit. The slot reads as "being
     /// written" from now on, with `meta` in it.
     #[inline]
-    pub fn claim(&mut self, meta: &FrameMeta, len: usize) -> Result<Claim, ClaimError> {
+    pub fn claim(&mut self, meta: &FrameMeta<'_>, len: usize) -> Result<Claim, ClaimError> {
         let (seq, pool_index) = self.take(meta, len)?;
-        Ok(Claim::new(Arc::clone(&self.shared), seq, pool_index, len))
+        let shared = self.spare.pop();
+        let shared = shared.unwrap_or_else(|| Arc::clone(&self.shared));
+        Ok(Claim::new(shared, seq, pool_index, len))
     }
 
     /// Commits a claim. Returns the frames that became visible: none if an older claim is open,
@@ -113,8 +119,9 @@ impl ProducerRing {
             .mapping
             .check_usable()
             .map_err(|source| CommitError::Unusable { claimed, source })?;
-        let seq = claim.settle();
-        self.shared.set(seq, Mark::Held);
+        self.shared.set(claim.seq(), Mark::Held);
+        // No more than the claims there were at once: it has room.
+        self.spare.push(claim.settle());
         Ok(self.release())
     }
 
@@ -131,7 +138,7 @@ impl ProducerRing {
     #[inline]
     pub fn publish(
         &mut self,
-        meta: &FrameMeta,
+        meta: &FrameMeta<'_>,
         payload: &[u8],
     ) -> Result<(Seq, Released<'_>), ClaimError> {
         // [TP-SHM-0920]
@@ -186,8 +193,8 @@ impl ProducerRing {
     }
 
     /// Allots a sequence number and opens its slot.
-    #[inline]
-    fn take(&mut self, meta: &FrameMeta, len: usize) -> Result<(Seq, usize), ClaimError> {
+    #[inline(always)]
+    fn take(&mut self, meta: &FrameMeta<'_>, len: usize) -> Result<(Seq, usize), ClaimError> {
         let mapping = &*self.shared.mapping;
         // [TP-SHM-0550]
         mapping.check_usable()?;
@@ -211,7 +218,7 @@ impl ProducerRing {
         seqlock::begin_write(mapping.slot_bytes(index).word(0), seq);
         // `len` fits a stride, so it fits 32 bits.
         let slot = meta.to_slot(seq, index, mapping.pool(pool_index).id, len as u32);
-        self.encoder.store(&self.shared, index, &slot, &meta.tensor);
+        self.encoder.store(&self.shared, index, &slot, meta.tensor);
         Ok((seq, pool_index))
     }
 

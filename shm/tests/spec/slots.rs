@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{PoolId, Seq};
-use tensorpool_codecs::wire::Dtype;
+use tensorpool_codecs::wire::{Dtype, TensorHeader};
 use tensorpool_shm::frame::{Frame, FrameError};
 use tensorpool_shm::mapping::{Access, Mapping};
 use tensorpool_shm::producer::{FrameMeta, ProducerRing};
@@ -87,12 +87,20 @@ fn sequences_of_an_epoch_start_at_zero_and_have_no_gaps() {
 #[test]
 fn slot_says_nothing_of_the_frames_it_held_before() {
     let (stream, mut ring) = producing();
-    let mut wide = meta(8);
-    wide.tensor.dtype = Dtype::Float64;
-    (wide.tensor.ndims, wide.tensor.dims, wide.tensor.strides) = (8, [1; 8], [8; 8]);
     let narrow = meta(8);
+    let tensor = TensorHeader {
+        dtype: Dtype::Float64,
+        ndims: 8,
+        dims: [1; 8],
+        strides: [8; 8],
+        ..*narrow.tensor
+    };
+    let wide = FrameMeta {
+        tensor: &tensor,
+        ..narrow
+    };
     // Laps a ring of four with formats that change at every pace, also back to one a slot has held.
-    let formats: [&FrameMeta; 13] = [
+    let formats: [&FrameMeta<'_>; 13] = [
         &wide, &wide, &narrow, &wide, &narrow, &wide, &narrow, &narrow, &wide, &narrow, &narrow,
         &wide, &wide,
     ];
@@ -100,7 +108,7 @@ fn slot_says_nothing_of_the_frames_it_held_before() {
         let _ = ring.publish(format, &[0; 8]).unwrap();
         let mut expected = [0; 256];
         let mut header = slot(&stream, seq % 4);
-        assert_eq!(header.tensor, format.tensor, "frame {seq}");
+        assert_eq!(header.tensor, *format.tensor, "frame {seq}");
         header.slot.timestamp_ns = format.timestamp.get();
         header.encode_into(&mut expected);
         assert_eq!(
@@ -137,10 +145,16 @@ fn frame_in_a_pool_that_was_not_announced_is_dropped() {
 #[test]
 fn dimensions_beyond_the_count_are_not_there() {
     let (stream, mut ring) = producing();
-    let mut odd = meta(8);
-    odd.tensor.ndims = 2;
-    odd.tensor.dims = [2, 4, 99, -1, 5, 5, 5, 5];
-    odd.tensor.strides = [4, 1, 77, -1, 7, 7, 7, 7];
+    let tensor = TensorHeader {
+        ndims: 2,
+        dims: [2, 4, 99, -1, 5, 5, 5, 5],
+        strides: [4, 1, 77, -1, 7, 7, 7, 7],
+        ..*meta(8).tensor
+    };
+    let odd = FrameMeta {
+        tensor: &tensor,
+        ..meta(8)
+    };
     let _ = ring.publish(&odd, &[0; 8]).unwrap();
     let reader = stream.map(Access::ReadOnly);
     let slot = reader.read_slot(Seq::new(0)).unwrap();

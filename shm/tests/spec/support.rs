@@ -142,18 +142,19 @@ impl Stream {
 }
 
 /// A frame of `len` bytes.
-pub(crate) fn meta(len: i32) -> FrameMeta {
+pub(crate) fn meta(len: i32) -> FrameMeta<'static> {
+    let tensor = TensorHeader {
+        dtype: Dtype::Uint8,
+        major_order: MajorOrder::Row,
+        ndims: 1,
+        progress_unit: ProgressUnit::None,
+        progress_stride_bytes: 0,
+        dims: [len, 0, 0, 0, 0, 0, 0, 0],
+        strides: [1, 0, 0, 0, 0, 0, 0, 0],
+    };
     FrameMeta {
         timestamp: NanoTime::new(9),
         meta_version: None,
-        tensor: TensorHeader {
-            dtype: Dtype::Uint8,
-            major_order: MajorOrder::Row,
-            ndims: 1,
-            progress_unit: ProgressUnit::None,
-            progress_stride_bytes: 0,
-            dims: [len, 0, 0, 0, 0, 0, 0, 0],
-            strides: [1, 0, 0, 0, 0, 0, 0, 0],
-        },
+        tensor: Box::leak(Box::new(tensor)),
     }
 }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tensorpool_codecs::types::{MetaVersion, NanoTime, Seq};
+use tensorpool_codecs::wire::TensorHeader;
 use tensorpool_shm::mapping::{Access, Mapping};
-use tensorpool_shm::producer::ProducerRing;
+use tensorpool_shm::producer::{FrameMeta, ProducerRing};
 use tensorpool_shm::slot::SlotError;
 
 use crate::support::{Stream, meta};
@@ -15,12 +16,19 @@ const SLOTS: u32 = 2;
 
 /// Publishes frames whose header says the sequence number from end to end.
 fn produce(mut ring: ProducerRing, stop: &AtomicBool) {
+    let format = *meta(0).tensor;
     while !stop.load(Ordering::Relaxed) {
         let number = ring.next_seq().get() as i32;
-        let mut meta = meta(0);
-        meta.timestamp = NanoTime::new(number as u64);
-        meta.meta_version = Some(MetaVersion::new(number as u32));
-        (meta.tensor.dims, meta.tensor.strides) = ([number; 8], [number; 8]);
+        let tensor = TensorHeader {
+            dims: [number; 8],
+            strides: [number; 8],
+            ..format
+        };
+        let meta = FrameMeta {
+            timestamp: NanoTime::new(number as u64),
+            meta_version: Some(MetaVersion::new(number as u32)),
+            tensor: &tensor,
+        };
         let _ = ring.publish(&meta, b"").unwrap();
     }
 }

@@ -4,15 +4,14 @@
 //! The gate decides; it touches no memory. Its caller snapshots the slot between the two reads of
 //! the commit word (whose decoding has checked the embedded message header: what does not decode is
 //! [`DropCause::HeaderInvalid`]) and asks three times, in this order: [`FrameGate::admit`] before
-//! anything is read, [`FrameGate::check`] with the snapshot, [`FrameGate::confirm`] with the second
+//! anything is read, [`FrameGate::check`] with the slot, [`FrameGate::confirm`] with the second
 //! read, also after the application has looked at the payload.
 
-use tensorpool_codecs::slot::HeaderSlot;
 use tensorpool_codecs::types::{Epoch, PoolId, Seq, StreamId};
-use tensorpool_codecs::wire::TensorHeader;
+use tensorpool_codecs::wire::SlotHeader;
 
 use super::pools::pool_by_id;
-use super::tensor::{LayoutMemo, TensorError, TensorLayout};
+use super::tensor::TensorLayout;
 use crate::common::StreamGeometry;
 
 /// The part of a frame descriptor that decides.
@@ -115,7 +114,7 @@ impl DropCause {
 
 /// Where an accepted frame lies and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FramePlan {
+pub struct FramePlan<'t> {
     /// The commit word that every later read must still find.
     pub seq_commit: u64,
     /// Pool of the payload; meaningless when `payload_len` is 0.
@@ -125,7 +124,7 @@ pub struct FramePlan {
     /// Payload bytes.
     pub payload_len: u32,
     /// The tensor.
-    pub tensor: TensorLayout,
+    pub tensor: &'t TensorLayout,
 }
 
 /// Outcome of a question to the gate.
@@ -181,24 +180,20 @@ impl FrameGate {
         Ok(())
     }
 
-    /// Is the snapshot the frame that `descriptor` announces?
+    /// Is the slot, which may be looked at, the frame `seq`? `tensor` is what
+    /// [`TensorLayout::check`] made of its tensor header, if anything.
+    ///
+    /// # Errors
+    /// The cause it is dropped for.
     #[inline]
-    #[must_use]
-    pub fn check(
-        descriptor: &Descriptor,
-        slot: &HeaderSlot,
-        mapping: &MappingFacts<'_>,
-        layouts: &mut LayoutMemo,
-    ) -> Verdict<FramePlan> {
-        match Self::admit(descriptor, mapping) {
-            Verdict::Accept(_) => {}
-            Verdict::Foreign => return Verdict::Foreign,
-            Verdict::Drop(cause) => return Verdict::Drop(cause),
-        }
-        match Self::check_slot(descriptor.seq, slot, mapping.geometry, layouts) {
-            Ok(plan) => Verdict::Accept(plan),
-            Err(cause) => Verdict::Drop(cause),
-        }
+    pub fn check<'t>(
+        seq: Seq,
+        slot: &SlotHeader,
+        tensor: Option<&'t TensorLayout>,
+        geometry: &StreamGeometry,
+    ) -> Result<FramePlan<'t>, DropCause> {
+        Self::check_commit(seq, slot.seq_commit)?;
+        Self::plan(seq, slot, tensor, geometry)
     }
 
     /// Is this still the frame it was? `second` is the commit word read after an acquire fence.
@@ -218,42 +213,21 @@ impl FrameGate {
         Ok(())
     }
 
-    #[inline]
-    fn check_slot(
-        seq: Seq,
-        slot: &HeaderSlot,
-        geometry: &StreamGeometry,
-        layouts: &mut LayoutMemo,
-    ) -> Result<FramePlan, DropCause> {
-        Self::check_commit(seq, slot.slot.seq_commit)?;
-        Self::plan_by(seq, slot, geometry, |tensor| layouts.check(tensor))
-    }
-
     /// What a slot describes, whatever its commit word says: for a frame that is still being
     /// written, whose header is there already.
     ///
     /// # Errors
     /// [`DropCause::HeaderInvalid`] or [`DropCause::PayloadInvalid`] when it describes no frame.
     #[inline]
-    pub fn plan(
+    pub fn plan<'t>(
         seq: Seq,
-        slot: &HeaderSlot,
+        slot: &SlotHeader,
+        tensor: Option<&'t TensorLayout>,
         geometry: &StreamGeometry,
-    ) -> Result<FramePlan, DropCause> {
-        Self::plan_by(seq, slot, geometry, TensorLayout::check)
-    }
-
-    #[inline]
-    fn plan_by(
-        seq: Seq,
-        slot: &HeaderSlot,
-        geometry: &StreamGeometry,
-        layout: impl FnOnce(&TensorHeader) -> Result<TensorLayout, TensorError>,
-    ) -> Result<FramePlan, DropCause> {
+    ) -> Result<FramePlan<'t>, DropCause> {
         let slot_index = seq.slot_index(geometry.slot_count());
-        let HeaderSlot { slot, tensor } = slot;
         // [TP-CLI-0950]
-        let tensor = layout(tensor).map_err(|_| DropCause::HeaderInvalid)?;
+        let tensor = tensor.ok_or(DropCause::HeaderInvalid)?;
         let pool = pool_by_id(geometry, PoolId::new(slot.pool_id));
         let pool = pool.ok_or(DropCause::PayloadInvalid)?;
         // [TP-CLI-0980]

@@ -18,5 +18,5 @@ pub use header_ring::{RingCursor, RingLoss, RingStep};
 pub use ledger::{DropCounts, EpochAccount, FrameLedger};
 pub use pools::{SelectError, pool_by_id, smallest_fit};
 pub use seq_tracker::{Presence, SeqEvent, SeqTracker};
-pub use tensor::{LayoutMemo, MAX_DIMS, TensorError, TensorLayout, element_len};
+pub use tensor::{MAX_DIMS, TensorError, TensorLayout, element_len};
 pub use throttle::Throttle;

@@ -108,31 +108,6 @@ pub struct TensorLayout {
     progress_unit: ProgressUnit,
 }
 
-/// The last header that was found good, and what it means: most streams have one format.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LayoutMemo(Option<(TensorHeader, TensorLayout)>);
-
-impl LayoutMemo {
-    /// As [`TensorLayout::check`], at the price of a comparison while the format stays.
-    ///
-    /// # Errors
-    /// As [`TensorLayout::check`].
-    #[inline]
-    pub fn check(&mut self, raw: &TensorHeader) -> Result<TensorLayout, TensorError> {
-        match &self.0 {
-            Some((last, layout)) if last == raw => Ok(*layout),
-            _ => self.check_anew(raw),
-        }
-    }
-
-    #[cold]
-    fn check_anew(&mut self, raw: &TensorHeader) -> Result<TensorLayout, TensorError> {
-        let layout = TensorLayout::check(raw)?;
-        self.0 = Some((*raw, layout));
-        Ok(layout)
-    }
-}
-
 impl TensorLayout {
     /// Checks a header found in a slot (Wire v1.2 §8.2, §15.4).
     ///

@@ -39,7 +39,10 @@ pub struct FrameInfo {
 #[derive(Debug)]
 pub struct Frame<'m> {
     inner: tensorpool_shm::frame::Frame<'m>,
-    info: FrameInfo,
+    tensor: &'m TensorLayout,
+    pool: PoolId,
+    epoch: Epoch,
+    told: Told,
     torn: Cell<bool>,
 }
 
@@ -55,24 +58,16 @@ impl<'m> Frame<'m> {
     #[inline]
     pub(crate) fn new(
         inner: tensorpool_shm::frame::Frame<'m>,
-        plan: &FramePlan,
+        plan: &FramePlan<'m>,
         epoch: Epoch,
-        said: &Told,
+        told: Told,
     ) -> Self {
-        let slot = inner.slot();
-        let info = FrameInfo {
-            epoch,
-            seq: inner.seq(),
-            pool: plan.pool_id,
-            timestamp: NanoTime::new(slot.timestamp_ns),
-            published: said.published,
-            meta_version: said.meta_version,
-            trace_id: said.trace_id,
-            tensor: plan.tensor,
-        };
         Self {
             inner,
-            info,
+            tensor: plan.tensor,
+            pool: plan.pool_id,
+            epoch,
+            told,
             torn: Cell::new(false),
         }
     }
@@ -80,22 +75,31 @@ impl<'m> Frame<'m> {
     /// What slot and descriptor say.
     #[inline]
     #[must_use]
-    pub fn info(&self) -> &FrameInfo {
-        &self.info
+    pub fn info(&self) -> FrameInfo {
+        FrameInfo {
+            epoch: self.epoch,
+            seq: self.inner.seq(),
+            pool: self.pool,
+            timestamp: NanoTime::new(self.inner.slot().timestamp_ns),
+            published: self.told.published,
+            meta_version: self.told.meta_version,
+            trace_id: self.told.trace_id,
+            tensor: *self.tensor,
+        }
     }
 
     /// Its sequence number.
     #[inline]
     #[must_use]
     pub fn seq(&self) -> Seq {
-        self.info.seq
+        self.inner.seq()
     }
 
     /// What the payload is.
     #[inline]
     #[must_use]
     pub fn tensor(&self) -> &TensorLayout {
-        &self.info.tensor
+        self.tensor
     }
 
     /// Bytes of payload; 0 is a frame as well.
@@ -165,7 +169,7 @@ impl<'m> Frame<'m> {
     pub fn retain(&self) -> RetainedFrame {
         RetainedFrame {
             inner: self.inner.retain(),
-            info: self.info,
+            info: self.info(),
         }
     }
 
@@ -179,8 +183,8 @@ impl<'m> Frame<'m> {
 impl RetainedFrame {
     /// What slot and descriptor said.
     #[must_use]
-    pub fn info(&self) -> &FrameInfo {
-        &self.info
+    pub fn info(&self) -> FrameInfo {
+        self.info
     }
 }
 

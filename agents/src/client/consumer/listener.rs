@@ -9,7 +9,7 @@ use tensorpool_codecs::wire::{FrameProgress, FrameProgressState, Template};
 use tensorpool_protocol::client::{
     ProgressDrop, ProgressDrops, ProgressMessage, ProgressRead, ProgressState, ProgressTracker,
 };
-use tensorpool_protocol::frame::{FrameGate, MappingFacts};
+use tensorpool_protocol::frame::{FrameGate, MappingFacts, TensorLayout};
 use tensorpool_shm::frame::FramePrefix;
 use tensorpool_shm::slot::SlotError;
 use tensorpool_transport::Subscription;
@@ -158,7 +158,9 @@ impl Listener {
         let seq = message.seq;
         let slot = current.mapping.read_open_slot(seq).map_err(drop_of)?;
         self.tracker.check_commit(seq, slot.word().raw())?;
-        let plan = FrameGate::plan(seq, slot.header(), &current.geometry);
+        let header = slot.header();
+        let tensor = TensorLayout::check(&header.tensor).ok();
+        let plan = FrameGate::plan(seq, &header.slot, tensor.as_ref(), &current.geometry);
         let plan = plan.map_err(|_| ProgressDrop::Header)?;
         self.tracker.accept(message, state, &plan)?;
         let prefix = FramePrefix::new(&current.mapping, &slot, message.bytes_filled)

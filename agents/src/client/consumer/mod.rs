@@ -9,7 +9,7 @@ use tensorpool_codecs::types::{ClientId, Epoch, Seq, StreamId};
 use tensorpool_protocol::client::ConsumerSettings;
 use tensorpool_protocol::client::metadata::SourceMetadata;
 use tensorpool_protocol::common::StreamGeometry;
-use tensorpool_protocol::frame::{DropCause, FrameLedger, LayoutMemo, Throttle};
+use tensorpool_protocol::frame::{DropCause, FrameLedger, Throttle};
 use tensorpool_shm::mapping::Mapping;
 use tensorpool_transport::Subscription;
 
@@ -38,7 +38,7 @@ use ending::Ending;
 use feed::Feed;
 use frame::Frame;
 use listener::Listener;
-use reader::Reader;
+use reader::{Layouts, Reader};
 use ring_reader::RingWatch;
 
 /// Descriptors of lost frames that one poll may skip beyond its limit, so that a slow consumer
@@ -76,7 +76,7 @@ pub struct Consumer {
     intake: Intake,
     listener: Option<Box<Listener>>,
     throttle: Throttle,
-    layouts: LayoutMemo,
+    layouts: Layouts,
     settings: ConsumerSettings,
     /// Set while payloads do not come from shared memory.
     fallback: Option<Fallback>,
@@ -119,7 +119,7 @@ impl Consumer {
                 Box::new(Listener::new(subscription, setup.options.progress_read))
             }),
             throttle: Throttle::new(setup.options.local_rate_hz()),
-            layouts: LayoutMemo::default(),
+            layouts: Layouts::default(),
             settings: setup.settings,
             fallback: None,
             commands: setup.commands,

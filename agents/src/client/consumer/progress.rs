@@ -39,7 +39,7 @@ pub struct Progress<'m> {
 impl<'m> Progress<'m> {
     pub(crate) fn new(
         prefix: FramePrefix<'m>,
-        plan: &FramePlan,
+        plan: &FramePlan<'_>,
         epoch: Epoch,
         state: ProgressState,
     ) -> Self {
@@ -51,7 +51,7 @@ impl<'m> Progress<'m> {
             bytes_filled: prefix.len() as u64,
             payload_len: plan.payload_len.into(),
             timestamp: NanoTime::new(prefix.slot().timestamp_ns),
-            tensor: plan.tensor,
+            tensor: *plan.tensor,
         };
         Self { prefix, info }
     }

@@ -4,17 +4,20 @@
 use std::sync::Arc;
 
 use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, TraceId};
-use tensorpool_codecs::wire::{FrameDescriptor, SlotHeader};
+use tensorpool_codecs::wire::{FrameDescriptor, SlotHeader, TensorHeader};
 use tensorpool_protocol::frame::{
-    Descriptor, DropCause, FrameGate, FrameLedger, LayoutMemo, MappingFacts, RingLoss, Throttle,
+    Descriptor, DropCause, FrameGate, FrameLedger, MappingFacts, RingLoss, TensorLayout, Throttle,
     Verdict,
 };
 use tensorpool_runtime::clock::monotonic_ns;
-use tensorpool_shm::slot::SlotError;
+use tensorpool_shm::slot::{SlotError, TensorMemo};
 
 use super::Current;
 use super::frame::{Frame, Told};
 use crate::client::shared::ConsumerShared;
+
+/// What a tensor header means, if anything: most streams have one format.
+pub(super) type Layouts = TensorMemo<Option<TensorLayout>>;
 
 /// One poll's worth of reading.
 pub(crate) struct Reader<'c> {
@@ -22,7 +25,7 @@ pub(crate) struct Reader<'c> {
     pub(crate) current: Option<&'c Current>,
     pub(crate) ledger: &'c mut FrameLedger,
     pub(super) throttle: &'c mut Throttle,
-    pub(super) layouts: &'c mut LayoutMemo,
+    pub(super) layouts: &'c mut Layouts,
     pub(crate) shared: &'c Arc<ConsumerShared>,
     pub(crate) delivered: usize,
 }
@@ -208,9 +211,7 @@ impl Reader<'_> {
                     let now = self.throttle.is_limited().then(monotonic_ns);
                     let outcome = match now {
                         Some(now) if !self.throttle.is_due(now) => Err(DropCause::RateLimited),
-                        _ => {
-                            Self::deliver(current, &facts, self.layouts, descriptor, told, on_frame)
-                        }
+                        _ => Self::deliver(current, self.layouts, descriptor, told, on_frame),
                     };
                     match outcome {
                         Ok(()) => {
@@ -286,27 +287,23 @@ impl Reader<'_> {
     #[inline]
     fn deliver(
         current: &Current,
-        facts: &MappingFacts<'_>,
-        layouts: &mut LayoutMemo,
+        layouts: &mut Layouts,
         descriptor: &Descriptor,
         told: impl FnOnce(&SlotHeader) -> Told,
         on_frame: &mut impl FnMut(&Frame<'_>),
     ) -> Result<(), DropCause> {
+        let layout = |tensor: &TensorHeader| TensorLayout::check(tensor).ok();
         // [TP-CLI-0950]
         let slot = current
             .mapping
-            .read_slot(descriptor.seq)
+            .read_slot_with(descriptor.seq, layouts, layout)
             .map_err(|error| cause_of(&error))?;
-        let plan = match FrameGate::check(descriptor, slot.header(), facts, layouts) {
-            Verdict::Accept(plan) => plan,
-            Verdict::Drop(cause) => return Err(cause),
-            Verdict::Foreign => return Err(DropCause::EpochMismatch),
-        };
+        let (header, tensor) = (slot.header(), slot.meaning().as_ref());
+        let plan = FrameGate::check(descriptor.seq, header, tensor, &current.geometry)?;
         // [TP-CLI-0980] [TP-CLI-0990]
-        let frame = tensorpool_shm::frame::Frame::new(&current.mapping, &slot)
+        let frame = tensorpool_shm::frame::Frame::of_known(&current.mapping, &slot)
             .map_err(|_| DropCause::PayloadInvalid)?;
-        let told = told(frame.slot());
-        let frame = Frame::new(frame, &plan, descriptor.epoch, &told);
+        let frame = Frame::new(frame, &plan, descriptor.epoch, told(header));
         on_frame(&frame);
         // [TP-CLI-0940] [TP-CLI-0970]
         if frame.is_torn() {

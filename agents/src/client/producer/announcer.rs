@@ -9,10 +9,9 @@ use tensorpool_codecs::types::{Epoch, MetaVersion, NanoTime, Seq, StreamId, Trac
 use tensorpool_codecs::wire::FrameDescriptor;
 use tensorpool_protocol::client::{StallChange, StallWatch};
 use tensorpool_runtime::clock::monotonic_ns;
-use tensorpool_shm::producer::Released;
+use tensorpool_shm::producer::{FrameMeta, Released};
 use tensorpool_transport::{Offer, Publication};
 
-use super::meta::FrameMeta;
 use super::own_streams::OwnStreams;
 use super::untold::Untold;
 use crate::client::event::Event;
@@ -36,6 +35,31 @@ pub(super) fn offer_past_rotation(publication: &mut Publication, message: &[u8])
         offer = publication.offer(message);
     }
     offer
+}
+
+/// The same of a descriptor that is written where it is read: on its way through memory it would be
+/// stored in small pieces and read back in larger ones, which waits for all stores before it.
+#[inline]
+fn offer_in_place(publication: &mut Publication, descriptor: &FrameDescriptor) -> Offer {
+    let claimed = publication.try_claim(DESCRIPTOR_LEN).map(|mut claim| {
+        if let Some(bytes) = claim.payload_mut().first_chunk_mut() {
+            descriptor.encode_into(bytes);
+        }
+        claim.commit()
+    });
+    match claimed {
+        Err(Offer::AdminAction | Offer::TooLong) => {
+            offer_past_rotation(publication, &encoded(descriptor))
+        }
+        Ok(offer) | Err(offer) => offer,
+    }
+}
+
+#[inline]
+fn encoded(descriptor: &FrameDescriptor) -> [u8; DESCRIPTOR_LEN] {
+    let mut bytes = [0; DESCRIPTOR_LEN];
+    descriptor.encode_into(&mut bytes);
+    bytes
 }
 
 /// What became of the announcement of a frame. The frame itself is committed in any case, and its
@@ -72,10 +96,10 @@ pub(crate) struct Said {
 
 impl Said {
     #[inline]
-    pub(crate) fn of(meta: &FrameMeta) -> Self {
+    pub(crate) fn of(slot: &FrameMeta<'_>, trace_id: Option<TraceId>) -> Self {
         Self {
-            meta_version: meta.meta_version,
-            trace_id: meta.trace_id,
+            meta_version: slot.meta_version,
+            trace_id,
         }
     }
 }
@@ -106,9 +130,8 @@ impl Telling {
 
     #[inline]
     // [TP-CLI-1460]
-    fn descriptor(&self, seq: Seq, published_ns: u64) -> [u8; DESCRIPTOR_LEN] {
+    fn descriptor(&self, seq: Seq, published_ns: u64) -> FrameDescriptor {
         let said = &self.said[seq.slot_index(self.said.len() as u32) as usize];
-        let mut bytes = [0; DESCRIPTOR_LEN];
         FrameDescriptor {
             stream_id: self.stream_id.get(),
             epoch: self.epoch.get(),
@@ -117,8 +140,6 @@ impl Telling {
             meta_version: said.meta_version.map(MetaVersion::get),
             trace_id: said.trace_id.map(TraceId::get),
         }
-        .encode_into(&mut bytes);
-        bytes
     }
 }
 
@@ -198,19 +219,21 @@ impl Announcer {
         self.own.begin_epoch(slot_count);
     }
 
-    /// Sends the descriptors of the frames that became visible. Gives what became of the last one.
+    /// Sends the descriptors of the frames that became visible. Gives what became of the last one. `now` is
+    /// the time, if it was just read.
     #[inline]
     pub(crate) fn announce(
         &mut self,
         shared: &ProducerShared,
         telling: &Telling,
         released: Released<'_>,
+        now: Option<NanoTime>,
     ) -> Announced {
         let mut announced = Announced::HeldBack;
         // [TP-CLI-1410] [TP-CLI-1420] [TP-CLI-1430]
         for seq in released {
             // [TP-CLI-1450]
-            let published_ns = monotonic_ns().get();
+            let published_ns = now.unwrap_or_else(monotonic_ns).get();
             // In this order: who sees the sequence number sees a time that is not older.
             shared.published_ns.store(published_ns, Ordering::Release);
             shared.next_seq.set(seq.next().get());
@@ -219,7 +242,11 @@ impl Announcer {
             // [TP-CLI-1410]
             announced = self.send(shared, seq, &descriptor);
             // Whatever became of the shared one. [TP-CLI-2350]
-            if !self.own.is_empty() && self.own.tell(&descriptor, NanoTime::new(published_ns)) {
+            if !self.own.is_empty()
+                && self
+                    .own
+                    .tell(&encoded(&descriptor), NanoTime::new(published_ns))
+            {
                 self.untold.set(seq.next().get());
             }
         }
@@ -293,22 +320,22 @@ impl Announcer {
         &mut self,
         shared: &ProducerShared,
         seq: Seq,
-        descriptor: &[u8; DESCRIPTOR_LEN],
+        descriptor: &FrameDescriptor,
     ) -> Announced {
         // [TP-CLI-1410]
         if !self.unsent.is_empty() {
             if self.lossless {
-                self.unsent.push_back(*descriptor);
+                self.unsent.push_back(encoded(descriptor));
                 return Announced::Queued;
             }
             // [TP-CLI-1432]
             if !self.tell_last() {
                 self.count(Offer::BackPressured);
-                self.hold_last(seq.next().get(), descriptor);
+                self.hold_last(seq.next().get(), &encoded(descriptor));
                 return Announced::BackPressured;
             }
         }
-        let offer = offer_past_rotation(&mut self.publication, descriptor);
+        let offer = offer_in_place(&mut self.publication, descriptor);
         if offer.is_sent() {
             self.is_watched = false;
             if self.stall.is_held_up() {
@@ -319,12 +346,12 @@ impl Announcer {
         self.watch(offer);
         self.count(offer);
         if self.lossless && !self.is_settled(shared, offer) {
-            self.unsent.push_back(*descriptor);
+            self.unsent.push_back(encoded(descriptor));
             return Announced::Queued;
         }
         // [TP-CLI-1432]
         if is_held_up(offer) {
-            self.hold_last(seq.next().get(), descriptor);
+            self.hold_last(seq.next().get(), &encoded(descriptor));
         }
         // [TP-CLI-1430]
         match offer {

@@ -97,23 +97,18 @@ impl FrameMeta {
         self.layout.extent_bytes()
     }
 
-    /// The same with the metadata version in force, unless it has one.
-    #[inline]
-    pub(super) fn described_by(mut self, in_force: Option<MetaVersion>) -> Self {
-        self.meta_version = self.meta_version.or(in_force);
-        self
-    }
-
-    /// The clock is read only if the application gave no time.
+    /// What the slot says, with the metadata version in force unless the application gave one. The
+    /// clock is read only if it gave no time.
     #[inline]
     pub(super) fn slot_meta(
         &self,
+        in_force: Option<MetaVersion>,
         now: impl FnOnce() -> NanoTime,
-    ) -> tensorpool_shm::producer::FrameMeta {
+    ) -> tensorpool_shm::producer::FrameMeta<'_> {
         tensorpool_shm::producer::FrameMeta {
             timestamp: self.timestamp.unwrap_or_else(now),
-            meta_version: self.meta_version,
-            tensor: self.header,
+            meta_version: self.meta_version.or(in_force),
+            tensor: &self.header,
         }
     }
 }
@@ -147,8 +142,8 @@ mod tests {
     fn the_offer_stamps_what_the_application_does_not() {
         let mut meta = FrameMeta::bytes(10).unwrap();
         let now = || NanoTime::new(7);
-        assert_eq!(meta.slot_meta(now).timestamp, NanoTime::new(7));
+        assert_eq!(meta.slot_meta(None, now).timestamp, NanoTime::new(7));
         meta.timestamp = Some(NanoTime::new(3));
-        assert_eq!(meta.slot_meta(now).timestamp, NanoTime::new(3));
+        assert_eq!(meta.slot_meta(None, now).timestamp, NanoTime::new(3));
     }
 }

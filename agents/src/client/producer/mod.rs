@@ -61,6 +61,9 @@ pub struct CloseReport {
     pub unsent: usize,
 }
 
+/// Frames up to this length are published in the moment they are written in.
+const MOMENT_LEN: usize = 1024;
+
 /// What is written at the moment.
 #[derive(Debug)]
 struct Current {
@@ -157,19 +160,23 @@ impl Producer {
             return self.offer_flushed(meta, payload);
         }
         self.make_ready()?;
-        let meta = &meta.described_by(self.metadata.version());
         let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) else {
             return Err(self.closed_or(OfferError::NotAttached));
         };
+        let mut now = None;
+        let in_force = self.metadata.version();
+        let slot = meta.slot_meta(in_force, || *now.insert(monotonic_ns()));
         // [TP-CLI-1500]
-        let (seq, released) = match current.ring.publish(&meta.slot_meta(monotonic_ns), payload) {
+        let (seq, released) = match current.ring.publish(&slot, payload) {
             Ok(published) => published,
             // [TP-CLI-1440] [TP-CLI-1470]
             Err(error) => return Err(self.claim_error(error)),
         };
-        current.telling.say(seq, Said::of(meta));
+        // Copying it took less than reading the clock again would.
+        let now = now.filter(|_| payload.len() <= MOMENT_LEN);
+        current.telling.say(seq, Said::of(&slot, meta.trace_id));
         let visible = released.clone();
-        let announced = announcer.announce(&self.shared, &current.telling, released);
+        let announced = announcer.announce(&self.shared, &current.telling, released, now);
         if let Some(speaker) = &mut self.speaker {
             speaker.on_visible(visible, announcer.is_behind());
         }
@@ -191,14 +198,15 @@ impl Producer {
     #[inline]
     pub fn claim(&mut self, meta: &FrameMeta, len: usize) -> Result<Claim, OfferError> {
         self.make_ready()?;
-        let meta = &meta.described_by(self.metadata.version());
         let Some(current) = &mut self.current else {
             return Err(self.closed_or(OfferError::NotAttached));
         };
+        let slot = meta.slot_meta(self.metadata.version(), monotonic_ns);
         // [TP-CLI-1500]
-        match current.ring.claim(&meta.slot_meta(monotonic_ns), len) {
+        match current.ring.claim(&slot, len) {
             Ok(claim) => {
-                current.telling.say(claim.seq(), Said::of(meta));
+                let said = Said::of(&slot, meta.trace_id);
+                current.telling.say(claim.seq(), said);
                 if let Some(speaker) = &mut self.speaker {
                     speaker.on_claimed(&claim, meta);
                 }
@@ -233,7 +241,7 @@ impl Producer {
             return Err(OfferError::Stale { claimed });
         };
         let visible = released.clone();
-        let announced = announcer.announce(&self.shared, &current.telling, released);
+        let announced = announcer.announce(&self.shared, &current.telling, released, None);
         if let Some(speaker) = &mut self.speaker {
             speaker.on_visible(visible, announcer.is_behind());
         }
@@ -414,7 +422,7 @@ impl Producer {
         if let (Some(current), Some(announcer)) = (&mut self.current, &mut self.announcer) {
             let released = current.ring.poll();
             let visible = released.clone();
-            announcer.announce(&self.shared, &current.telling, released);
+            announcer.announce(&self.shared, &current.telling, released, None);
             if let Some(speaker) = &mut self.speaker {
                 speaker.on_visible(visible, announcer.is_behind());
             }

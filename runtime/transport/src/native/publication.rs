@@ -129,8 +129,11 @@ impl ClientDriver {
 pub(crate) struct NativePublication {
     publication: NonNull<aeron::aeron_exclusive_publication_t>,
     client: Arc<NativeClient>,
-    /// A claim that was neither committed nor aborted. Only a forgotten (leaked) one outlives its borrow.
-    open_claim: Option<aeron::aeron_buffer_claim_t>,
+    /// The last claim. It stays where Aeron wrote it: moved, it would be read back wider than it was
+    /// written, which waits until every store before it has reached the cache, those to the log included.
+    claim: aeron::aeron_buffer_claim_t,
+    /// Whether it was neither committed nor aborted. Only a forgotten (leaked) one outlives its borrow.
+    is_claimed: bool,
     pub(crate) session_id: i32,
     pub(crate) max_payload_len: usize,
     pub(crate) max_message_len: usize,
@@ -156,7 +159,8 @@ impl NativePublication {
         Ok(Self {
             publication,
             client: Arc::clone(client),
-            open_claim: None,
+            claim: aeron::aeron_buffer_claim_t::default(),
+            is_claimed: false,
             session_id: constants.session_id,
             max_payload_len: constants.max_payload_length,
             max_message_len: constants.max_message_length,
@@ -192,46 +196,43 @@ impl NativePublication {
     #[inline]
     pub(crate) fn try_claim(&mut self, len: usize) -> i64 {
         self.abort_open_claim();
-        let mut claim = aeron::aeron_buffer_claim_t::default();
-        // SAFETY: rule 2; fills `claim` when it returns a position.
+        // SAFETY: rule 2; fills the claim when it returns a position.
         let result = unsafe {
-            aeron::aeron_exclusive_publication_try_claim(self.as_ptr(), len, &raw mut claim)
+            aeron::aeron_exclusive_publication_try_claim(self.as_ptr(), len, &raw mut self.claim)
         };
-        if result > 0 {
-            self.open_claim = Some(claim);
-        }
+        self.is_claimed = result > 0;
         result
     }
 
     /// The bytes of the open claim; empty without one.
     #[inline]
     pub(crate) fn claimed(&self) -> &[u8] {
-        match &self.open_claim {
-            // SAFETY: Aeron gave `length` bytes at `data` to this publication alone until commit or abort;
-            // the log stays mapped until `self` is given back to be closed.
-            Some(claim) => unsafe { std::slice::from_raw_parts(claim.data, claim.length) },
-            None => &[],
+        if !self.is_claimed {
+            return &[];
         }
+        // SAFETY: Aeron gave `length` bytes at `data` to this publication alone until commit or abort;
+        // the log stays mapped until `self` is given back to be closed.
+        unsafe { std::slice::from_raw_parts(self.claim.data, self.claim.length) }
     }
 
     /// The bytes of the open claim; empty without one.
     #[inline]
     pub(crate) fn claimed_mut(&mut self) -> &mut [u8] {
-        match &mut self.open_claim {
-            // SAFETY: as above, and `&mut self` makes this the only reference.
-            Some(claim) => unsafe { std::slice::from_raw_parts_mut(claim.data, claim.length) },
-            None => &mut [],
+        if !self.is_claimed {
+            return &mut [];
         }
+        // SAFETY: as above, and `&mut self` makes this the only reference.
+        unsafe { std::slice::from_raw_parts_mut(self.claim.data, self.claim.length) }
     }
 
     /// Publishes the open claim, if there is one.
     #[inline]
     pub(crate) fn commit_open_claim(&mut self) -> bool {
-        match self.open_claim.take() {
-            // SAFETY: an open claim is committed or aborted once: it was just taken.
-            Some(mut claim) => unsafe { aeron::aeron_buffer_claim_commit(&raw mut claim) == 0 },
-            None => false,
+        if !std::mem::take(&mut self.is_claimed) {
+            return false;
         }
+        // SAFETY: an open claim is committed or aborted once: it is open no longer.
+        unsafe { aeron::aeron_buffer_claim_commit(&raw mut self.claim) == 0 }
     }
 
     /// Turns the open claim into padding, if there is one. Without this a forgotten claim would stop every
@@ -239,9 +240,9 @@ impl NativePublication {
     /// [TP-RT-0980]
     #[inline]
     pub(crate) fn abort_open_claim(&mut self) {
-        if let Some(mut claim) = self.open_claim.take() {
+        if std::mem::take(&mut self.is_claimed) {
             // SAFETY: as above.
-            let _: c_int = unsafe { aeron::aeron_buffer_claim_abort(&raw mut claim) };
+            let _: c_int = unsafe { aeron::aeron_buffer_claim_abort(&raw mut self.claim) };
         }
     }
 

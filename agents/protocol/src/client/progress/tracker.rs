@@ -178,7 +178,7 @@ impl ProgressTracker {
         &mut self,
         message: &ProgressMessage,
         state: ProgressState,
-        plan: &FramePlan,
+        plan: &FramePlan<'_>,
     ) -> Result<(), ProgressDrop> {
         // [TP-CLI-2640]
         if message.bytes_filled > u64::from(plan.payload_len) {

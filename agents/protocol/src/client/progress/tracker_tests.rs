@@ -70,7 +70,8 @@ fn judge_with(
     if let Err(cause) = tracker.check_commit(message.seq, slot.slot.seq_commit) {
         return Some(Err(cause));
     }
-    let plan = FrameGate::plan(message.seq, &slot, &geometry);
+    let tensor = TensorLayout::check(&slot.tensor).ok();
+    let plan = FrameGate::plan(message.seq, &slot.slot, tensor.as_ref(), &geometry);
     let plan = plan.map_err(|_| ProgressDrop::Header);
     Some(plan.and_then(|plan| tracker.accept(message, state, &plan)))
 }
