@@ -121,35 +121,14 @@ impl Mapping {
     /// Copies the slot of frame `seq` out and decodes it. Wait-free; any thread.
     #[inline]
     pub fn read_slot(&self, seq: Seq) -> Result<SlotSnapshot, SlotError> {
-        let slot = self.slot_bytes(seq.slot_index(self.slot_count()));
-        let words = slot.words::<{ SLOT_LEN / 8 }>(0);
-        let word = seqlock::observe(&words[0]);
-        // [TP-SHM-1010]
-        if word != CommitWord::committed(seq) {
-            self.check_usable()?;
-            return Err(not_committed(seq, word));
-        }
-        let mut copy = [0u64; GUARDED_WORDS + 1];
-        copy[0] = word.raw();
-        seqlock::load_words(&words[1..], &mut copy[1..]);
-        let found = seqlock::observe_again(&words[0]);
-        // After the copy: zeros that replaced a truncated region are noticed here.
-        self.check_usable()?;
-        // [TP-SHM-0760]
-        if found != word {
-            return Err(SlotError::Changed {
-                expected: seq,
-                found,
-            });
-        }
-        // [TP-SHM-0630] [TP-SHM-1060]
-        match HeaderSlot::decode(&from_words(&copy)) {
-            Ok(header) => Ok(SlotSnapshot { word, header }),
-            Err(source) => Err(SlotError::Malformed {
-                expected: seq,
-                source,
-            }),
-        }
+        let mut memo = TensorMemo::<()>::default();
+        let slot = self.read_slot_with(seq, &mut memo, |_| ())?;
+        let header = HeaderSlot {
+            slot: *slot.header(),
+            tensor: *slot.tensor(),
+        };
+        let word = slot.word();
+        Ok(SlotSnapshot { word, header })
     }
 
     /// Copies the slot of frame `seq` out and decodes it, committed or still being written. Of the

@@ -174,3 +174,107 @@ impl Mapping {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mapping::Access;
+    use crate::producer::{FrameMeta, ProducerRing};
+    use crate::slot::store_slot;
+    use crate::testkit::{TestEpoch, meta, tensor};
+
+    fn pair() -> (TestEpoch, ProducerRing, Arc<Mapping>) {
+        let epoch = TestEpoch::new(4, &[64]);
+        let ring = ProducerRing::new(epoch.map(Access::ReadWrite)).unwrap();
+        let reader = epoch.map(Access::ReadOnly);
+        (epoch, ring, reader)
+    }
+
+    fn publish(ring: &mut ProducerRing, dtype: Dtype) -> Seq {
+        let meta = FrameMeta {
+            tensor: &tensor(dtype),
+            ..meta()
+        };
+        ring.publish(&meta, b"x").unwrap().0
+    }
+
+    #[test]
+    fn a_format_is_asked_for_its_meaning_when_it_changes_and_only_then() {
+        let (_epoch, mut ring, reader) = pair();
+        let mut memo = TensorMemo::default();
+        let mut asked = Vec::new();
+        let formats = [
+            Dtype::Uint8,
+            Dtype::Uint8,
+            Dtype::Float32,
+            Dtype::Float32,
+            Dtype::Uint8,
+        ];
+        for dtype in formats {
+            let seq = publish(&mut ring, dtype);
+            let slot = reader.read_slot_with(seq, &mut memo, |tensor| {
+                asked.push(tensor.dtype);
+                Some(tensor.dtype)
+            });
+            let slot = slot.unwrap();
+            assert_eq!((slot.seq(), *slot.tensor()), (seq, tensor(dtype)));
+            assert_eq!(slot.header().values_len_bytes, 1);
+            assert_eq!(*slot.meaning(), Some(dtype));
+        }
+        assert_eq!(asked, [Dtype::Uint8, Dtype::Float32, Dtype::Uint8]);
+    }
+
+    /// Any word of the header may be the one that differs.
+    #[test]
+    fn a_header_that_differs_in_any_field_is_read_anew() {
+        let (_epoch, mut ring, reader) = pair();
+        let mut memo = TensorMemo::<()>::default();
+        let base = tensor(Dtype::Uint8);
+        let seq = publish(&mut ring, Dtype::Uint8);
+        reader.read_slot_with(seq, &mut memo, |_| ()).unwrap();
+        for axis in 0..8 {
+            for change in [0, 1] {
+                let mut other = base;
+                if change == 0 {
+                    other.dims[axis] = 77;
+                } else {
+                    other.strides[axis] = 77;
+                }
+                for format in [&other, &base] {
+                    let meta = FrameMeta {
+                        tensor: format,
+                        ..meta()
+                    };
+                    let seq = ring.publish(&meta, b"x").unwrap().0;
+                    let slot = reader.read_slot_with(seq, &mut memo, |_| ()).unwrap();
+                    assert_eq!(slot.tensor(), format, "axis {axis}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_without_a_tensor_header_is_refused_by_an_empty_memo_and_by_a_full_one() {
+        let (_epoch, mut ring, reader) = pair();
+        let seq = publish(&mut ring, Dtype::Uint8);
+        let header = reader.read_slot(seq).unwrap().header().slot;
+        let nothing = [0; TENSOR_HEADER_LEN / 8];
+        let index = seq.slot_index(4);
+        let mut memo = TensorMemo::<()>::default();
+        let read = |memo: &mut TensorMemo<()>| {
+            let slot = reader.read_slot_with(seq, memo, |_| ());
+            slot.map(|slot| *slot.tensor())
+        };
+        store_slot(ring.mapping(), index, &header, Some(&nothing));
+        assert!(matches!(read(&mut memo), Err(SlotError::Malformed { .. })));
+        let encoded = crate::slot::encode_tensor(&tensor(Dtype::Int8));
+        store_slot(ring.mapping(), index, &header, Some(&encoded));
+        assert_eq!(read(&mut memo), Ok(tensor(Dtype::Int8)));
+        store_slot(ring.mapping(), index, &header, Some(&nothing));
+        assert!(matches!(read(&mut memo), Err(SlotError::Malformed { .. })));
+        store_slot(ring.mapping(), index, &header, Some(&encoded));
+        assert_eq!(read(&mut memo), Ok(tensor(Dtype::Int8)), "still known");
+    }
+}
