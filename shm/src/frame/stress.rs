@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::mapping::Access;
 use crate::producer::ProducerRing;
+use crate::slot::TensorMemo;
 use crate::testkit::{TestEpoch, meta};
 
 const SLOTS: u32 = 4;
@@ -75,14 +76,15 @@ fn oldest(mapping: &Mapping) -> Option<Seq> {
 
 fn consume(mapping: &Arc<Mapping>, copy: Copy, enough: fn(&Counts) -> bool) -> Counts {
     let (mut counts, mut buffer) = (Counts::default(), vec![0; LEN]);
+    let mut memo = TensorMemo::<()>::default();
     let started = Instant::now();
     while !enough(&counts) && started.elapsed() < DEADLINE {
         let Some(seq) = oldest(mapping) else { continue };
-        let Ok(slot) = mapping.read_slot(seq) else {
+        let Ok(slot) = mapping.read_slot_with(seq, &mut memo, |_| ()) else {
             counts.refused += 1;
             continue;
         };
-        let frame = Frame::new(mapping, &slot).unwrap();
+        let frame = Frame::of_known(mapping, &slot).unwrap();
         if !copy(&frame, &mut buffer) {
             counts.refused += 1;
         } else if is_whole(&buffer, seq) {
