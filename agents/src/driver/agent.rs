@@ -319,7 +319,7 @@ impl DriverAgent {
         self.table.on_close(start, ShutdownReason::Normal);
         while self.table.peek_action(Destination::Control).is_some() {
             let now = monotonic_ns();
-            // [TP-DRV-1455]
+            // [TP-DRV-1455] [TP-DRV-1460]
             if now.since_ns(start) > LAST_WORDS_NS {
                 return;
             }

@@ -141,6 +141,28 @@ fn changing_over_and_back_delivers_every_frame_once_and_in_order() {
     }
 }
 
+/// Proves [TP-CLI-2196].
+#[test]
+fn a_stream_that_is_declined_before_anybody_tells_of_frames_there_is_left() {
+    let world = World::new();
+    let mut authority = Authority::new(&world);
+    let (_client, mut producer, mut consumer) = open(&world);
+    authority.tell_on(OWN, 1);
+    authority.say(&assigning(&consumer, OWN));
+    wait_publications(&mut consumer, 2);
+    authority.say(&config(&consumer));
+    authority.wait(|_| {
+        consumer.poll(|_| {}, 16).unwrap();
+        (consumer.publication_count() == 1).then_some(())
+    });
+    let mut frames = 0;
+    flow(&mut authority, &mut producer, &mut consumer, |_| {
+        frames += 1;
+        frames > 20
+    });
+    assert_eq!(consumer.descriptor_stream(), None);
+}
+
 /// Proves [TP-CLI-2193], [TP-CLI-2195].
 #[test]
 fn a_producer_and_a_consumer_of_this_library_meet_on_the_stream_that_is_assigned() {

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use tensorpool::client::{FrameMeta, OfferError, Producer, ProducerStats};
-use tensorpool::codecs::wire::Mode;
+use tensorpool::codecs::gate::{Message, gate};
+use tensorpool::codecs::wire::{ConsumerHello, Mode, QosProducer, Template};
 use tensorpool::transport::SubscriptionOptions;
 
 use super::peer::Peer;
@@ -124,6 +125,66 @@ fn what_an_own_stream_has_no_room_for_is_counted_once_and_never_told() {
         after.own_descriptors,
         "nothing comes later"
     );
+}
+
+/// Proves [TP-CLI-1665].
+#[test]
+fn the_last_frame_an_own_stream_has_no_room_for_is_reported_soon_and_twice() {
+    /// With the reports of every second alone they take longer than [`WAIT`].
+    const ROUNDS: usize = 8;
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut peer = Peer::new(&world);
+    let qos = world.client_config().qos.stream_id;
+    let mut reports = peer.subscribe(qos, SubscriptionOptions::UNTETHERED);
+    let mut own = peer.subscribe(OWN as i32, SubscriptionOptions { tether: true });
+    let short = b"aeron:ipc?term-length=64k";
+    peer.say_config(&config(Mode::Stream, short, OWN));
+    until_told(&mut producer, &mut peer, &mut own);
+    assert!(!fill_up(&mut producer, &mut peer, 2_000));
+    let started = Instant::now();
+    for _ in 0..ROUNDS {
+        // Whoever is silent loses its stream.
+        peer.report(&report(&producer, 0, Mode::Stream));
+        let before = producer.stats().own_descriptors_failed;
+        offer(&mut producer);
+        assert_eq!(producer.stats().own_descriptors_failed, before + 1);
+        let next = producer.next_seq().unwrap().get();
+        let (mut heard, mut told) = (Vec::new(), 0);
+        while told < 2 {
+            peer.receive(&mut reports, &mut heard);
+            let positions = heard.drain(..).filter_map(|bytes| position(&bytes));
+            told += positions.filter(|position| *position == next).count();
+            assert!(started.elapsed() < WAIT, "{told} reports of {next}");
+        }
+    }
+}
+
+/// What a producer reports, if that is what this says.
+fn position(bytes: &[u8]) -> Option<u64> {
+    let is_report = gate(bytes).ok()?.message == Message::Wire(Template::QosProducer);
+    is_report.then(|| QosProducer::decode(bytes).unwrap().current_seq)
+}
+
+/// Proves [TP-CLI-2354].
+#[test]
+fn a_lossless_producer_needs_no_subscriber_for_a_consumer_that_asked_for_a_rate() {
+    let world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).lossless(true).wait(WAIT).unwrap();
+    let mut peer = Peer::new(&world);
+    let hello = ConsumerHello {
+        descriptor_stream_id: 0,
+        descriptor_channel: b"",
+        ..hello(Mode::RateLimited, 0)
+    };
+    peer.say_hello(&hello);
+    peer.report(&report(&producer, 0, Mode::RateLimited));
+    producer.wait_consumers(1, WAIT).unwrap();
+    producer.wait_room(WAIT).unwrap();
+    assert!(!fill_up(&mut producer, &mut peer, 2_000), "waited for it");
+    assert!(producer.stats().descriptors_not_connected >= 2_000);
 }
 
 /// Proves [TP-CLI-2354].

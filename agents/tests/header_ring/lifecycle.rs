@@ -68,12 +68,11 @@ fn each_stream_is_read_to_its_end_before_that_is_told_and_the_next_one_follows()
         });
         publish_many(&mut producer, round + 1);
         // All of them are there, and none was looked at.
-        let closing = producer.close(Duration::ZERO);
+        producer.close(Duration::ZERO).wait(WAIT).unwrap();
         let ((epoch, counts), infos) = wait_event(&mut consumer, |event| match event {
             Event::EndOfStream { epoch, counts } => Some((*epoch, *counts)),
             _ => None,
         });
-        closing.wait(WAIT).unwrap();
         assert_eq!(epoch, new);
         assert_eq!(seqs(&infos), (0..=round).collect::<Vec<_>>());
         assert_eq!(counts.end_seq, Some(Seq::new(round + 1)));

@@ -2,7 +2,9 @@
 
 mod support;
 
-use support::{AeronDir, Role, drive_until, publication, receive, role, send, subscription};
+use support::{
+    AeronDir, Role, drive_until, drive_until_with, publication, receive, role, send, subscription,
+};
 use tensorpool_transport::cnc::CncReader;
 use tensorpool_transport::{
     Channel, Link, LinkConfig, LinkEvent, LinkState, Offer, SubscriptionOptions, WaitReason,
@@ -90,6 +92,28 @@ fn a_claim_is_filled_in_place_and_a_dropped_one_disappears() {
     let max = publication.max_payload_len().unwrap();
     assert!(publication.try_claim(max).is_ok());
     assert_eq!(publication.try_claim(max + 1).unwrap_err(), Offer::TooLong);
+}
+
+/// Proves [TP-RT-0910].
+#[test]
+fn a_committed_claim_is_sent_unless_its_link_was_lost() {
+    let dir = AeronDir::new();
+    let driver = dir.driver();
+    let mut link = dir.link();
+    let mut publication = publication(&mut link, 1000);
+    let _subscription = subscription(&mut link, 1000);
+    send(&mut [&mut link], &mut publication, b"room");
+
+    let sent = publication.try_claim(40).unwrap().commit();
+    let position = publication.position().unwrap();
+    assert_eq!(sent, Offer::Sent { position });
+
+    let claim = publication.try_claim(40).unwrap();
+    drop(driver);
+    drive_until_with(&mut [&mut link], "the loss is noticed", |links| {
+        matches!(links[0].state(), LinkState::Lost(_))
+    });
+    assert_eq!(claim.commit(), Offer::LinkDown);
 }
 
 /// Proves [TP-RT-1000].

@@ -104,9 +104,7 @@ impl Feed {
             self.next = Some(change.source);
         } else {
             // It never changed over, and goes on listening for what is still assigned.
-            let assigned = &self.assigned;
-            self.next
-                .take_if(|next| next.own.is_none() || next.own != *assigned);
+            self.next.take_if(|next| next.own != self.assigned);
         }
     }
 

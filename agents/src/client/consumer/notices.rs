@@ -30,13 +30,8 @@ impl Consumer {
                     end_seq,
                     end,
                 });
-                let reads_it = self
-                    .current
-                    .as_ref()
-                    .is_some_and(|current| current.epoch == epoch);
-                if !reads_it {
-                    self.go_on_ending(true);
-                }
+                // At once when nothing is left to be read.
+                self.go_on_ending(false);
             }
         }
     }

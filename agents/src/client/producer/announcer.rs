@@ -374,6 +374,7 @@ impl Announcer {
                     .limit
                     .get()
                     .is_some_and(|(_, limit)| limit == u64::MAX);
+                // [TP-CLI-2354] [TP-CLI-2356] [TP-CLI-3050]
                 self.is_watched
                     || waits_for_nobody
                     || shared.consumers_on_shared.load(Ordering::Relaxed) == 0

@@ -144,6 +144,7 @@ impl OwnStreams {
             } else if waits && !is_settled(offer) {
                 own.unsent.push_back(*descriptor);
             } else {
+                // [TP-CLI-1665]
                 is_held_up |= offer == Offer::BackPressured;
             }
         }

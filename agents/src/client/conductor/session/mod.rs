@@ -438,8 +438,12 @@ impl Session {
         };
         let epoch = mapping.epoch();
         let sound = match self.role {
-            // [TP-CLI-1480] [TP-CLI-3232]
-            Role::Producer => mapping.refresh_activity(ctx.now) && self.tenure.is_memory_whole(),
+            Role::Producer => {
+                // [TP-CLI-1480] [TP-CLI-3232]
+                let is_refreshed = mapping.refresh_activity(ctx.now);
+                // [TP-CLI-0420] [TP-CLI-3120]
+                is_refreshed && self.tenure.is_memory_whole()
+            }
             Role::Consumer => {
                 let is_creator_gone = self.creator_seen && !is_process_alive(mapping.pid());
                 if is_creator_gone {
