@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tensorpool_codecs::types::Epoch;
 use tensorpool_protocol::client::{
-    Adoption, AttachError, AttachEvent, Grant, LossReason, MappingAction, SourceEnd,
+    Adoption, AttachEvent, Grant, LossReason, MappingAction, SourceEnd,
 };
 use tensorpool_protocol::common::StreamGeometry;
 use tensorpool_shm::driver::is_process_alive;
 use tensorpool_shm::mapping::Mapping;
-use tensorpool_transport::{Link, LinkState, WaitReason};
 
+use super::opening::open_error;
 use super::{Context, Session, Side, Tenure};
 use crate::client::error::OpenError;
 use crate::client::event::Event;
@@ -257,17 +257,6 @@ impl Session {
         }
     }
 
-    /// It is attached and mapped, but the media driver still refuses what it needs.
-    // [TP-CLI-0187]
-    pub(super) fn give_up_opening(&mut self, ctx: &Context<'_>) {
-        let refusal = self.needed.iter().find_map(|id| ctx.link.refusal(*id));
-        if let Some(reason) = refusal {
-            self.opening = None;
-            self.fail_open(denied(ctx.link).unwrap_or_else(|| refused(ctx.link, reason)));
-            self.side.close();
-        }
-    }
-
     pub(super) fn on_map_retry(&mut self, epoch: Epoch, delay_ns: u64) {
         let is_first = self.opening.is_some();
         if self.has_fallback() && (!is_first || self.map_failures >= MAX_FIRST_MAP_TRIES) {
@@ -294,68 +283,6 @@ impl Session {
             in_use: self.current.as_ref().map(|mapping| mapping.epoch()),
             delay: Duration::from_nanos(delay_ns),
         });
-    }
-}
-
-/// When nobody could answer, or be asked: say that instead.
-fn open_error(error: AttachError, ctx: &Context<'_>) -> OpenError {
-    let link = &*ctx.link;
-    let troubles = ctx.troubles;
-    match (error, link.state()) {
-        // [TP-SEC-0130]
-        (AttachError::NoAnswer { .. }, LinkState::Connecting(WaitReason::Denied(reason))) => {
-            OpenError::MediaDriverDenied {
-                dir: link.dir().display().to_string(),
-                reason: reason.clone(),
-            }
-        }
-        (AttachError::NoAnswer { .. }, LinkState::Connecting(reason)) => OpenError::NoMediaDriver {
-            dir: link.dir().display().to_string(),
-            reason: reason.to_string(),
-        },
-        (AttachError::NoAnswer { .. }, LinkState::Lost(reason)) => OpenError::NoMediaDriver {
-            dir: link.dir().display().to_string(),
-            reason: reason.to_string(),
-        },
-        // [TP-CLI-0187]
-        (error @ AttachError::NoAnswer { waited_ns, .. }, _) => {
-            match (troubles.refusal(link), troubles.client_error(ctx.now)) {
-                (Some(reason), _) => denied(link).unwrap_or_else(|| refused(link, reason)),
-                (None, Some((reason, age_ns))) => {
-                    denied(link).unwrap_or_else(|| OpenError::AeronClient {
-                        error,
-                        age: Duration::from_nanos(age_ns),
-                        reason: reason.to_owned(),
-                    })
-                }
-                // [TP-CLI-0188]
-                (None, None) => match link.shortage(Duration::from_nanos(waited_ns)) {
-                    Some((reason, age)) => OpenError::MediaDriverShort {
-                        error,
-                        dir: link.dir().display().to_string(),
-                        age,
-                        reason,
-                    },
-                    None => OpenError::Attach(error),
-                },
-            }
-        }
-        (error, _) => OpenError::Attach(error),
-    }
-}
-
-/// Where logs cannot be opened that is the cause, whatever Aeron says.
-// [TP-SEC-0132]
-fn denied(link: &Link) -> Option<OpenError> {
-    let reason = link.denied_logs()?;
-    let dir = link.dir().display().to_string();
-    Some(OpenError::MediaDriverDenied { dir, reason })
-}
-
-fn refused(link: &Link, reason: &str) -> OpenError {
-    OpenError::Refused {
-        dir: link.dir().display().to_string(),
-        reason: reason.to_owned(),
     }
 }
 

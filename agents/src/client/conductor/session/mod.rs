@@ -7,10 +7,9 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::Sender;
 use tensorpool_codecs::types::{ClientId, Epoch, NanoTime, NodeId, StreamId};
 use tensorpool_protocol::client::{
-    Announce, Cadence, LossReason, MapTicket, MappingConfig, MappingCore, SourceEnd,
+    Cadence, LossReason, MapTicket, MappingConfig, MappingCore, SourceEnd,
 };
 use tensorpool_protocol::common::{Role, StreamGeometry};
-use tensorpool_shm::driver::is_process_alive;
 use tensorpool_shm::mapping::{MapError, Mapping};
 use tensorpool_transport::{CounterPublisher, Link, LostReason, ResourceId};
 
@@ -26,8 +25,10 @@ use crate::client::shared::{Mailbox, Notice};
 use crate::client::stats::SessionCounters;
 
 mod actions;
+mod checkup;
 mod consumer_side;
 mod metadata;
+mod opening;
 mod own_lane;
 mod producer_side;
 mod tenure;
@@ -425,93 +426,6 @@ impl Session {
         }
     }
 
-    /// Once per announce period: a producer shows that it lives, a consumer looks whether its
-    /// mapping still is what it was.
-    fn check_up(&mut self, ctx: &mut Context<'_>) -> usize {
-        // [TP-CLI-0820] [TP-CLI-1480]
-        if !self.checkup.is_due(ctx.now) {
-            return 0;
-        }
-        self.checkup.on_sent(ctx.now);
-        let Some(mapping) = &self.current else {
-            return 0;
-        };
-        let epoch = mapping.epoch();
-        let sound = match self.role {
-            Role::Producer => {
-                // [TP-CLI-1480] [TP-CLI-3232]
-                let is_refreshed = mapping.refresh_activity(ctx.now);
-                // [TP-CLI-0420] [TP-CLI-3120]
-                is_refreshed && self.tenure.is_memory_whole()
-            }
-            Role::Consumer => {
-                let is_creator_gone = self.creator_seen && !is_process_alive(mapping.pid());
-                if is_creator_gone {
-                    self.mapping.on_creator_gone(ctx.now, epoch);
-                }
-                // [TP-CLI-0820]
-                let (activity, pid) = (mapping.activity(), mapping.current_pid());
-                let sound = mapping.revalidate().is_ok() || pid != mapping.pid();
-                self.mapping.on_superblock(ctx.now, epoch, activity, pid);
-                if !sound {
-                    // [TP-CLI-0830]
-                    self.mapping.on_memory_damaged(ctx.now, epoch);
-                }
-                !sound || !self.side.has_restarted(epoch)
-            }
-        };
-        match self.role {
-            _ if sound => {}
-            // Sequence numbers cannot start over within an epoch.
-            // [TP-CLI-0420]
-            Role::Producer => self.tenure.on_memory_damaged(ctx.now),
-            // [TP-CLI-0830]
-            Role::Consumer => self.mapping.on_unusable(ctx.now, epoch),
-        }
-        self.settle(ctx);
-        1
-    }
-
-    /// A new epoch is announced: whoever made the one in use may be gone, which is told first.
-    fn look_after_creator(&mut self, ctx: &mut Context<'_>, announce: &Announce) {
-        let Some(mapping) = &self.current else {
-            return;
-        };
-        let is_news = self.tenure.stream_id() == Some(announce.stream_id)
-            && mapping.epoch() != announce.epoch;
-        if is_news && self.creator_seen && !is_process_alive(mapping.pid()) {
-            self.mapping.on_creator_gone(ctx.now, mapping.epoch());
-            self.settle(ctx);
-        }
-    }
-
-    /// Hands the handle over once it can be used: mapped, and its descriptor stream registered.
-    fn progress_opening(&mut self, ctx: &mut Context<'_>) -> usize {
-        let Some(waiting) = &self.opening else {
-            return 0;
-        };
-        if waiting.strong_count() == 0 {
-            self.opening = None;
-            self.side.close();
-            return 1;
-        }
-        let is_fallback = matches!(&self.side, Side::Consumer(side) if side.is_fallback());
-        if self.current.is_none() && !is_fallback {
-            return 0;
-        }
-        let opened = match &mut self.side {
-            Side::Producer(side) => side.hand_over(),
-            Side::Consumer(side) => side.hand_over(ctx.now),
-        };
-        self.tenure.on_served();
-        if opened {
-            self.opening = None;
-        } else if ctx.now >= self.open_until {
-            self.give_up_opening(ctx);
-        }
-        usize::from(opened)
-    }
-
     fn progress_closing(&mut self, ctx: &mut Context<'_>) {
         let told = self
             .metadata
@@ -537,13 +451,6 @@ impl Session {
         }
     }
 
-    fn fail_open(&mut self, error: OpenError) {
-        match &mut self.side {
-            Side::Producer(side) => side.fail_open(error),
-            Side::Consumer(side) => side.fail_open(error),
-        }
-    }
-
     fn tell(&mut self, event: Event) {
         self.mailbox.post(Notice::Event(event));
     }
@@ -558,13 +465,6 @@ impl Drop for Session {
 }
 
 impl Side {
-    fn has_restarted(&self, epoch: Epoch) -> bool {
-        match self {
-            Self::Producer(_) => false,
-            Self::Consumer(side) => side.has_restarted(epoch),
-        }
-    }
-
     fn counters(&self) -> &SessionCounters {
         match self {
             Self::Producer(side) => &side.counters,
