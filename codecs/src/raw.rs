@@ -96,6 +96,23 @@ impl<'a> Reader<'a> {
         let Some((header, rest)) = buf.split_first_chunk::<{ MessageHeader::ENCODED_LEN }>() else {
             return Err(truncated(what, MessageHeader::ENCODED_LEN, buf.len()));
         };
+        // Nearly always the very header that we write, and all of the block.
+        if *header == expected.to_bytes()
+            && let Some((block, rest)) = rest.split_first_chunk()
+        {
+            return Ok((block, Self::new(rest)));
+        }
+        Self::open_other(header, rest, what, expected)
+    }
+
+    /// The same for a header that differs, if only in a part that may.
+    #[cold]
+    fn open_other<const B: usize>(
+        header: &[u8; MessageHeader::ENCODED_LEN],
+        rest: &'a [u8],
+        what: &'static str,
+        expected: MessageHeader,
+    ) -> Result<(&'a [u8; B], Self), DecodeError> {
         let found = MessageHeader::from_bytes(header);
         // [TP-WIRE-0220]
         if found.schema_id != expected.schema_id || found.template_id != expected.template_id {
