@@ -91,15 +91,29 @@ impl Default for SupervisorSettings {
 }
 
 impl DriverSettings {
-    /// The ids of descriptor and control streams for single consumers, of both tables; none when
-    /// they are turned off. [TP-DRV-2820]
+    /// The ids of descriptor and control streams for single consumers that a driver gives out by
+    /// itself: those of `[driver]`; none when they are turned off.
+    #[must_use]
+    pub fn driver_per_consumer_ids(&self) -> [Vec<IdRange>; 2] {
+        if self.supervisor.per_consumer_enabled == Some(false) {
+            return [Vec::new(), Vec::new()];
+        }
+        self.driver_ranges().map(Clone::clone)
+    }
+
+    fn driver_ranges(&self) -> [&Vec<IdRange>; 2] {
+        [
+            &self.driver.descriptor_stream_id_ranges,
+            &self.driver.control_stream_id_ranges,
+        ]
+    }
+
+    /// The ids of descriptor and control streams for single consumers that a supervisor gives out,
+    /// of both tables; none when they are turned off. [TP-DRV-2820]
     #[must_use]
     pub fn per_consumer_ids(&self) -> [Vec<IdRange>; 2] {
-        let (driver, supervisor) = (&self.driver, &self.supervisor);
-        let ranges = [
-            &driver.descriptor_stream_id_ranges,
-            &driver.control_stream_id_ranges,
-        ];
+        let supervisor = &self.supervisor;
+        let ranges = self.driver_ranges();
         let has_ranges = ranges.iter().any(|ranges| !ranges.is_empty());
         if !supervisor.per_consumer_enabled.unwrap_or(has_ranges) {
             return [Vec::new(), Vec::new()];

@@ -13,8 +13,8 @@ use super::settings;
 
 /// Whose hellos the supervisor that comes with a driver answers; `None` when none comes.
 ///
-/// A table `[supervisor]` brings a whole one, ids for streams of single consumers one that gives
-/// out these. [TP-DRV-2810]
+/// A table `[supervisor]` brings a whole one, ids of `[driver]` for streams of single consumers one
+/// that gives out these. [TP-DRV-2810]
 pub(super) fn beside_a_driver(settings: &DriverSettings, roles: &[Role]) -> Option<Answering> {
     if !roles.contains(&Role::Driver) || roles.contains(&Role::Supervisor) {
         return None;
@@ -23,7 +23,8 @@ pub(super) fn beside_a_driver(settings: &DriverSettings, roles: &[Role]) -> Opti
     if settings.supervisor.with_driver {
         return Some(Answering::EveryHello);
     }
-    let ids = settings.per_consumer_ids();
+    // [TP-DRV-2817]
+    let ids = settings.driver_per_consumer_ids();
     ids.iter()
         .any(|ids| !ids.is_empty())
         .then_some(Answering::StreamRequests)
@@ -38,7 +39,11 @@ pub(super) fn config(
     answering: Answering,
 ) -> anyhow::Result<SupervisorConfig> {
     let from = &settings.supervisor;
-    let [descriptor_ids, control_ids] = settings.per_consumer_ids();
+    let [descriptor_ids, control_ids] = match answering {
+        Answering::EveryHello => settings.per_consumer_ids(),
+        // The table is of a supervisor elsewhere, if there is one.
+        Answering::StreamRequests => settings.driver_per_consumer_ids(),
+    };
     let policy = Policy {
         force_no_shm: from.force_no_shm,
         force_mode: u8::try_from(from.force_mode).ok().and_then(Mode::from_wire),
@@ -111,8 +116,22 @@ mod tests {
     fn a_table_that_is_for_a_supervisor_elsewhere_brings_none() {
         let elsewhere = settings("[supervisor]\nwith_driver = false\nconsumer_capacity = 9\n");
         assert_eq!(beside_a_driver(&elsewhere, &[Role::Driver]), None);
-        let config = config(&elsewhere, Answering::EveryHello).expect("valid");
-        assert_eq!(config.core.consumer_capacity, 9, "it holds for that one");
+        let there = config(&elsewhere, Answering::EveryHello).expect("valid");
+        assert_eq!(there.core.consumer_capacity, 9, "it holds for that one");
+        let ids = "[supervisor]\nwith_driver = false\nper_consumer_enabled = true\n\
+                   per_consumer_descriptor_base = 31000\nper_consumer_descriptor_range = 10\n";
+        let with_ids = settings(ids);
+        assert_eq!(beside_a_driver(&with_ids, &[Role::Driver]), None);
+        let there = config(&with_ids, Answering::EveryHello).expect("valid");
+        assert_eq!(there.core.descriptor.ids, [31_000..=31_009]);
+        // What a driver has by itself it gives out, and nothing of what is that supervisor's.
+        let own = settings(&format!(
+            "[driver]\ncontrol_stream_id_range = \"32000-32009\"\n{ids}"
+        ));
+        let answering = beside_a_driver(&own, &[Role::Driver]).expect("ids of its own");
+        let here = config(&own, answering).expect("valid").core;
+        assert_eq!(here.control.ids, [32_000..=32_009]);
+        assert!(here.descriptor.ids.is_empty());
     }
 
     /// Proves [TP-DRV-2820].
