@@ -30,7 +30,11 @@ impl Pacer {
             return Duration::ZERO;
         };
         let start = *self.grid_start.get_or_insert(now);
-        let due = start + Duration::from_secs_f64(self.sent_on_grid as f64 / rate_hz);
+        let offset = Duration::try_from_secs_f64(self.sent_on_grid as f64 / rate_hz);
+        let Some(due) = offset.ok().and_then(|offset| start.checked_add(offset)) else {
+            // Beyond what a clock can tell: never.
+            return Duration::MAX;
+        };
         if now.saturating_duration_since(due) > GIVE_UP_AFTER {
             self.grid_start = Some(now);
             self.sent_on_grid = 0;
@@ -101,6 +105,16 @@ mod tests {
         assert_eq!(pacer.wait(late), Duration::ZERO);
         pacer.sent();
         assert_eq!(pacer.wait(late), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_frame_that_is_due_beyond_all_clocks_is_waited_for_and_nothing_worse() {
+        let now = Instant::now();
+        for rate_hz in [f64::MIN_POSITIVE, 1e-300, 1e-19, f64::NAN] {
+            let mut pacer = Pacer::new(Some(rate_hz));
+            pacer.sent();
+            assert_eq!(pacer.wait(now), Duration::MAX, "{rate_hz}");
+        }
     }
 
     #[test]

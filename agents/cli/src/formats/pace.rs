@@ -14,13 +14,29 @@ pub enum Pace {
     Hz(f64),
 }
 
+/// Frames per second no pace is below: one frame in some 11 days.
+pub const MIN_RATE_HZ: f64 = 1e-6;
+
 /// Not a pace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{given}' is not a pace: expected source, max, or frames per second such as 60 or 30000/1001"
-)]
-pub struct ParsePaceError {
-    given: String,
+#[non_exhaustive]
+pub enum ParsePaceError {
+    /// Not written as one, or never, or infinitely fast.
+    #[error(
+        "'{given}' is not a pace: expected source, max, or frames per second such as 60 or 30000/1001"
+    )]
+    Syntax {
+        /// What was given.
+        given: String,
+    },
+    /// So slow that nobody sees the second frame.
+    #[error(
+        "'{given}' is too slow: expected {MIN_RATE_HZ} frames per second at least, one in 11 days"
+    )]
+    TooSlow {
+        /// What was given.
+        given: String,
+    },
 }
 
 impl Pace {
@@ -40,9 +56,8 @@ impl FromStr for Pace {
     type Err = ParsePaceError;
 
     fn from_str(text: &str) -> Result<Self, ParsePaceError> {
-        let error = || ParsePaceError {
-            given: text.to_owned(),
-        };
+        let given = || text.to_owned();
+        let error = || ParsePaceError::Syntax { given: given() };
         let lower = text.trim().to_ascii_lowercase();
         match lower.as_str() {
             "source" => return Ok(Self::Source),
@@ -54,10 +69,14 @@ impl FromStr for Pace {
         let numerator: f64 = numerator.trim().parse().map_err(|_| error())?;
         let denominator: f64 = denominator.trim().parse().map_err(|_| error())?;
         let rate_hz = numerator / denominator;
-        if rate_hz.is_finite() && rate_hz > 0.0 {
-            Ok(Self::Hz(rate_hz))
-        } else {
+        // A quotient may be 0 though nothing of it is.
+        let is_never = numerator <= 0.0 || denominator <= 0.0 || rate_hz < 0.0;
+        if !rate_hz.is_finite() || is_never {
             Err(error())
+        } else if rate_hz < MIN_RATE_HZ {
+            Err(ParsePaceError::TooSlow { given: given() })
+        } else {
+            Ok(Self::Hz(rate_hz))
         }
     }
 }
@@ -90,6 +109,15 @@ mod tests {
         for text in ["0", "-1", "inf", "nan", "1/0", "fast", ""] {
             assert!(text.parse::<Pace>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn rates_nobody_lives_to_see_the_second_frame_of_are_refused_with_the_limit() {
+        for text in ["1e-300", "1/9999999999999999999", "0.00000099", "5e-324/2"] {
+            let message = text.parse::<Pace>().unwrap_err().to_string();
+            assert!(message.contains("0.000001 frames per second"), "{message}");
+        }
+        assert_eq!("1e-6".parse(), Ok(Pace::Hz(1e-6)));
     }
 
     #[test]
