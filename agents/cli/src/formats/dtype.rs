@@ -129,8 +129,9 @@ impl fmt::Display for ElementType {
 pub enum DtypeError {
     /// It exists, but the protocol has no code for it.
     #[error(
-        "dtype '{given}' is {what}, which the tensor pool protocol has no code for: \
-         convert to one of {NAMES}"
+        "dtype '{}' is {what}, which the tensor pool protocol has no code for: \
+         convert to one of {NAMES}",
+        .given.escape_debug()
     )]
     Unsupported {
         /// What was given.
@@ -140,7 +141,8 @@ pub enum DtypeError {
     },
     /// It does not exist.
     #[error(
-        "unknown dtype '{given}': expected one of {NAMES}, or a NumPy name such as float32 or <f4"
+        "unknown dtype '{}': expected one of {NAMES}, or a NumPy name such as float32 or <f4",
+        .given.escape_debug()
     )]
     Unknown {
         /// What was given.

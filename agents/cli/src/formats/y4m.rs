@@ -35,7 +35,7 @@ pub enum Y4mError {
     #[error("not a YUV4MPEG2 stream: the first line does not start with 'YUV4MPEG2'")]
     NotY4m,
     /// A parameter of the stream header is missing or cannot be read.
-    #[error("YUV4MPEG2 header: expected {expected}, found '{found}'")]
+    #[error("YUV4MPEG2 header: expected {expected}, found '{}'", .found.escape_debug())]
     Parameter {
         /// What it should be.
         expected: &'static str,
@@ -44,12 +44,12 @@ pub enum Y4mError {
     },
     /// A colour space that is not read.
     #[error(
-        "YUV4MPEG2 colour space '{0}' is not supported: expected 420, 422, 444, 411 or mono, \
-         with up to 16 bits"
+        "YUV4MPEG2 colour space '{}' is not supported: expected 420, 422, 444, 411 or mono, \
+         with up to 16 bits", .0.escape_debug()
     )]
     ColourSpace(String),
     /// A frame does not begin with its line.
-    #[error("frame {frame_index}: expected a line that starts with 'FRAME', found '{found}'")]
+    #[error("frame {frame_index}: expected a line that starts with 'FRAME', found '{}'", .found.escape_debug())]
     FrameLine {
         /// Which frame, from 0.
         frame_index: u64,
@@ -398,5 +398,7 @@ mod tests {
         let message = "frame 0: expected a line that starts with 'FRAME', found 'FRAMES'";
         assert_eq!(read(b"FRAMES\nabcdef"), message);
         assert!(read(b"FRA").ends_with("found 'FRA'"));
+        // What a stranger wrote does not reach a terminal as it is.
+        assert!(read(b"F\x1b[31m\n").ends_with("found 'F\\u{1b}[31m'"));
     }
 }

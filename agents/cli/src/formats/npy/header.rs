@@ -32,7 +32,7 @@ pub enum NpyError {
         minor: u8,
     },
     /// A dictionary that cannot be read.
-    #[error(".npy header: expected {expected} at '{found}'")]
+    #[error(".npy header: expected {expected} at '{}'", .found.escape_debug())]
     Syntax {
         /// What should be there.
         expected: &'static str,
