@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::formats::size::ByteSize;
+
 use super::settings::{DriverSettings, Endpoint};
 use super::supervisor::SupervisorSettings;
 
@@ -86,9 +88,16 @@ fn write_shm(text: &mut String, settings: &DriverSettings) -> fmt::Result {
     writeln!(text, "permissions_mode = \"{:o}\"", shm.permissions_mode)?;
     writeln!(
         text,
-        "# Directories clients may map regions from; base_dir when absent."
+        "# Directories clients that are given this file may map regions from; base_dir when absent."
     )?;
-    writeln!(text, "allowed_base_dirs = {:?}\n", shm.allowed_base_dirs)
+    // As a comment: it is to follow a base_dir that is changed.
+    let mark = if shm.allowed_base_dirs == [shm.base_dir.clone()] {
+        "# "
+    } else {
+        ""
+    };
+    let dirs = &shm.allowed_base_dirs;
+    writeln!(text, "{mark}allowed_base_dirs = {dirs:?}\n")
 }
 
 fn write_policies(text: &mut String, settings: &DriverSettings) -> fmt::Result {
@@ -176,14 +185,14 @@ fn write_policies(text: &mut String, settings: &DriverSettings) -> fmt::Result {
 
 fn write_profiles(text: &mut String, settings: &DriverSettings) -> fmt::Result {
     for (name, profile) in &settings.profiles {
-        let mib = profile.epoch_bytes().div_ceil(1 << 20);
+        let size = ByteSize(profile.epoch_bytes());
         writeln!(
             text,
             "# The memory of a stream: a ring of header_nslots slots (a power of two) and pools with"
         )?;
         writeln!(
             text,
-            "# as many places; a frame goes into the smallest pool it fits. This one takes {mib} MiB."
+            "# as many places; a frame goes into the smallest pool it fits. This one takes {size}."
         )?;
         writeln!(text, "[profiles.{name}]")?;
         writeln!(text, "header_nslots = {}", profile.header_nslots)?;

@@ -47,8 +47,11 @@ pub struct LoadedConfig {
 pub fn load(request: &ConfigRequest<'_>) -> Result<LoadedConfig, ConfigError> {
     let path = request
         .path
-        .map_or("(no file)".into(), |path| path.display().to_string());
-    let source_text = match request.path.map(std::fs::read_to_string) {
+        .map_or("(no file)".into(), |path| match path.to_str() {
+            Some("-") => "(standard input)".to_owned(),
+            _ => path.display().to_string(),
+        });
+    let source_text = match request.path.map(read) {
         None => String::new(),
         Some(Ok(text)) => text,
         Some(Err(error)) => {
@@ -62,6 +65,15 @@ pub fn load(request: &ConfigRequest<'_>) -> Result<LoadedConfig, ConfigError> {
         }
     };
     parse(&path, source_text, &request.environment, request.flags)
+}
+
+/// `-` is standard input.
+fn read(path: &Path) -> std::io::Result<String> {
+    if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    }
 }
 
 /// Like [`load`] for a text that was read already; `path` is only shown.

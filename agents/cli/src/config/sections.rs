@@ -75,7 +75,14 @@ fn read_endpoint(document: &mut Document<'_>, name: &str, endpoint: &mut Endpoin
 pub(super) fn read_shm(document: &mut Document<'_>, settings: &mut DriverSettings) {
     let shm = &mut settings.shm;
     document.read("shm.base_dir", &mut shm.base_dir, |given| {
-        absolute(given, "shm.base_dir")
+        let dir = absolute(given, "shm.base_dir")?;
+        if dir.as_os_str().as_encoded_bytes().contains(&b'|') {
+            return Err(given.wrong(
+                "shm.base_dir",
+                "a path without '|', which divides region URIs",
+            ));
+        }
+        Ok(dir)
     });
     document.read("shm.namespace", &mut shm.namespace, |given| {
         let name = given.text("shm.namespace")?;
@@ -198,8 +205,8 @@ pub(super) fn read_policies(document: &mut Document<'_>, settings: &mut DriverSe
         (
             "policies.epoch_gc_keep",
             &mut policies.epoch_gc_keep,
-            0..=1000,
-            "a number of epochs",
+            1..=1000,
+            "a number of epochs, the live one included,",
         ),
         (
             "policies.shutdown_timeout_ms",

@@ -3,7 +3,7 @@
 use super::diagnostic::{Diagnostic, Severity};
 use super::document::Document;
 use super::range::IdRange;
-use super::settings::DriverSettings;
+use super::settings::{DEFAULT_STREAM_ID, DriverSettings};
 
 /// Aeron stream ids that are well known beside those configured (descriptor and metadata).
 const WELL_KNOWN_IDS: [(i32, &str); 2] = [(1100, "descriptor"), (1300, "metadata")];
@@ -143,6 +143,13 @@ fn check_dynamic(document: &mut Document<'_>, settings: &DriverSettings) {
         );
         report(document, key, diagnostic, "needs driver.stream_id_range");
     }
+    if document.table("streams").is_none() {
+        let title = format!("there is no stream {DEFAULT_STREAM_ID} unless a producer creates it");
+        let help = "it is only there by itself where no streams are allowed to be created; to have \
+                    it, add [streams.default] with its stream_id and profile";
+        let notice = Diagnostic::new(Severity::Notice, title).help(help);
+        report(document, key, notice, "so there is no default stream");
+    }
     if settings.policies.default_profile.is_none() {
         let names: Vec<&str> = settings.profiles.keys().map(String::as_str).collect();
         let error = Diagnostic::error("dynamic streams are allowed without a profile for them")
@@ -156,12 +163,13 @@ fn check_dynamic(document: &mut Document<'_>, settings: &DriverSettings) {
 
 fn check_hazards(document: &mut Document<'_>, settings: &DriverSettings) {
     if settings.shm.permissions_mode & 0o007 != 0 {
-        let warning = Diagnostic::warning("regions can be opened by every user of this host")
-            .help("C clients refuse to map such files; the usual mode is \"660\"");
+        let help =
+            "clients refuse to map such files, so nobody could attach; the usual mode is \"660\"";
+        let error = Diagnostic::error("regions could be opened by every user of this host");
         report(
             document,
             "shm.permissions_mode",
-            warning,
+            error.help(help),
             "gives rights to others",
         );
     }
@@ -174,7 +182,7 @@ fn check_hazards(document: &mut Document<'_>, settings: &DriverSettings) {
     {
         let warning =
             Diagnostic::warning("`shm.allowed_base_dirs` does not contain `shm.base_dir`")
-                .help("clients in this process could not map this driver's own regions");
+                .help("no client that is given this file could map what this driver makes");
         document.diagnostics.push(warning);
     }
     let odd = settings.profiles.iter().find(|(_, profile)| {

@@ -192,13 +192,32 @@ fn dynamic_streams_without_ids_are_warned_of() {
 }
 
 #[test]
-fn rights_for_everyone_are_warned_of() {
-    let said = said(&good("shm.permissions_mode = \"666\""));
-    assert!(
-        said[0].contains("C clients refuse to map such files"),
-        "{}",
-        said[0]
-    );
+fn rights_for_everyone_are_refused_as_clients_refuse_them() {
+    let refused = bad("shm.permissions_mode = \"666\"");
+    assert!(refused.contains("nobody could attach"), "{refused}");
+    good("shm.permissions_mode = \"660\"");
+}
+
+#[test]
+fn a_base_directory_that_no_uri_can_name_is_refused_at_the_start() {
+    let refused = bad("shm.base_dir = \"/mnt/a|b\"");
+    assert!(refused.contains("a path without '|'"), "{refused}");
+}
+
+#[test]
+fn a_default_stream_that_is_not_there_any_more_is_told_of() {
+    let dynamic = "policies.allow_dynamic_streams = true\ndriver.stream_id_range = \"5-9\"\n";
+    let loaded = good(dynamic);
+    assert!(loaded.settings.streams.is_empty());
+    let told = said(&loaded);
+    assert!(told[0].contains("there is no stream 10000"), "{}", told[0]);
+    let own = format!("{dynamic}{PROFILE}[streams.a]\nstream_id = 10000\nprofile = \"camera\"");
+    assert_eq!(said(&good(&own)), [""; 0]);
+}
+
+#[test]
+fn the_live_epoch_is_always_kept() {
+    assert!(bad("policies.epoch_gc_keep = 0").contains("from 1 to 1000"));
 }
 
 #[test]
@@ -206,7 +225,14 @@ fn allowed_directories_follow_the_base_directory() {
     let settings = good("shm.base_dir = \"/mnt/x\"").settings;
     assert_eq!(settings.shm.allowed_base_dirs, [PathBuf::from("/mnt/x")]);
     let loaded = good("shm.allowed_base_dirs = [\"/elsewhere\"]");
-    assert!(said(&loaded)[0].contains("does not contain `shm.base_dir`"));
+    let told = said(&loaded);
+    assert!(told[0].contains("does not contain `shm.base_dir`"));
+    assert!(told[0].contains("no client that is given this file"));
+    // A generated file whose base directory is changed lets its clients in.
+    let generated =
+        default_config_text().replace("base_dir = \"/dev/shm\"\n", "base_dir = \"/mnt/x\"\n");
+    let settings = good(&generated).settings;
+    assert_eq!(settings.shm.allowed_base_dirs, [PathBuf::from("/mnt/x")]);
     assert!(bad("shm.allowed_base_dirs = [\"/a/../b\"]").contains("without '..'"));
     assert!(bad("shm.allowed_base_dirs = []").contains("an array of absolute paths"));
 }
