@@ -164,8 +164,11 @@ fn an_output_that_cannot_be_written_is_an_error_and_still_accounted_for() {
         said.contains("writing the output failed: No space left"),
         "{said}"
     );
-    assert!(!subscriber.events("summary").is_empty(), "{said}");
-    assert!(!subscriber.events("error").is_empty(), "{said}");
+    let at = |event: &str| said.find(&format!("{{\"event\":\"{event}\"")).expect(event);
+    assert!(
+        at("error") < at("summary"),
+        "the summary is the last: {said}"
+    );
 }
 
 #[test]
@@ -182,11 +185,143 @@ fn errors_keep_away_from_frames_on_standard_output() {
             "100ms",
         ],
     );
-    subscriber.expect_failure();
+    let said = subscriber.expect_failure();
     subscriber.wait_line("the error as JSON on standard error", PATIENCE, |line| {
         assert!(line.stderr, "on standard output: {}", line.text);
-        line.text.starts_with('{').then_some(())
+        assert!(line.text.starts_with('{'), "no JSON: {}", line.text);
+        line.text.contains("\"error\"").then_some(())
     });
+    assert_eq!(
+        said.matches("no media driver").count(),
+        2,
+        "message and cause: {said}"
+    );
+}
+
+#[test]
+fn a_recording_is_not_touched_where_nothing_can_be_attached() {
+    let sandbox = Sandbox::new();
+    let old = sandbox.write("old.raw", "a recording");
+    let subscribe = |name: &str| {
+        let args = ["subscribe", "-o", name, "--attach-timeout", "100ms"];
+        sandbox.spawn("subscriber", args).expect_failure();
+    };
+    subscribe("old.raw");
+    subscribe("new.raw");
+    assert_eq!(std::fs::read(old).expect("there"), b"a recording");
+    assert!(!sandbox.path().join("new.raw").exists());
+}
+
+#[test]
+fn a_signal_ends_a_subscriber_whose_reader_takes_nothing() {
+    let (sandbox, _media_driver, _driver) = running();
+    let mut command = Command::new("sh");
+    // It is its own reader, and never reads.
+    let script = "mkfifo ff && exec 3<>ff && exec \"$0\" subscribe --json -o - >ff";
+    command
+        .args(["-c", script])
+        .arg(agent_runner())
+        .env("AERON_DIR", sandbox.aeron_dir())
+        .current_dir(sandbox.path());
+    let mut subscriber = Process::spawn("subscriber", command);
+    subscriber.wait_event("attached");
+    let args = [
+        "publish",
+        "--pattern",
+        "seq",
+        "--count",
+        "8",
+        "--wait-consumers",
+        "1",
+    ];
+    sandbox.spawn("publisher", args).expect_success();
+    subscriber.signal(Signal::TERM);
+    subscriber.wait_event("output_stalled");
+    subscriber.wait_event("summary");
+    subscriber.expect_success();
+}
+
+#[test]
+fn a_publisher_that_cannot_say_how_it_goes_says_so_once_and_fails_at_its_end() {
+    let (sandbox, _media_driver, _driver) = running();
+    let mut subscriber = sandbox.spawn("subscriber", ["subscribe", "--json", "--verify", "seq"]);
+    subscriber.wait_event("attached");
+    let mut command = Command::new("sh");
+    let script =
+        "exec \"$0\" publish --json --pattern seq --count 20 --wait-consumers 1 >/dev/full";
+    command
+        .args(["-c", script])
+        .arg(agent_runner())
+        .env("AERON_DIR", sandbox.aeron_dir())
+        .current_dir(sandbox.path());
+    let mut publisher = Process::spawn("publisher", command);
+    let said = publisher.expect_failure();
+    assert_eq!(publisher.wait_exit(PATIENCE).code(), Some(1));
+    assert_eq!(
+        said.matches("cannot write to standard output").count(),
+        1,
+        "{said}"
+    );
+    subscriber.expect_success();
+    assert_eq!(subscriber.wait_event("summary")["verified"], true);
+}
+
+#[test]
+fn a_check_that_received_nothing_has_not_passed() {
+    let (sandbox, _media_driver, _driver) = running();
+    let args = [
+        "subscribe",
+        "--json",
+        "--verify",
+        "seq",
+        "--duration",
+        "100ms",
+    ];
+    let mut subscriber = sandbox.spawn("subscriber", args);
+    subscriber.expect_failure();
+    let summary = subscriber.wait_event("summary");
+    assert_eq!(
+        (&summary["frames"], &summary["verified"]),
+        (&0.into(), &false.into())
+    );
+}
+
+#[test]
+fn command_lines_that_nothing_can_be_done_with_are_2() {
+    let sandbox = Sandbox::new();
+    let raw = sandbox.write("some.raw", [7; 100]);
+    let raw = raw.to_str().expect("UTF-8");
+    for args in [
+        &["subscribe", "--own-stream", "--availability", "header-ring"][..],
+        &["publish", "--pattern", "seq", "--pace", "source"],
+        &["publish", "--pattern", "seq", "--pace", "1e-300"],
+        &["publish", "--pattern", "seq", "--size", "0"],
+        &[
+            "publish",
+            "--pattern",
+            "seq",
+            "--no-driver",
+            "--nslots",
+            "3",
+        ],
+        &["publish", "--dtype", "u8", raw],
+        &[
+            "publish",
+            "--pattern",
+            "seq",
+            "--meta",
+            "a=1",
+            "--meta",
+            "a=2",
+        ],
+        &["run", "driver,driver"],
+        &["run", "driver", "--cores", "100000"],
+    ] {
+        let mut process = sandbox.spawn("misused", args);
+        process.expect_failure();
+        let status = process.wait_exit(PATIENCE);
+        assert_eq!(status.code(), Some(2), "{args:?}: {}", process.transcript());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tensorpool_tests::Sandbox;
+use tensorpool_tests::sandbox::agent_runner;
 
 fn run(mut command: Command) -> (Option<i32>, String, String) {
     let Output {
@@ -68,10 +69,37 @@ fn a_configuration_that_cannot_be_run_with_is_2_and_every_mistake_has_its_place(
     assert_eq!(first["severity"], "error");
 
     let (code, _, said) = run(sandbox.command(["config", "show", "--no-env", file]));
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(2), "{said}");
+    let (code, error, _) = run(sandbox.command(["config", "show", "--json", "--no-env", file]));
+    let error: Value = serde_json::from_str(&error).expect("JSON");
+    assert_eq!(code, Some(2), "{error}");
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.starts_with("wrong value for"), "{message}");
     let (code, _, said) = run(sandbox.command(["config", "check", "no-such-file.toml"]));
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("no-such-file.toml"), "{said}");
+}
+
+#[test]
+fn a_configuration_is_read_from_standard_input_and_what_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    let script = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(agent_runner());
+        run(command)
+    };
+    let (code, verdict, said) = script("\"$0\" config generate | \"$0\" config check --no-env -");
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    assert_eq!(verdict, "(standard input): ok\n");
+    for action in ["generate", "check --json", "show"] {
+        let (code, _, said) = script(&format!("\"$0\" config {action} >/dev/full"));
+        assert_eq!(code, Some(1), "{action}: {said}");
+        assert!(
+            said.contains("cannot write to standard output: No space"),
+            "{said}"
+        );
+    }
+    drop(sandbox);
 }
 
 #[test]

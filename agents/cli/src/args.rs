@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::formats::pace::Pace;
+use crate::formats::pace::{Pace, ParsePaceError};
 use crate::formats::pattern::Pattern;
 
+mod hint;
 mod publish;
 
+pub use hint::hint;
 pub use publish::{DescribeArgs, InputFormat, OwnMemoryArgs, PublishArgs};
 
 /// Moves large tensors between processes at memory speed.
@@ -94,7 +96,7 @@ Examples:
 
 SIGINT and SIGTERM drain and exit with 0; a second signal exits at once.
 Without --config the driver serves stream 10000 with pools for small, image-sized
-and large frames within 256 MiB of shared memory. A driver whose configuration has a
+and large frames: 80.1 MiB of shared memory, 240.2 MiB while epochs change. A driver whose configuration has a
 [supervisor] table brings a supervisor, unless that says with_driver = false; SIGUSR1
 prints what a supervisor knows.";
 
@@ -186,7 +188,7 @@ pub enum ConfigAction {
 /// Which configuration.
 #[derive(Debug, Args)]
 pub struct ConfigFileArgs {
-    /// Configuration file (TOML); without one, defaults and environment.
+    /// Configuration file (TOML), or - for standard input; without one, defaults and environment.
     #[arg(value_name = "FILE", conflicts_with = "config")]
     pub file: Option<PathBuf>,
     /// Aeron and configuration.
@@ -343,11 +345,15 @@ pub enum OutputFormat {
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(Pace::Hz(rate_hz)) => Ok(rate_hz),
+        Err(slow @ ParsePaceError::TooSlow { .. }) => Err(slow.to_string()),
         _ => Err(format!(
             "expected frames per second such as 60 or 0.5, found {text:?}"
         )),
     }
 }
+
+/// 31 years: added to any moment of a clock it stays within that clock.
+const MAX_DURATION: Duration = Duration::from_secs(1_000_000_000);
 
 /// Parses `250ms`, `5s`, `2m`, `1500us`; a bare number means seconds.
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -373,17 +379,42 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         }
     };
     Duration::try_from_secs_f64(value * scale)
-        .map_err(|_| format!("duration {text:?} is negative or too long"))
+        .ok()
+        .filter(|duration| *duration <= MAX_DURATION)
+        .ok_or_else(|| format!("duration {text:?} is negative or longer than {MAX_DURATION:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::size::ByteSize;
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_size_of_the_memory_without_a_configuration_is_told_as_it_is() {
+        let epoch_bytes = crate::config::ProfileSettings::small().epoch_bytes();
+        for text in [RUN_EXAMPLES, include_str!("../../../docs/guide.md")] {
+            for epochs in [1, 3] {
+                let size = ByteSize(epochs * epoch_bytes).to_string();
+                assert!(text.contains(&size), "{size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_publisher_without_anything_to_publish_is_told_of_both_ways() {
+        let refused = parse(&["publish"]).unwrap_err();
+        assert!(
+            refused.contains("INPUT") && refused.contains("--pattern"),
+            "{refused}"
+        );
+        assert!(parse(&["publish", "a.npy", "--pattern", "seq"]).is_err());
+        parse(&["publish", "a.npy"]).unwrap();
     }
 
     fn parse(args: &[&str]) -> Result<Cli, String> {
@@ -437,6 +468,7 @@ mod tests {
         for text in ["0", "-3", "max", "source"] {
             assert!(parse_rate(text).unwrap_err().contains("such as 60"));
         }
+        assert!(parse_rate("1e-300").unwrap_err().contains("too slow"));
     }
 
     #[test]
@@ -450,6 +482,8 @@ mod tests {
                 .contains("unknown unit")
         );
         assert!(parse_duration("-1s").unwrap_err().contains("negative"));
+        let endless = parse_duration("1000000000001ms").unwrap_err();
+        assert!(endless.contains("longer than 1000000000s"), "{endless}");
         assert!(
             parse_duration("soon")
                 .unwrap_err()

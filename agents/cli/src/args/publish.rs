@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{AeronArgs, StreamArgs, parse_duration};
 use crate::formats::dtype::ElementType;
@@ -31,14 +31,13 @@ memory is the producer's own, and goes with it.";
 
 /// `agent-runner publish`.
 #[derive(Debug, Args)]
-#[command(after_help = PUBLISH_EXAMPLES)]
+#[command(
+    after_help = PUBLISH_EXAMPLES,
+    group = ArgGroup::new("frames").args(["input", "pattern"]).required(true)
+)]
 pub struct PublishArgs {
     /// File to read, or - for standard input.
-    #[arg(
-        value_name = "INPUT",
-        conflicts_with = "pattern",
-        required_unless_present = "pattern"
-    )]
+    #[arg(value_name = "INPUT")]
     pub input: Option<PathBuf>,
     /// Aeron and configuration.
     #[command(flatten)]
@@ -65,6 +64,7 @@ pub struct PublishArgs {
     #[arg(
         long,
         value_name = "SIZE",
+        value_parser = parse_size,
         requires = "pattern",
         conflicts_with = "shape"
     )]
@@ -101,6 +101,7 @@ pub struct PublishArgs {
     #[arg(
         long,
         value_name = "BYTES",
+        value_parser = parse_size,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "64KiB",
@@ -127,7 +128,7 @@ pub struct OwnMemoryArgs {
     pub no_driver: bool,
     /// Slots of the ring and of every pool, a power of two [default: of the configuration's stream
     /// with --config, else 16].
-    #[arg(long, value_name = "N", requires = "no_driver")]
+    #[arg(long, value_name = "N", requires = "no_driver", value_parser = parse_slot_count)]
     pub nslots: Option<u32>,
     /// A pool with slots of this many bytes; as many as are needed, with ids from 1 up or as given
     /// [default: as above, else one that fits a frame].
@@ -173,6 +174,24 @@ pub enum InputFormat {
     Y4m,
     /// Bytes; needs --dtype and --shape.
     Raw,
+}
+
+/// Parses `64KiB`; nothing is no size.
+fn parse_size(text: &str) -> Result<ByteSize, String> {
+    match text.parse() {
+        Ok(ByteSize(0)) => Err("expected one byte at least, found 0".to_owned()),
+        Ok(size) => Ok(size),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Parses a number of slots.
+fn parse_slot_count(text: &str) -> Result<u32, String> {
+    let count = text
+        .parse()
+        .ok()
+        .filter(|count: &u32| count.is_power_of_two());
+    count.ok_or_else(|| format!("expected a power of two such as 16, found {text:?}"))
 }
 
 /// Parses `exposure=10 ms`; the value may be empty and may have further equals signs.
@@ -246,6 +265,21 @@ mod tests {
             assert!(parse_blob(text).unwrap_err().contains("such as 7="));
         }
         assert!(parse_attribute_file("k=").is_err());
+    }
+
+    #[test]
+    fn sizes_and_slot_counts_that_hold_nothing_are_refused() {
+        assert_eq!(parse_size("1KiB"), Ok(ByteSize(1024)));
+        assert!(parse_size("0").unwrap_err().contains("one byte at least"));
+        assert!(parse_size("x").unwrap_err().contains("is not a size"));
+        assert_eq!(parse_slot_count("8"), Ok(8));
+        for text in ["0", "3", "-4", "x"] {
+            assert!(
+                parse_slot_count(text)
+                    .unwrap_err()
+                    .contains("a power of two")
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ConfigAction, ConfigArgs, ConfigFileArgs};
 use crate::config::{self, ConfigError, Diagnostic, LoadedConfig, Override, Severity};
+use crate::report::failure::misuse;
 use crate::report::figures::count_text;
 use crate::report::{Reporter, warn};
 
@@ -21,22 +22,25 @@ const UNUSABLE: u8 = 2;
 /// # Errors
 /// When `show` is given a configuration that cannot be run with.
 pub(super) fn execute(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    match &args.action {
-        ConfigAction::Check(args) => Ok(check(args)),
-        ConfigAction::Show(args) => show(args),
+    // What is printed has no event's frame around it, also where it is JSON.
+    let report = Reporter::new(false, false);
+    let code = match &args.action {
+        ConfigAction::Check(args) => check(&report, args),
+        ConfigAction::Show(args) => show(&report, args)?,
         ConfigAction::Generate => {
-            print(config::default_config_text().trim_end());
-            Ok(ExitCode::SUCCESS)
+            print(&report, config::default_config_text().trim_end());
+            ExitCode::SUCCESS
         }
-    }
+    };
+    Ok(report.conclude(code))
 }
 
-fn check(args: &ConfigFileArgs) -> ExitCode {
+fn check(report: &Reporter, args: &ConfigFileArgs) -> ExitCode {
     let verdict = Verdict::of(settings::try_load(&args.aeron, args.file.as_deref()));
     if args.aeron.json {
-        print(&verdict.json().to_string());
+        print(report, &verdict.json().to_string());
     } else {
-        verdict.print();
+        verdict.print(report);
     }
     if verdict.is_usable() {
         ExitCode::SUCCESS
@@ -45,22 +49,22 @@ fn check(args: &ConfigFileArgs) -> ExitCode {
     }
 }
 
-fn show(args: &ConfigFileArgs) -> anyhow::Result<ExitCode> {
-    let coloured = std::io::stderr().is_terminal();
+fn show(report: &Reporter, args: &ConfigFileArgs) -> anyhow::Result<ExitCode> {
+    let coloured = !args.aeron.json && std::io::stderr().is_terminal();
     let loaded = settings::try_load(&args.aeron, args.file.as_deref())
-        .map_err(|error| anyhow::anyhow!("{}", error.render(coloured)))?;
+        .map_err(|error| misuse(error.render(coloured)))?;
     let entries = config::entries(&loaded);
     if args.aeron.json {
-        print(&config::as_json(&entries, &loaded.path).to_string());
+        print(report, &config::as_json(&entries, &loaded.path).to_string());
     } else {
-        print(config::as_toml(&entries, &loaded.path).trim_end());
+        print(report, config::as_toml(&entries, &loaded.path).trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// To standard output, whatever else is said; without an event's frame around it.
-fn print(text: &str) {
-    Reporter::new(false, false).event("config", text, Value::Null);
+/// To standard output, whatever else is said.
+fn print(report: &Reporter, text: &str) {
+    report.event("config", text, Value::Null);
 }
 
 /// What a check comes to.
@@ -106,7 +110,7 @@ impl Verdict {
     }
 
     /// What is odd goes to standard error, the verdict to standard output.
-    fn print(&self) {
+    fn print(&self, report: &Reporter) {
         let coloured = std::io::stderr().is_terminal();
         for diagnostic in &self.diagnostics {
             warn(&diagnostic.render(&self.path, &self.source_text, coloured));
@@ -134,7 +138,7 @@ impl Verdict {
                 let _infallible = write!(text, ", {}", count_text(count as u64, what));
             }
         }
-        print(&text);
+        print(report, &text);
     }
 
     fn json(&self) -> Value {

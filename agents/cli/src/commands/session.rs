@@ -45,6 +45,14 @@ pub(super) fn open<T>(
     }
 }
 
+/// The summary of a command that a signal ended before there was anything to sum up.
+pub(super) fn tell_interrupted(report: &Reporter, what: &str) {
+    report.summary(
+        &format!("{what} nothing: interrupted before it was attached"),
+        json!({ "frames": 0, "bytes": 0, "seconds": 0.0, "attached": false }),
+    );
+}
+
 fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
     let error = match &error {
         OpenError::NoMediaDriver { dir, reason } => anyhow!(
@@ -63,13 +71,32 @@ fn advise(error: OpenError, stream: &StreamArgs) -> anyhow::Error {
         {
             anyhow!(
                 "{error}; `agent-runner run driver` says which streams there are when it starts, \
-                 choose one with --stream, add this one to its configuration, or use --create if \
-                 it allows dynamic streams"
+                 choose one with --stream, add this one to its configuration, or {}",
+                if stream.create {
+                    "have it create this one: set policies.allow_dynamic_streams, with ids in \
+                     driver.stream_id_range"
+                } else {
+                    "use --create if it allows dynamic streams"
+                }
             )
         }
-        _ => anyhow!(error),
+        _ => match advised(&error.to_string()) {
+            Some(advised) => anyhow!(advised),
+            None => anyhow!(error),
+        },
     };
     error.context(format!("cannot open stream {}", stream.stream))
+}
+
+/// What was said of memory that is refused, with what to do where it lies in an unexpected place.
+fn advised(error: &str) -> Option<String> {
+    let is_outside = error.contains("outside of the allowed base directories");
+    is_outside.then(|| {
+        format!(
+            "{error}; if that is where the driver is to have its memory, give this command the \
+             driver's configuration with --config, or its directory in the variable SHM_BASE_DIR"
+        )
+    })
 }
 
 /// Has `spawn` start its threads on the other cores, if there are any, and pins the calling thread, which is
@@ -175,6 +202,7 @@ fn describe(event: &Event) -> (&'static str, String, Value) {
                 None => "nothing is mapped".to_owned(),
             };
             let delay_ms = delay.as_millis() as u64;
+            let error = advised(error).unwrap_or_else(|| error.clone());
             (
                 "map_failed",
                 format!(

@@ -1,7 +1,7 @@
 //! From flags, environment and file to what drivers and clients are configured with.
 
 use anyhow::{Context, anyhow};
-use std::io::IsTerminal;
+use serde_json::json;
 use std::path::Path;
 
 use tensorpool::client::{ClientConfig, OwnRegions};
@@ -14,24 +14,32 @@ use tensorpool::transport::Channel;
 use crate::args::{AeronArgs, StreamArgs};
 use crate::config::{
     self, ConfigError, ConfigRequest, DriverSettings, Environment, LoadedConfig, Override,
-    ProfileSettings, ShmSettings,
+    ProfileSettings, Severity, ShmSettings,
 };
-use crate::report::warn;
+use crate::report::Reporter;
 
-/// Loads the configuration; warnings and overrides go to standard error.
+/// Loads the configuration; warnings and overrides are told beside what the command says.
 ///
 /// # Errors
 /// Every mistake in it, with file, line and caret.
-pub(super) fn load(args: &AeronArgs) -> anyhow::Result<DriverSettings> {
-    let coloured = std::io::stderr().is_terminal();
+pub(super) fn load(args: &AeronArgs, report: &Reporter) -> anyhow::Result<DriverSettings> {
+    let coloured = report.is_coloured();
     let loaded = try_load(args, None).map_err(|e| anyhow!("{}", e.render(coloured)))?;
     for diagnostic in &loaded.diagnostics {
-        warn(&diagnostic.render(&loaded.path, &loaded.source_text, coloured));
+        let name = match diagnostic.severity {
+            Severity::Notice => "note",
+            Severity::Error | Severity::Warning => "warning",
+        };
+        let text = diagnostic.render(&loaded.path, &loaded.source_text, coloured);
+        let fields = json!({ "message": diagnostic.title, "help": diagnostic.help });
+        report.aside(name, &text, fields);
     }
     for set in &loaded.overrides {
         // The flag was typed a moment ago, and the directory is shown anyway.
         if set.key != "driver.aeron_dir" {
-            warn(&describe(set));
+            let text = describe(set);
+            let message = text.strip_prefix("note: ").unwrap_or(&text);
+            report.aside("note", &text, json!({ "message": message }));
         }
     }
     Ok(loaded.settings)

@@ -191,7 +191,11 @@ pub fn count_text(count: u64, what: &str) -> String {
 /// has no rate.
 #[must_use]
 pub fn moved_text(frames: u64, bytes: u64, elapsed: Duration) -> String {
-    let moved = format!("{}, {bytes} bytes", count_text(frames, "frame"));
+    let moved = format!(
+        "{}, {}",
+        count_text(frames, "frame"),
+        count_text(bytes, "byte")
+    );
     if frames < 2 {
         return moved;
     }

@@ -2,9 +2,12 @@
 
 use std::cell::Cell;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
+
+use super::events;
 
 /// How a command speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,7 @@ pub struct Reporter {
     to_stderr: bool,
     bar: ProgressBar,
     is_unheard: Cell<bool>,
+    is_unwritten: Cell<bool>,
 }
 
 impl Reporter {
@@ -55,6 +59,7 @@ impl Reporter {
             to_stderr: stdout_is_taken,
             bar,
             is_unheard: Cell::new(false),
+            is_unwritten: Cell::new(false),
         }
     }
 
@@ -94,16 +99,51 @@ impl Reporter {
         }
     }
 
-    /// The end of a command that failed: `text` goes to standard error in any case, `fields` to programs.
+    /// What ends a command that fails: `text` goes to standard error unless programs read that,
+    /// `fields` to programs.
     pub fn error(&self, text: &str, fields: Value) {
         self.bar.finish_and_clear();
-        warn(text);
+        if !self.is_stderr_json() {
+            warn(text);
+        }
         if self.style == Style::Json {
             self.json_line("error", fields);
         }
     }
 
+    /// Something to know beside what was asked for: for people on standard error, unless programs
+    /// read that.
+    pub fn aside(&self, name: &str, text: &str, fields: Value) {
+        if self.is_stderr_json() {
+            self.json_line(name, fields);
+        } else {
+            self.bar.suspend(|| warn(text));
+        }
+    }
+
+    /// Whether what goes to a terminal may be in colour.
+    #[must_use]
+    pub fn is_coloured(&self) -> bool {
+        self.style != Style::Json && std::io::stderr().is_terminal()
+    }
+
+    /// The status to end with: `code`, unless something that was said could not be written.
+    #[must_use]
+    pub fn conclude(&self, code: ExitCode) -> ExitCode {
+        if self.is_unwritten.get() {
+            ExitCode::FAILURE
+        } else {
+            code
+        }
+    }
+
+    /// Whether every line on standard error is to be an object.
+    fn is_stderr_json(&self) -> bool {
+        self.style == Style::Json && self.to_stderr
+    }
+
     fn json_line(&self, name: &str, fields: Value) {
+        debug_assert!(events::NAMES.contains(&name), "{name} is not in the list");
         let mut object = Map::new();
         object.insert("event".to_owned(), Value::from(name));
         if let Value::Object(more) = fields {
@@ -118,15 +158,22 @@ impl Reporter {
         self.is_unheard.get()
     }
 
-    /// A reader that has gone away is not an error: who prints asks for it where it matters.
+    /// A reader that has gone away is not an error: who prints asks for it where it matters. Any
+    /// other failure is told once, and makes the process fail at its end.
     fn line(&self, text: &str) {
         if self.to_stderr {
             warn(text);
         } else {
             let mut out = std::io::stdout().lock();
             let written = writeln!(out, "{text}").and_then(|()| out.flush());
-            if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-                self.is_unheard.set(true);
+            match written {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.is_unheard.set(true),
+                Err(error) => {
+                    if !self.is_unwritten.replace(true) {
+                        warn(&format!("error: cannot write to standard output: {error}"));
+                    }
+                }
             }
         }
     }

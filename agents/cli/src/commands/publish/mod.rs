@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::json;
 use tensorpool::client::{Client, FrameMeta, Producer, ProgressFloors};
 use tensorpool::codecs::types::{ClientId, StreamId};
@@ -21,7 +21,9 @@ use tensorpool::codecs::wire::{Dtype, MajorOrder};
 use crate::args::PublishArgs;
 use crate::formats::layout::{FrameLayout, MajorOrder as FileOrder};
 use crate::formats::pace::Pace;
-use crate::report::Reporter;
+use crate::report::failure::misuse;
+use crate::report::figures::count_text;
+use crate::report::{Reporter, failure};
 use crate::signals::StopFlag;
 
 use super::{session, settings};
@@ -39,7 +41,10 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     let report = Rc::new(Reporter::new(args.aeron.json, false));
     let stall = Rc::new(Stall::new(Rc::clone(&report)));
     let source = match Source::open(args, &stop, &stall) {
-        Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
+        Err(_) if stop.is_set() => {
+            session::tell_interrupted(&report, "sent");
+            return Ok(report.conclude(ExitCode::SUCCESS));
+        }
         opened => opened?,
     };
     let mut meta = frame_meta(source.layout())?;
@@ -50,9 +55,11 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
     }
     let metadata = describe::metadata(args, &source)?;
     if args.pace == Pace::Source && source.frame_rate_hz().is_none() {
-        bail!("--pace source: the input declares no rate; give frames per second, or max");
+        return Err(misuse(
+            "--pace source: the input declares no rate; give frames per second, or max",
+        ));
     }
-    let settings = settings::load(&args.aeron)?;
+    let settings = settings::load(&args.aeron, &report)?;
     let config = settings::client_config(&settings, &args.stream, "publish")?;
     let blobs = describe::blobs(args, config.max_blob_len)?;
     let own = own_memory::regions(args, &settings, source.layout().frame_len())?;
@@ -72,7 +79,8 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
         builder = builder.without_driver(regions);
     }
     let Some(mut producer) = session::open(builder.open(), &stop, &args.stream)? else {
-        return Ok(ExitCode::SUCCESS);
+        session::tell_interrupted(&report, "sent");
+        return Ok(report.conclude(ExitCode::SUCCESS));
     };
     tell_attached(&report, &producer, source.layout(), is_driverless);
     if let Some(metadata) = metadata {
@@ -96,10 +104,15 @@ pub(super) fn execute(args: &PublishArgs) -> anyhow::Result<ExitCode> {
             Ok(())
         }
     });
+    // The summary is the last there is.
+    let code = outcome.map_or_else(
+        |error| failure::tell(&report, &error),
+        |()| ExitCode::SUCCESS,
+    );
     // Whatever ended it: consumers get the time to see the frames that are out.
     publisher.finish(&report);
     drop(client);
-    outcome.map(|()| ExitCode::SUCCESS)
+    Ok(report.conclude(code))
 }
 
 fn tell_attached(
@@ -113,8 +126,8 @@ fn tell_attached(
     report.event(
         "attached",
         &format!(
-            "publishing {layout} ({} bytes) to stream {}{}: client {}, {} slots",
-            layout.frame_len(),
+            "publishing {layout} ({}) to stream {}{}: client {}, {} slots",
+            count_text(layout.frame_len(), "byte"),
             producer.stream_id(),
             if is_driverless {
                 " without a driver"

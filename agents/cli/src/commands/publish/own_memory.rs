@@ -7,6 +7,7 @@ use tensorpool::client::OwnRegions;
 use crate::args::{OwnMemoryArgs, PublishArgs};
 use crate::commands::settings;
 use crate::config::DriverSettings;
+use crate::report::failure::misuse;
 
 /// Slots without a word about it.
 const DEFAULT_SLOT_COUNT: u32 = 16;
@@ -26,7 +27,9 @@ pub(super) fn regions(
         return Ok(None);
     }
     if args.stream.stream == 0 {
-        bail!("--no-driver: --stream 0 would ask a driver for any id; give one");
+        return Err(misuse(
+            "--no-driver: --stream 0 would ask a driver for any id; give one",
+        ));
     }
     let configured = match &args.aeron.config {
         Some(_) => settings::layout(settings, args.stream.stream)?,

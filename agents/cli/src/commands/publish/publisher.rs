@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tensorpool::client::{
-    Claim, Event, FrameMeta, OfferError, Producer, ProducerStats, ProgressSent, ReportError,
+    BlobOutcome, Claim, Event, FrameMeta, OfferError, Producer, ProducerStats, ProgressSent,
+    ReportError,
 };
 use tensorpool::runtime::Idler;
 
@@ -52,6 +53,8 @@ pub(super) struct Publisher<'a> {
     paced: u64,
     /// Blobs that are under way.
     blobs: usize,
+    /// Blobs that were given up.
+    blobs_not_sent: usize,
 }
 
 /// What became of one attempt to publish.
@@ -69,7 +72,7 @@ impl<'a> Publisher<'a> {
         stall: Rc<Stall>,
     ) -> Self {
         let frame_len = usize::try_from(source.layout().frame_len()).unwrap_or(usize::MAX);
-        let is_input = matches!(source, Source::Input(_));
+        let is_input = matches!(source, Source::Input { .. });
         Self {
             args,
             producer,
@@ -87,6 +90,7 @@ impl<'a> Publisher<'a> {
             aborted: 0,
             paced: 0,
             blobs: 0,
+            blobs_not_sent: 0,
         }
     }
 
@@ -298,7 +302,10 @@ impl<'a> Publisher<'a> {
 
     fn tell_events(&mut self, report: &Reporter) {
         for event in self.producer.events() {
-            self.blobs -= usize::from(matches!(event, Event::BlobDone { .. }));
+            if let Event::BlobDone { outcome, .. } = &event {
+                self.blobs -= 1;
+                self.blobs_not_sent += usize::from(!matches!(outcome, BlobOutcome::Sent));
+            }
             tell(report, &event);
         }
     }
@@ -344,8 +351,9 @@ impl<'a> Publisher<'a> {
     /// Lingers until consumers have seen the end, detaches, and says how it went.
     pub(super) fn finish(mut self, report: &Reporter) {
         self.tell_events(report);
-        self.settle_blobs(report);
+        // Of the frames, without the wait for the blobs.
         let elapsed = self.figures.elapsed();
+        self.settle_blobs(report);
         let stats = self.producer.stats();
         let progress = self.args.progress.map(|_| self.producer.progress_stats());
         let (linger, consumers) = (self.args.linger, self.producer.consumers());
@@ -360,11 +368,12 @@ impl<'a> Publisher<'a> {
         let latency = self.figures.latency_summary();
         report.summary(
             &format!(
-                "sent {}{}{}{}; {seen}",
+                "sent {}{}{}{}{}; {seen}",
                 moved_text(frames, bytes, elapsed),
                 latency_text(&latency),
                 progress.map_or_else(String::new, |told| progress_text(&told)),
                 trouble_text(&stats, self.aborted),
+                blobs_text(self.blobs),
             ),
             json!({
                 "frames": frames,
@@ -381,6 +390,7 @@ impl<'a> Publisher<'a> {
                 "paced": self.paced,
                 "latency_ns": latency.json(),
                 "progress": progress.map(|told| progress_json(&told)),
+                "blobs_not_sent": self.blobs_not_sent + self.blobs,
                 "all_seen": closed.is_ok_and(|report| report.all_seen),
             }),
         );
@@ -394,6 +404,17 @@ fn progress_text(told: &ProgressSent) -> String {
 
 fn progress_json(told: &ProgressSent) -> Value {
     json!({ "sent": told.sent, "dropped": told.dropped, "lost": told.lost })
+}
+
+/// `, 1 blob not sent as nobody listened`; empty when all are out, or known to be lost.
+fn blobs_text(under_way: usize) -> String {
+    match under_way {
+        0 => String::new(),
+        count => format!(
+            ", {} not sent: nobody asked for metadata within the linger",
+            count_text(count as u64, "blob")
+        ),
+    }
 }
 
 /// `1 consumer`, `2 consumers`.

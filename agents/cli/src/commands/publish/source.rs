@@ -9,11 +9,12 @@ use anyhow::{Context, bail};
 
 use crate::args::{InputFormat, PublishArgs};
 use crate::formats::dtype::ElementType;
-use crate::formats::input::{Format, FrameInput, InputOptions};
+use crate::formats::input::{Format, FrameInput, InputError, InputOptions};
 use crate::formats::layout::FrameLayout;
 use crate::formats::part::FramePart;
 use crate::formats::pattern::Pattern;
 use crate::formats::shape::Shape;
+use crate::report::failure::misuse;
 use crate::signals::StopFlag;
 
 use super::feed::Feed;
@@ -27,7 +28,12 @@ const DEFAULT_PATTERN_LEN: u64 = 64 << 10;
 /// An endless or finite supply of frames of one layout.
 pub(super) enum Source {
     /// Read from somewhere.
-    Input(Box<FrameInput<BufReader<Feed>>>),
+    Input {
+        /// As its user knows it.
+        name: String,
+        /// What is read.
+        input: Box<FrameInput<BufReader<Feed>>>,
+    },
     /// Generated.
     Pattern {
         /// How.
@@ -50,9 +56,9 @@ impl Source {
     ) -> anyhow::Result<Self> {
         if let Some(pattern) = args.pattern {
             if args.progress.is_some() && !pattern.has_parts() {
-                bail!(
-                    "--progress writes frames in parts, which this pattern does not have: use interop or seq"
-                );
+                return Err(misuse(
+                    "--progress writes frames in parts, which this pattern does not have: use interop or seq",
+                ));
             }
             return Ok(Self::Pattern {
                 pattern,
@@ -80,14 +86,19 @@ impl Source {
             frames_axis0: args.frames_axis0,
         };
         let reader = BufReader::with_capacity(INPUT_BUFFER_LEN, feed);
-        let input = FrameInput::open(reader, &options).context(name)?;
-        Ok(Self::Input(Box::new(input)))
+        let input = match FrameInput::open(reader, &options) {
+            Err(error @ InputError::MissingLayout { .. }) => {
+                return Err(misuse(format!("{name}: {error}")));
+            }
+            opened => Box::new(opened.with_context(|| name.clone())?),
+        };
+        Ok(Self::Input { name, input })
     }
 
     /// Layout of every frame.
     pub(super) fn layout(&self) -> &FrameLayout {
         match self {
-            Self::Input(input) => input.layout(),
+            Self::Input { input, .. } => input.layout(),
             Self::Pattern { layout, .. } => layout,
         }
     }
@@ -95,7 +106,7 @@ impl Source {
     /// Frames per second the input declares.
     pub(super) fn frame_rate_hz(&self) -> Option<f64> {
         match self {
-            Self::Input(input) => input.frame_rate_hz(),
+            Self::Input { input, .. } => input.frame_rate_hz(),
             Self::Pattern { .. } => None,
         }
     }
@@ -107,7 +118,7 @@ impl Source {
     /// When the input cannot be waited for.
     pub(super) fn wait(&self, timeout: Duration) -> anyhow::Result<bool> {
         match self {
-            Self::Input(input) => {
+            Self::Input { input, .. } => {
                 let reader = input.reader();
                 Ok(!reader.buffer().is_empty() || reader.get_ref().wait(timeout)?)
             }
@@ -121,7 +132,7 @@ impl Source {
     /// When the input breaks off.
     pub(super) fn at_end(&mut self) -> anyhow::Result<bool> {
         match self {
-            Self::Input(input) => Ok(input.at_end()?),
+            Self::Input { name, input } => input.at_end().with_context(|| name.clone()),
             Self::Pattern { .. } => Ok(false),
         }
     }
@@ -147,9 +158,10 @@ impl Source {
         frame_len: usize,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Input(input) => {
-                if !input.read_part(FramePart::new(part, offset, frame_len))? {
-                    bail!("the input ended where a frame was expected");
+            Self::Input { name, input } => {
+                let part = FramePart::new(part, offset, frame_len);
+                if !input.read_part(part).with_context(|| name.clone())? {
+                    bail!("{name}: the input ended where a frame was expected");
                 }
             }
             Self::Pattern { pattern, .. } => pattern.fill_part(seq, offset, part),
@@ -166,9 +178,9 @@ fn pattern_layout(args: &PublishArgs) -> anyhow::Result<FrameLayout> {
             let len = args.size.map_or(DEFAULT_PATTERN_LEN, |size| size.0);
             let element_size = element_type.size_bytes() as u64;
             if !len.is_multiple_of(element_size) {
-                bail!(
+                return Err(misuse(format!(
                     "--size {len} is no multiple of the {element_size} bytes of a {element_type}"
-                );
+                )));
             }
             Shape::new(&[len / element_size])?
         }

@@ -137,7 +137,7 @@ impl DriverRole {
                     "stream": stream_id.get(),
                     "client": client_id.get(),
                     "role": role_name(*role),
-                    "lease": lease_id.get(),
+                    "lease": lease_id.get().to_string(),
                     "epoch": epoch.get(),
                 }),
             ),
@@ -163,7 +163,7 @@ impl DriverRole {
                         "stream": stream_id.get(),
                         "client": client_id.get(),
                         "role": role_name(*role),
-                        "lease": lease_id.get(),
+                        "lease": lease_id.get().to_string(),
                     }),
                 );
             }

@@ -1,5 +1,6 @@
 //! The role `media-driver`: Aeron's media driver on threads of its own, in this process.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -40,7 +41,13 @@ pub(super) fn start(
         receiver_cpu: cores.get(2).copied(),
         ..MediaDriverConfig::for_dir(&dir)
     };
-    let driver = EmbeddedMediaDriver::start(config)?;
+    let driver = EmbeddedMediaDriver::start(config).with_context(|| {
+        format!(
+            "cannot run a media driver in {}{}",
+            dir.display(),
+            owner(&dir)
+        )
+    })?;
     let fields = json!({
         "role": Role::MediaDriver.to_string(),
         "aeron_dir": dir.display().to_string(),
@@ -55,6 +62,21 @@ pub(super) fn start(
     Ok(driver)
 }
 
+/// Whose directory it is, where it is somebody else's.
+fn owner(dir: &Path) -> String {
+    let Ok(about) = std::fs::metadata(dir) else {
+        return String::new();
+    };
+    let (uid, mode) = (about.uid(), about.mode() & 0o7777);
+    if uid == rustix::process::geteuid().as_raw() {
+        return String::new();
+    }
+    format!(
+        ", which belongs to uid {uid} and has mode {mode:04o}: use that one's, as its group if it is \
+         to be shared, or name another with --aeron-dir"
+    )
+}
+
 /// Cores left over by the agents: the media driver's conductor, sender and receiver in this order.
 fn cores(args: &RunArgs) -> anyhow::Result<Vec<u16>> {
     let agents = args
@@ -66,11 +88,6 @@ fn cores(args: &RunArgs) -> anyhow::Result<Vec<u16>> {
         Threading::Shared => agents.min(1),
         Threading::Dedicated => agents,
     };
-    let is_missing =
-        |core: &usize| !Path::new(&format!("/sys/devices/system/cpu/cpu{core}")).exists();
-    if let Some(missing) = args.cores.iter().copied().find(is_missing) {
-        anyhow::bail!("--cores: this machine has no core {missing}");
-    }
     args.cores
         .iter()
         .skip(taken)

@@ -6,6 +6,7 @@ mod supervision;
 mod supervisor;
 mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tensorpool::supervisor::Answering;
 
 use crate::args::{Role, RunArgs, Threading};
 use crate::report::Reporter;
+use crate::report::failure::misuse;
 use crate::signals::{LookFlag, StopFlag};
 
 use super::settings;
@@ -39,12 +41,19 @@ type AgentFactory = Box<dyn FnOnce() -> Result<Box<dyn Agent>, AgentError> + Sen
 pub(super) fn execute(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for (index, role) in args.roles.iter().enumerate() {
         if args.roles[..index].contains(role) {
-            bail!("role {role} is given twice");
+            return Err(misuse(format!("role {role} is given twice")));
         }
+    }
+    let is_missing =
+        |core: &usize| !Path::new(&format!("/sys/devices/system/cpu/cpu{core}")).exists();
+    if let Some(missing) = args.cores.iter().copied().find(is_missing) {
+        return Err(misuse(format!(
+            "--cores: this machine has no core {missing}"
+        )));
     }
     let stop = StopFlag::install().context("cannot install signal handlers")?;
     let report = Reporter::new(args.aeron.json, false);
-    let settings = settings::load(&args.aeron)?;
+    let settings = settings::load(&args.aeron, &report)?;
 
     // Started first, ended last: dropping it is what ends it.
     let media_driver = args
@@ -88,7 +97,7 @@ pub(super) fn execute(args: &RunArgs) -> anyhow::Result<ExitCode> {
     outcome?;
     closed?;
     report.event("stopped", "stopped", json!({}));
-    Ok(ExitCode::SUCCESS)
+    Ok(report.conclude(ExitCode::SUCCESS))
 }
 
 /// What the main thread keeps of the roles.

@@ -6,6 +6,7 @@ use tensorpool::codecs::types::{ClientId, Epoch};
 
 use crate::formats::checksum::Checksum;
 use crate::report::Reporter;
+use crate::report::figures::count_text;
 
 /// Texts longer than this are shown by their length.
 const MAX_SHOWN_LEN: usize = 200;
@@ -22,10 +23,10 @@ pub(super) fn tell_blob(report: &Reporter, blob: &Blob) {
     report.event(
         "blob",
         &format!(
-            "blob of type {} for metadata {}: {} bytes, crc32c {crc}",
+            "blob of type {} for metadata {}: {}, crc32c {crc}",
             blob.blob_type,
             blob.version,
-            blob.bytes.len(),
+            count_text(blob.bytes.len() as u64, "byte"),
         ),
         json!({
             "type": blob.blob_type,
@@ -60,7 +61,10 @@ fn value_text(attribute: &Attribute) -> String {
     };
     match attribute.text() {
         Some(text) if text.len() <= MAX_SHOWN_LEN => format!("{text:?}{format}"),
-        _ => format!("{} bytes{format}", attribute.value.len()),
+        _ => {
+            let bytes = count_text(attribute.value.len() as u64, "byte");
+            format!("{bytes}{format}")
+        }
     }
 }
 

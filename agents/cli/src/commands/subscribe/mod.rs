@@ -4,16 +4,18 @@ mod described;
 mod epochs;
 mod prefixes;
 mod sink;
+mod stdout;
 mod subscriber;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tensorpool::client::{Client, OwnStreams, ProgressHints};
 use tensorpool::codecs::types::{ClientId, StreamId};
 
 use crate::args::{Availability, SubscribeArgs};
-use crate::report::Reporter;
+use crate::report::failure::misuse;
+use crate::report::{Reporter, failure};
 use crate::signals::StopFlag;
 
 use super::{session, settings};
@@ -26,14 +28,14 @@ use subscriber::Subscriber;
 /// When nothing can be attached, or the output cannot be written. Wrong frames are an exit code of 1.
 pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::Result<ExitCode> {
     if args.own_stream && args.availability == Availability::HeaderRing {
-        bail!(
-            "--own-stream asks for descriptors, --availability header-ring does without: choose one"
-        );
+        return Err(misuse(
+            "--own-stream asks for descriptors, --availability header-ring does without: choose one",
+        ));
     }
-    let sink = Sink::new(args)?;
     let stop = StopFlag::install().context("cannot install signal handlers")?;
+    let sink = Sink::new(args, &stop)?;
     let report = Reporter::new(args.aeron.json, frames_on_stdout);
-    let settings = settings::load(&args.aeron)?;
+    let settings = settings::load(&args.aeron, &report)?;
     let config = settings::client_config(&settings, &args.stream, "subscribe")?;
     let client = session::beside_core(args.stream.core, || Ok(Client::connect(config)?))?;
     let mut builder = client
@@ -46,7 +48,9 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
         .availability(args.availability.into());
     if args.no_driver {
         if args.stream.stream == 0 {
-            bail!("--no-driver: --stream 0 would ask a driver for any id; give one");
+            return Err(misuse(
+                "--no-driver: --stream 0 would ask a driver for any id; give one",
+            ));
         }
         builder = builder.without_driver();
     }
@@ -64,18 +68,26 @@ pub(super) fn execute(args: &SubscribeArgs, frames_on_stdout: bool) -> anyhow::R
             .read_prefixes(true);
     }
     let Some(consumer) = session::open(builder.open(), &stop, &args.stream)? else {
-        return Ok(ExitCode::SUCCESS);
+        session::tell_interrupted(&report, "received");
+        // A check that checked nothing has not passed.
+        return Ok(if args.verify.is_some() {
+            ExitCode::FAILURE
+        } else {
+            report.conclude(ExitCode::SUCCESS)
+        });
     };
     let mut subscriber = Subscriber::new(args, consumer, sink);
     subscriber.tell_attached(&report);
-    let outcome = subscriber.run(&stop, &report);
-    // Whatever ended it: what was received is completed and told.
-    let finished = subscriber.finish(&report);
+    // Whatever ended it: what was received is completed and told, and the summary is the last.
+    let outcome = subscriber.run(&stop, &report).and(subscriber.complete());
+    let code = outcome.map_or_else(
+        |error| failure::tell(&report, &error),
+        |()| ExitCode::SUCCESS,
+    );
+    let all_good = subscriber.finish(&report);
     drop(client);
-    outcome?;
-    let all_good = finished?;
     Ok(if all_good {
-        ExitCode::SUCCESS
+        report.conclude(code)
     } else {
         ExitCode::FAILURE
     })

@@ -26,6 +26,7 @@ use super::described::{tell_blob, tell_metadata};
 use super::epochs::Epochs;
 use super::prefixes::Prefixes;
 use super::sink::Sink;
+use super::stdout::is_stalled;
 
 /// Frames delivered in one go before signals and events are looked at.
 const POLL_LIMIT: usize = 64;
@@ -79,19 +80,25 @@ impl<'a> Subscriber<'a> {
     pub(super) fn tell_attached(&self, report: &Reporter) {
         let consumer = &self.consumer;
         let client = consumer.client_id().map(ClientId::get);
+        let mut text = format!("subscribed to stream {}", consumer.stream_id());
+        if self.args.no_driver {
+            text.push_str(" without a driver");
+        }
+        if self.args.no_shm {
+            text.push_str(" without shared memory");
+        }
+        // What is not known is not said.
+        let about = [
+            client.map(|client| format!("client {client}")),
+            consumer.slot_count().map(|slots| format!("{slots} slots")),
+        ];
+        let about: Vec<String> = about.into_iter().flatten().collect();
+        if !about.is_empty() {
+            text.push_str(&format!(": {}", about.join(", ")));
+        }
         report.event(
             "attached",
-            &format!(
-                "subscribed to stream {}{}: client {}, {} slots",
-                consumer.stream_id(),
-                if self.args.no_driver {
-                    " without a driver"
-                } else {
-                    ""
-                },
-                client.unwrap_or_default(),
-                consumer.slot_count().unwrap_or_default(),
-            ),
+            &text,
             json!({
                 "stream": consumer.stream_id().get(),
                 "client": client,
@@ -124,6 +131,16 @@ impl<'a> Subscriber<'a> {
                     report.event(
                         "output_closed",
                         "whoever read the frames has gone",
+                        json!({}),
+                    );
+                    break;
+                }
+                Err(error) if is_stalled_pipe(&error) => {
+                    self.take_events(report);
+                    report.event(
+                        "output_stalled",
+                        "whoever reads the frames takes none: the last is cut short, the rest was \
+                         not written",
                         json!({}),
                     );
                     break;
@@ -243,12 +260,20 @@ impl<'a> Subscriber<'a> {
         );
     }
 
-    /// Completes the output and says how it went; false when a frame was not what it should have been.
+    /// Completes the output.
     ///
     /// # Errors
-    /// When the output cannot be completed.
-    pub(super) fn finish(mut self, report: &Reporter) -> anyhow::Result<bool> {
-        let completed = self.intake.sink.finish();
+    /// When it cannot be completed; that nobody reads it any more is none.
+    pub(super) fn complete(&mut self) -> anyhow::Result<()> {
+        match self.intake.sink.finish() {
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            completed => completed,
+        }
+    }
+
+    /// Says how it went; false when a frame was not what it should have been, or none was there to
+    /// be checked.
+    pub(super) fn finish(mut self, report: &Reporter) -> bool {
         // News of the last frames; a client that has closed has no more.
         let _heard = self.hear();
         let figures = &self.intake.figures;
@@ -275,13 +300,20 @@ impl<'a> Subscriber<'a> {
         }
         if self.args.verify.is_some() {
             text.push_str(&match first_wrong {
+                None if frames == 0 => "; NOTHING VERIFIED, as nothing was received".to_owned(),
                 None => "; every byte verified".to_owned(),
                 Some(first) => format!("; {wrong} WRONG FRAMES, the first: {first}"),
             });
         }
         let map_failures = self.intake.epochs.map_failures();
         if map_failures > 0 {
-            text.push_str(&format!("; refused to map {map_failures} times"));
+            text.push_str(&format!(
+                "; refused to map {}",
+                count_text(map_failures, "time")
+            ));
+        }
+        if let Some(path) = self.intake.sink.untouched() {
+            text.push_str(&format!("; {} was not written", path.display()));
         }
         let heard = self.consumer.progress_stats();
         let wrong_prefixes = self.prefixes.as_ref().map_or(0, Prefixes::wrong);
@@ -308,16 +340,16 @@ impl<'a> Subscriber<'a> {
                 "descriptor_stream": self.consumer.descriptor_stream(),
                 "wrong": wrong,
                 "first_wrong": first_wrong,
+                "verified": self.args.verify.map(|_| frames > 0 && wrong == 0),
+                "written": self.args.output.as_ref().map(|_| self.intake.sink.untouched().is_none()),
                 "crc32c": checksum,
                 "latency_ns": latency.json(),
                 "age_ns": age.json(),
                 "availability": self.args.availability.name(),
             }),
         );
-        match completed {
-            Err(error) if !is_closed_pipe(&error) => Err(error),
-            _ => Ok(wrong == 0 && wrong_prefixes == 0),
-        }
+        let is_unchecked = self.args.verify.is_some() && frames == 0;
+        wrong == 0 && wrong_prefixes == 0 && !is_unchecked
     }
 }
 
@@ -399,6 +431,14 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref::<OutputError>(),
         Some(OutputError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe
+    )
+}
+
+/// Whether writing failed as nobody read, and a signal asked for the end.
+fn is_stalled_pipe(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<OutputError>(),
+        Some(OutputError::Io(error)) if is_stalled(error)
     )
 }
 
