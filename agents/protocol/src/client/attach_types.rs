@@ -182,6 +182,17 @@ pub enum AttachError {
         /// How old its epoch is, if known.
         lease_age_ns: Option<u64>,
     },
+    /// The stream's producer is this client, by a lease it had before.
+    #[error(
+        "stream {stream_id} is still held by a former lease of this very client ({client_id}), which has \
+         not ended yet; it does within the lease time"
+    )]
+    FormerLease {
+        /// The stream.
+        stream_id: StreamId,
+        /// The id of both.
+        client_id: ClientId,
+    },
     /// The configured client id is in use.
     #[error(
         "client id {client_id} is already attached; use another one, or 0 for an automatic one"
@@ -246,6 +257,7 @@ impl AttachError {
             Self::NoAnswer { .. } | Self::Lost(LossReason::DriverLost) => true,
             Self::Rejected { .. }
             | Self::ProducerHeld { .. }
+            | Self::FormerLease { .. }
             | Self::ClientIdTaken { .. }
             | Self::NoNodeId { .. }
             | Self::InvalidResponse(_)

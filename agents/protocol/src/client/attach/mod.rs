@@ -45,6 +45,8 @@ struct Lease {
     epoch: Epoch,
     keepalive_at: NanoTime,
     expires: NanoTime,
+    /// The media driver is gone, and no lease expires.
+    stands_still: bool,
     driver_heard: NanoTime,
 }
 
@@ -188,6 +190,10 @@ impl AttachClient {
             // [TP-CLI-0340]
             State::Attached(lease) => {
                 lease.keepalive_at = self.now;
+                // [TP-CLI-0342]
+                if core::mem::take(&mut lease.stands_still) {
+                    lease.expires = self.now.after_ns(self.config.lease_duration_ns());
+                }
                 lease.driver_heard = self.now;
             }
             State::Backoff(wait) => wait.until = self.now,
@@ -196,10 +202,22 @@ impl AttachClient {
         }
     }
 
-    /// Aeron is not usable. A lease survives that until its local expiry.
+    /// This client cannot use Aeron, and others may: a lease survives that until its local expiry.
+    // [TP-CLI-0344]
     pub fn on_link_lost(&mut self, now: NanoTime) {
         self.advance(now);
         self.link_up = false;
+    }
+
+    /// Nobody can use Aeron, the driver neither: it gives no lease to anybody else, and a lease
+    /// stands still until the link is up.
+    pub fn on_media_driver_lost(&mut self, now: NanoTime) {
+        self.on_link_lost(now);
+        if let State::Attached(lease) = &mut self.state {
+            // What passed before counts: the driver was not held up then.
+            // [TP-CLI-0342] [TP-CLI-0346]
+            lease.stands_still = self.now < lease.expires;
+        }
     }
 
     /// A response of a driver to anybody. Only the one to the outstanding attempt counts: what
@@ -363,8 +381,10 @@ impl AttachClient {
             State::Backoff(wait) if gave_up => self.fail(wait.why.clone()),
             // [TP-CLI-0430]
             State::Backoff(wait) if now >= wait.until && self.link_up => self.begin_attempt(),
-            // [TP-CLI-0330]
-            State::Attached(lease) if now >= lease.expires => self.lose(LossReason::Expired),
+            // [TP-CLI-0330] [TP-CLI-0342]
+            State::Attached(lease) if !lease.stands_still && now >= lease.expires => {
+                self.lose(LossReason::Expired);
+            }
             // [TP-CLI-0350]
             State::Attached(lease) if self.link_up && now >= self.silence_ends(lease) => {
                 self.lose(LossReason::DriverLost);
@@ -388,10 +408,8 @@ impl AttachClient {
             State::Backoff(wait) => send(wait.until),
             State::Attached(lease) => {
                 let silence = send(self.silence_ends(lease));
-                earliest(
-                    earliest(Some(lease.expires), silence),
-                    send(lease.keepalive_at),
-                )
+                let expiry = (!lease.stands_still).then_some(lease.expires);
+                earliest(earliest(expiry, silence), send(lease.keepalive_at))
             }
             State::Detaching(detach) => earliest(Some(detach.expires), send(detach.send_at)),
         };

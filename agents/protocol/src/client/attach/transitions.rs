@@ -73,6 +73,7 @@ impl AttachClient {
             // [TP-CLI-0310]
             keepalive_at: self.now,
             expires: self.now.after_ns(self.config.lease_duration_ns()),
+            stands_still: false,
             driver_heard: self.now,
         });
         self.backoff.reset();
@@ -211,6 +212,13 @@ impl AttachClient {
             Some((holder, epoch)) => (holder, Some(epoch)),
             None => (None, None),
         };
+        // [TP-CLI-0172]
+        if holder == Some(self.client_id) {
+            return AttachError::FormerLease {
+                stream_id: self.config.stream_id,
+                client_id: self.client_id,
+            };
+        }
         // Epochs are monotonic nanoseconds at the grant; one that lies ahead of us is no such
         // clock.
         let age = epoch.map(|epoch| self.now.get().checked_sub(epoch.get()));

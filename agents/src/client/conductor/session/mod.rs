@@ -179,7 +179,7 @@ impl Session {
     }
 
     pub(super) fn on_link_lost(&mut self, now: NanoTime, reason: &LostReason) {
-        self.tenure.on_link_lost(now);
+        self.tenure.on_link_lost(now, reason);
         self.mapping.on_hearing(now, false);
         if let Some(metadata) = &mut self.metadata {
             metadata.on_link_lost(now);

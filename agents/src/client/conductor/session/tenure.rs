@@ -8,6 +8,7 @@ use tensorpool_protocol::client::{
     Announce, AnnouncePath, AttachClient, AttachEvent, AttachStats, LeaseRevoked, ProvideError,
     ProvideTicket, Provider, ProviderAction, Watcher,
 };
+use tensorpool_transport::LostReason;
 
 use super::Context;
 use crate::client::conductor::worker::SessionId;
@@ -99,9 +100,15 @@ impl Tenure {
         }
     }
 
-    pub(super) fn on_link_lost(&mut self, now: NanoTime) {
+    pub(super) fn on_link_lost(&mut self, now: NanoTime, reason: &LostReason) {
         match self {
-            Self::Lease(attach) => attach.on_link_lost(now),
+            // The media driver is there, and the driver may hear others through it.
+            // [TP-CLI-0344]
+            Self::Lease(attach) if matches!(reason, LostReason::ClientClosed(_)) => {
+                attach.on_link_lost(now);
+            }
+            // [TP-CLI-0342]
+            Self::Lease(attach) => attach.on_media_driver_lost(now),
             Self::Own(own) => own.core.on_link_lost(now),
             Self::Watch(watcher) => watcher.on_link_lost(now),
         }

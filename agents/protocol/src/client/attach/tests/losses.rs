@@ -53,6 +53,91 @@ fn a_lease_survives_a_short_link_loss_and_is_kept_alive_at_once_after_it() {
     ));
 }
 
+/// Proves [TP-CLI-0342].
+#[test]
+fn a_lease_stands_still_while_there_is_no_media_driver_and_begins_anew_after_it() {
+    let mut client = attached(Role::Producer);
+    run(&mut client, 10, 2_000);
+    client.on_announce(at(2_000), &announce(2_000, 500));
+    client.on_media_driver_lost(at(2_100));
+    assert_eq!(client.next_deadline(), None);
+    client.on_timeout(at(60_000));
+    assert_eq!((events(&mut client), client.peek_request()), (vec![], None));
+    client.on_link_up(at(60_000));
+    assert!(matches!(
+        client.peek_request(),
+        Some(ControlRequest::Keepalive(_))
+    ));
+    // It cannot be sent, and the driver has to wait as long as if it were the first.
+    client.on_announce(at(61_000), &announce(61_000, 500));
+    client.on_timeout(at(62_999));
+    assert!(client.is_attached());
+    assert_eq!(client.next_deadline(), Some(at(60_000)), "the keepalive");
+    client.on_timeout(at(63_000));
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::Expired)]
+    );
+}
+
+/// Proves [TP-CLI-0344].
+#[test]
+fn a_lease_expires_in_its_time_while_only_this_client_is_cut_off() {
+    let mut client = attached(Role::Producer);
+    run(&mut client, 10, 20);
+    client.on_link_lost(at(100));
+    assert_eq!(client.next_deadline(), Some(at(3_010)));
+    client.on_timeout(at(3_009));
+    assert!(client.is_attached());
+    client.on_timeout(at(3_010));
+    assert_eq!(
+        events(&mut client),
+        [AttachEvent::Lost(LossReason::Expired)]
+    );
+}
+
+/// Proves [TP-CLI-0346].
+#[test]
+fn a_client_that_stood_still_for_a_lease_time_has_no_lease_whatever_became_of_the_media_driver() {
+    for (missed, survives) in [(3_009, true), (3_010, false)] {
+        let mut client = attached(Role::Producer);
+        run(&mut client, 10, 20);
+        client.on_media_driver_lost(at(missed));
+        client.on_timeout(at(missed));
+        assert_eq!(client.is_attached(), survives, "missed at {missed}");
+    }
+}
+
+/// Proves [TP-CLI-0172].
+#[test]
+fn who_is_refused_for_its_own_former_lease_is_told_so() {
+    let mut client = attached(Role::Producer);
+    let mine = Announce {
+        producer_id: Some(client.client_id()),
+        ..announce(10, 500)
+    };
+    client.on_announce(at(10), &mine);
+    client.on_link_lost(at(20));
+    client.on_timeout(at(4_000));
+    client.on_link_up(at(4_000));
+    client.on_timeout(at(4_000));
+    let Some(ControlRequest::Attach(request)) = client.peek_request() else {
+        panic!("{:?}", client.peek_request());
+    };
+    client.on_request_sent(at(4_000));
+    events(&mut client);
+    let refusal = rejected(request.correlation_id, "producer already attached");
+    client.on_attach_response(at(4_001), &refusal);
+    match &events(&mut client)[..] {
+        [AttachEvent::Retrying { error, .. }] => {
+            let text = error.to_string();
+            assert!(text.contains("former lease of this very client"), "{text}");
+            assert!(!text.contains("stop it"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Proves [TP-CLI-0350].
 #[test]
 fn three_silent_periods_mean_that_the_driver_is_lost() {
