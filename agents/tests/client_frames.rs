@@ -560,3 +560,42 @@ fn a_lossless_producer_does_not_wait_for_a_consumer_that_left() {
     producer.wait_room(Duration::from_secs(2)).unwrap();
     producer.offer(&meta, b"x").unwrap();
 }
+
+/// Proves [TP-CLI-1926].
+#[test]
+fn an_epoch_that_is_replaced_unread_is_accounted_for_to_the_end_of_its_ring() {
+    let mut world = World::new();
+    let client = world.client();
+    let mut producer = client.producer(STREAM).wait(WAIT).unwrap();
+    let mut consumer = client.consumer(STREAM).wait(WAIT).unwrap();
+    producer.wait_consumers(1, WAIT).unwrap();
+    let meta = FrameMeta::bytes(8).unwrap();
+    let mut frames = Vec::new();
+    producer.offer(&meta, &0u64.to_le_bytes()).unwrap();
+    poll_frames(&mut consumer, &mut frames, 1);
+    let epoch = consumer.epoch().unwrap();
+    let mut offer = |seq: u64| producer.offer(&meta, &seq.to_le_bytes()).unwrap();
+    let mut count = 1;
+    // The consumer does not poll: its window is full sooner or later, and it is told of no more.
+    while offer(count).announced == Announced::Sent {
+        count += 1;
+    }
+    count += 1;
+    for _ in 0..SLOTS {
+        offer(count);
+        count += 1;
+    }
+    // Nothing of that is read before another driver begins another epoch.
+    world.driver = None;
+    world.start_driver();
+    wait_producer_event(&mut producer, |event| {
+        matches!(event, Event::Remapped { .. }).then_some(())
+    });
+    let stats = wait_event(&mut consumer, &mut frames, |event| match event {
+        Event::AccountClosed(stats) => Some(*stats),
+        _ => None,
+    });
+    assert_eq!((stats.epoch(), stats.end()), (epoch, Some(Seq::new(count))));
+    assert_eq!(stats.delivered() + stats.lost(), count, "{stats:?}");
+    assert_eq!(stats.delivered(), frames.len() as u64);
+}

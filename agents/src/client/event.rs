@@ -15,7 +15,8 @@ use super::stats::EpochStats;
 /// The account of an epoch that ended, as [`Stats`](crate::client::ConsumerStats) counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinalCounts {
-    /// The producer's last position, if it was heard: frames were 0 up to, but not including it.
+    /// Where the epoch ended: frames were 0 up to, but not including it, by its ring or what the
+    /// producer said last. `None` if neither tells, as when the ring was truncated.
     pub end_seq: Option<Seq>,
     /// Frames of all epochs this consumer was owed.
     pub seen: u64,
@@ -192,7 +193,7 @@ pub enum Event {
         /// Where they come from instead, if that is known.
         uri: Option<String>,
     },
-    /// The media driver is gone. Leases survive that for a short while.
+    /// The media driver is gone, or does not serve this client. Leases stand still while it is gone.
     LinkLost {
         /// How that was noticed.
         reason: LostReason,

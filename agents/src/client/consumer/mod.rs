@@ -87,6 +87,8 @@ pub struct Consumer {
     accounted: Option<Epoch>,
     client_id: Option<ClientId>,
     ending: Option<Ending>,
+    /// The last account that another epoch closed, and where that epoch ended.
+    closed: Option<(Epoch, Option<Seq>)>,
     events: Events,
     ledger: FrameLedger,
     remaps: u64,
@@ -128,6 +130,7 @@ impl Consumer {
             accounted: None,
             client_id: None,
             ending: None,
+            closed: None,
             events: Events::default(),
             ledger: FrameLedger::default(),
             remaps: 0,
@@ -239,7 +242,7 @@ impl Consumer {
     fn published_up_to(&self) -> Option<u64> {
         let current = self.current.as_ref()?;
         let ended = self.ending.filter(|ending| ending.epoch == current.epoch);
-        match ended.and_then(|ending| ending.end_seq) {
+        match ended.and_then(|ending| ending.owed) {
             Some(end) => Some(end.get()),
             None => self.shared.overdue.of(current.epoch),
         }

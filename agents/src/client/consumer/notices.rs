@@ -4,7 +4,6 @@
 use tensorpool_protocol::client::Adoption;
 use tensorpool_protocol::frame::Presence;
 
-use super::ending::Ending;
 use super::{Consumer, Current, Intake};
 use crate::client::event::Event;
 use crate::client::shared::{Adopted, Notice};
@@ -25,13 +24,7 @@ impl Consumer {
                 end,
             } => {
                 // [TP-CLI-3040]
-                self.ending = Some(Ending {
-                    epoch,
-                    end_seq,
-                    end,
-                });
-                // At once when nothing is left to be read.
-                self.go_on_ending(false);
+                self.begin_ending(epoch, end_seq, end);
             }
         }
     }
@@ -47,6 +40,9 @@ impl Consumer {
             ..
         } = adopted;
         self.stream_id = stream_id;
+        if let Adoption::NewEpoch { .. } = adoption {
+            self.settle_account();
+        }
         let (closing, accounts) = (self.account(), self.ledger.accounts());
         let before = self.accounted.replace(epoch);
         self.client_id = Some(client_id);

@@ -136,7 +136,7 @@ fn pass_hole(
 }
 
 #[inline]
-fn word(current: &Current, seq: Seq) -> u64 {
+pub(super) fn word(current: &Current, seq: Seq) -> u64 {
     let index = seq.slot_index(current.geometry.slot_count());
     current.mapping.commit_word(index).raw()
 }
