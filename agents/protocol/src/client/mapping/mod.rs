@@ -418,11 +418,16 @@ impl MappingCore {
     pub fn on_memory_damaged(&mut self, now: NanoTime, epoch: Epoch) {
         self.advance(now);
         let has_ended = self.ended.is_some_and(|ended| ended.epoch == epoch);
-        if self.direct.is_none() || has_ended {
+        if self.direct.is_none() {
             self.on_unusable(now, epoch);
         } else if self.mapped_epoch() == Some(epoch) {
-            // [TP-CLI-3257]
-            self.lose_source();
+            if has_ended {
+                // [TP-CLI-3259]
+                self.revoke_current();
+            } else {
+                // [TP-CLI-3257]
+                self.lose_source();
+            }
         }
     }
 

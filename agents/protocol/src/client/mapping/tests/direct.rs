@@ -176,6 +176,23 @@ fn a_source_whose_memory_is_damaged_has_ended_and_may_come_back() {
     assert_eq!(granted.mapped_epoch(), None, "and mapped anew");
 }
 
+/// Proves [TP-CLI-3259].
+#[test]
+fn memory_that_is_removed_after_a_good_bye_is_not_mapped_again() {
+    let mut core = watched(5);
+    core.on_lease_revoked(at(20), &revoked(PRODUCER, LeaseRevokeReason::Detached));
+    actions(&mut core);
+    core.on_memory_damaged(at(30), Epoch::new(5));
+    let epoch = Epoch::new(5);
+    assert_eq!(actions(&mut core), [MappingAction::Revoke { epoch }]);
+    for ms in (30..10_000).step_by(100) {
+        core.on_timeout(at(ms));
+    }
+    assert_eq!((actions(&mut core), core.next_deadline()), (vec![], None));
+    hear(&mut core, 10_000, 6);
+    ticket(&mut core);
+}
+
 /// Proves [TP-CLI-3256].
 #[test]
 fn a_source_without_activity_or_of_another_process_has_ended() {
