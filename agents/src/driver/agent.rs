@@ -21,6 +21,7 @@ use super::hands::{Carried, Hands};
 use super::proxy::DriverProxy;
 use super::region_worker::{Job, Outcome, RegionJobs, RegionWorker};
 use super::regions::Regions;
+use super::rivals::Rivals;
 use super::setup::DriverSetup;
 use crate::upkeep::{Faults, Observers, Readiness, Standing};
 
@@ -56,6 +57,8 @@ pub struct DriverAgent {
     table: LeaseTable,
     hands: Hands,
     control: Subscription,
+    control_name: String,
+    rivals: Rivals,
     _counters: CounterPublisher,
     link: Link,
     cleanup_on_exit: bool,
@@ -107,6 +110,7 @@ impl DriverAgent {
         };
         let own_announce = (announce != control).then_some(announce);
         let proxy = DriverProxy::new(publication(control), own_announce.map(&mut publication));
+        let control_name = format!("{} stream {}", control.channel, control.stream_id);
         let tethered = SubscriptionOptions::default();
         let control = link.add_subscription(&control.channel, control.stream_id, tethered);
         let published = link.publish_counters(&counter_set);
@@ -122,6 +126,8 @@ impl DriverAgent {
                 lost: Vec::new(),
             },
             control,
+            control_name,
+            rivals: Rivals::default(),
             _counters: published,
             link,
             cleanup_on_exit: config.cleanup_on_exit,
@@ -181,14 +187,25 @@ impl DriverAgent {
     }
 
     fn poll_control(&mut self, now: NanoTime) -> usize {
+        self.rivals
+            .on_own_session(self.hands.proxy.control_session());
         let (table, counters) = (&mut self.table, &self.hands.counters);
-        self.control.poll(FRAGMENT_LIMIT, |message, _| {
-            match adapter::deliver(table, now, message) {
-                Heard::Request => {}
-                Heard::Ignored => counters.ignored.increment(),
-                Heard::Malformed => counters.malformed.increment(),
-            }
-        })
+        let (rivals, mut found) = (&mut self.rivals, None);
+        let work_count =
+            self.control.poll(FRAGMENT_LIMIT, |message, info| {
+                match adapter::deliver(table, now, message) {
+                    Heard::Request => {}
+                    Heard::Ignored => {
+                        counters.ignored.increment();
+                        found = rivals.on_message(info.session_id, message).or(found.take());
+                    }
+                    Heard::Malformed => counters.malformed.increment(),
+                }
+            });
+        if let Some(region_uri) = found {
+            self.note_rival(region_uri);
+        }
+        work_count
     }
 
     fn take_outcomes(&mut self, now: NanoTime) -> Result<usize, AgentError> {
@@ -273,6 +290,24 @@ impl DriverAgent {
             self.note("driver-region-lost", lost.to_string());
         }
         work_count
+    }
+
+    /// Another driver is told of and reported.
+    #[cold]
+    fn note_rival(&mut self, region_uri: Option<String>) {
+        let control = self.control_name.clone();
+        let text = format!(
+            "another driver answers clients on {control}{}; each driver needs a control stream of its \
+             own",
+            region_uri
+                .as_ref()
+                .map_or(String::new(), |uri| format!(" with {uri}"))
+        );
+        self.faults.keep("driver-rival", text);
+        self.observers.tell(|| DriverEvent::RivalDriver {
+            region_uri,
+            control,
+        });
     }
 
     /// A fault is told of and reported.

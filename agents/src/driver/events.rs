@@ -28,6 +28,14 @@ pub enum DriverEvent {
         /// How that was noticed.
         reason: LostReason,
     },
+    /// Another driver answers clients on the control stream of this one: each ends the leases of the
+    /// other's clients.
+    RivalDriver {
+        /// Where its memory is, if it said so.
+        region_uri: Option<String>,
+        /// The control stream of both.
+        control: String,
+    },
     /// A lease was granted and said so.
     Attached {
         /// On which stream.

@@ -14,6 +14,7 @@ mod leftovers;
 mod proxy;
 mod region_worker;
 mod regions;
+mod rivals;
 mod setup;
 
 pub use agent::{DriverAgent, DriverAgentError};

@@ -65,6 +65,11 @@ impl DriverProxy {
         self.control.is_connected() && self.announce.as_mut().is_none_or(Publication::is_live)
     }
 
+    /// Its session on control.
+    pub(super) fn control_session(&mut self) -> Option<i32> {
+        self.control.session_id()
+    }
+
     /// Says one action; those of the region worker are not for here.
     pub(super) fn say(&mut self, now: NanoTime, action: &LeaseAction, regions: &Regions) -> Said {
         match action {

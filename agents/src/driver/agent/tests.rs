@@ -216,6 +216,52 @@ fn memory_that_takes_for_ever_to_make_holds_up_no_other_stream() {
     world.agent.on_close().unwrap();
 }
 
+/// Proves [TP-DRV-0072].
+#[test]
+fn another_driver_on_the_same_control_stream_is_told_of_and_reported() {
+    let mut world = World::new(|| {});
+    let events = world.agent.observers.observe();
+    let uri = "shm:file?path=/dev/shm/other/header.ring";
+    let answer = wire::ShmAttachResponse {
+        correlation_id: 1,
+        code: wire::ResponseCode::Ok,
+        lease_id: Some(1),
+        lease_expiry_timestamp_ns: None,
+        stream_id: Some(FAST),
+        epoch: Some(1),
+        layout_version: Some(1),
+        header_nslots: Some(8),
+        header_slot_bytes: Some(256),
+        node_id: None,
+        payload_pools: &[],
+        header_region_uri: uri.as_bytes(),
+        error_message: b"",
+    };
+    let mut message = vec![0; answer.encoded_len().unwrap()];
+    answer.encode(&mut message).unwrap();
+    world.ask(11, wire::Role::Consumer, FAST);
+    world.wait_until("it hears its own answer", |world| world.has(11));
+    let is_rival = |event: &DriverEvent| matches!(event, DriverEvent::RivalDriver { .. });
+    assert!(!events.try_iter().any(|event| is_rival(&event)));
+    world.send(&message);
+    let (start, mut report) = (Instant::now(), None);
+    while report.is_none() {
+        report = world.agent.do_work().err();
+        world.client.work();
+        assert!(start.elapsed() < WATCHDOG);
+    }
+    let report = report.unwrap().to_string();
+    assert!(report.contains(uri) && report.contains("1000"), "{report}");
+    let told: Vec<DriverEvent> = events.try_iter().filter(is_rival).collect();
+    match &told[..] {
+        [DriverEvent::RivalDriver { region_uri, .. }] => {
+            assert_eq!(region_uri.as_deref(), Some(uri));
+        }
+        other => panic!("{other:?}"),
+    }
+    let _reported = world.agent.on_close();
+}
+
 /// Takes the calling thread's right to lock memory, beyond what anybody may lock, which is nothing.
 fn forbid_locking() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

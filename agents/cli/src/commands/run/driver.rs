@@ -121,6 +121,22 @@ impl DriverRole {
                 &format!("link lost: {reason}; leases stand still until a media driver is back"),
                 json!({ "reason": reason.to_string() }),
             ),
+            DriverEvent::RivalDriver {
+                region_uri,
+                control,
+            } => {
+                let uri = region_uri.as_ref();
+                let place = uri.map_or(String::new(), |uri| format!(" (its memory: {uri})"));
+                report.event(
+                    "driver_conflict",
+                    &format!(
+                        "warning: another driver answers on {control}{place}; each ends the leases of the \
+                         other's clients, so that nothing works for either: stop one, or give it control, \
+                         announce and QoS streams of its own"
+                    ),
+                    json!({ "control": control, "region_uri": region_uri }),
+                );
+            }
             DriverEvent::Attached {
                 stream_id,
                 client_id,
