@@ -8,10 +8,11 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
+        drop(error.print());
         if let Some(hint) = args::hint(std::env::args_os()).filter(|_| error.use_stderr()) {
             warn(&format!("hint: {hint}"));
         }
-        error.exit()
+        std::process::exit(error.exit_code())
     });
     // Frames on standard output keep everything else away from it, an error too.
     let report = Reporter::new(cli.command.json(), cli.command.frames_on_stdout());
