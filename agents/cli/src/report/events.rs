@@ -51,6 +51,7 @@ pub const NAMES: &[&str] = &[
     "lease_expired",
     "lease_detached",
     "lease_revoked",
+    "driver_conflict",
     "draining",
     "stopped",
     // Of a supervisor.
