@@ -580,11 +580,8 @@ fn an_epoch_that_is_replaced_unread_is_accounted_for_to_the_end_of_its_ring() {
     while offer(count).announced == Announced::Sent {
         count += 1;
     }
-    count += 1;
-    for _ in 0..SLOTS {
-        offer(count);
-        count += 1;
-    }
+    (count + 1..=count + u64::from(SLOTS)).for_each(|seq| _ = offer(seq));
+    count += u64::from(SLOTS) + 1;
     // Nothing of that is read before another driver begins another epoch.
     world.driver = None;
     world.start_driver();
