@@ -136,6 +136,54 @@ fn a_killed_media_driver_comes_back_under_living_processes() {
     scene.finish();
 }
 
+/// Proves [TP-CLI-0342].
+#[test]
+fn leases_outlive_a_media_driver_that_is_gone_for_longer_than_they_last() {
+    let mut scene = Scene::start();
+    let epochs = |scene: &Scene| {
+        [&scene.publisher, &scene.subscriber].map(|process| process.events("mapped").len())
+    };
+    let before = epochs(&scene);
+    scene.media_driver.kill9();
+    scene.subscriber.wait_event("link_lost");
+    // It reports once per second; a lease lasts for three.
+    for _ in 0..5 {
+        scene.subscriber.wait_event("progress");
+    }
+    scene.media_driver = scene.sandbox.media_driver();
+    wait_for_frames(&mut scene.subscriber, RECOVERY);
+    for process in [&scene.publisher, &scene.subscriber] {
+        let lost = process.events("lease_lost");
+        assert!(lost.is_empty(), "{}", process.transcript());
+    }
+    assert_eq!(epochs(&scene), before, "they went on in the same epoch");
+    scene.finish();
+}
+
+/// Proves [TP-CLI-1922].
+#[test]
+fn what_a_producer_published_before_it_died_and_nobody_was_told_of_is_counted_as_lost() {
+    let mut scene = Scene::start();
+    scene.media_driver.kill9();
+    scene.publisher.wait_event("link_lost");
+    // It reports once per second, and publishes on.
+    for _ in 0..2 {
+        scene.publisher.wait_event("progress");
+    }
+    let progress = scene.publisher.wait_event("progress");
+    let reported = progress["next_seq"].as_u64().expect("next_seq");
+    scene.publisher.kill9();
+    scene.media_driver = scene.sandbox.media_driver();
+    let lost = scene.subscriber.wait_event("source_lost");
+    scene.publisher = Scene::publish(&scene.sandbox);
+    let count = |name: &str| lost[name].as_u64().expect(name);
+    assert!(count("end_seq") >= reported, "{reported} of {lost}");
+    assert!(count("lost") >= 1_000, "{lost}");
+    assert_eq!(count("seen"), count("delivered") + count("lost"), "{lost}");
+    wait_for_frames(&mut scene.subscriber, RECOVERY);
+    scene.finish();
+}
+
 #[test]
 fn a_stopped_media_driver_comes_back_under_living_processes() {
     let mut scene = Scene::start();

@@ -134,3 +134,23 @@ fn lossless_rings_of_two_slots_do_not_stall() {
         assert_eq!(dropped, 0);
     }
 }
+
+/// Proves [TP-DRV-0072].
+#[test]
+fn two_drivers_on_one_media_driver_and_the_same_streams_both_say_so() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.config(&[StreamConfig::one_pool(16, 1 << 16)]);
+    let _media_driver = sandbox.media_driver();
+    let mut first = sandbox.driver(&config);
+    let mut command = sandbox.command(["run", "driver", "--json", "--config"]);
+    command.arg(&config).env("SHM_NAMESPACE", "other");
+    let mut second = Process::spawn("second driver", command);
+    second.wait_event("ready");
+    // Whoever asks is answered by both.
+    let _subscriber = sandbox.spawn("subscriber", ["subscribe", "--json", "--follow"]);
+    for driver in [&mut first, &mut second] {
+        let conflict = driver.wait_event("driver_conflict");
+        let control = conflict["control"].as_str().expect("control");
+        assert!(control.contains("1000"), "{conflict}");
+    }
+}

@@ -32,7 +32,8 @@ pub fn ring_end(slot_count: u32, mut look: impl FnMut(Seq) -> u64) -> Option<Seq
             None => is_empty || seq % slots == index,
         };
         // Frame 0, claimed and not complete, looks like nothing at all.
-        if !is_whole && !(is_empty && index == 0 && end <= slots) {
+        let is_first = is_empty && index == 0 && end <= slots;
+        if !(is_whole || is_first) {
             return None;
         }
     }
