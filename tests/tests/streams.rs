@@ -154,3 +154,16 @@ fn two_drivers_on_one_media_driver_and_the_same_streams_both_say_so() {
         assert!(control.contains("1000"), "{conflict}");
     }
 }
+
+#[test]
+fn who_is_given_no_stream_of_its_own_is_told_so() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.config(&[StreamConfig::one_pool(16, 1 << 16)]);
+    let _media_driver = sandbox.media_driver();
+    let _driver = sandbox.driver(&config);
+    let mut subscriber = sandbox.spawn(
+        "subscriber",
+        ["subscribe", "--json", "--follow", "--own-stream"],
+    );
+    subscriber.wait_event("no_own_stream");
+}

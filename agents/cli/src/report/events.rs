@@ -44,6 +44,7 @@ pub const NAMES: &[&str] = &[
     "blob_failed",
     "output_closed",
     "output_stalled",
+    "no_own_stream",
     // Of run.
     "without_effect",
     "leftovers_removed",

@@ -31,6 +31,10 @@ use super::stdout::is_stalled;
 /// Frames delivered in one go before signals and events are looked at.
 const POLL_LIMIT: usize = 64;
 
+/// Reports of progress without the stream of its own that a consumer asks for once a second: after so many
+/// nobody is going to give it one.
+const REPORTS_WITHOUT_OWN: u32 = 10;
+
 /// A consumer, what is done with its frames, and how far it has come.
 pub(super) struct Subscriber<'a> {
     args: &'a SubscribeArgs,
@@ -40,6 +44,8 @@ pub(super) struct Subscriber<'a> {
     progress: ProgressTimer,
     pacer: Option<Pacer>,
     idler: Idler,
+    /// Reports of progress without the stream of its own that was asked for, in a row.
+    without_own: u32,
 }
 
 /// What happens to a frame.
@@ -73,6 +79,7 @@ impl<'a> Subscriber<'a> {
             progress: ProgressTimer::new(),
             pacer: args.slow.map(|rate| Pacer::new(Some(rate))),
             idler: args.stream.idle.idler(),
+            without_own: 0,
         }
     }
 
@@ -158,6 +165,7 @@ impl<'a> Subscriber<'a> {
             }
             if self.progress.is_due_at(now) {
                 self.tell_progress(report);
+                self.tell_own_stream(report);
             }
             self.idler.idle(work);
         }
@@ -234,6 +242,19 @@ impl<'a> Subscriber<'a> {
             tell_metadata(report, &source);
         }
         ended
+    }
+
+    /// Says once that a stream of its own was asked for and did not come.
+    fn tell_own_stream(&mut self, report: &Reporter) {
+        if !self.args.own_stream || self.consumer.descriptor_stream().is_some() {
+            self.without_own = 0;
+            return;
+        }
+        self.without_own += 1;
+        if self.without_own == REPORTS_WITHOUT_OWN {
+            let text = "no stream of its own was given: frames come by the stream of everybody;                         is there a supervisor with ids for consumers, or are all taken?";
+            report.event("no_own_stream", text, json!({}));
+        }
     }
 
     fn tell_progress(&mut self, report: &Reporter) {
