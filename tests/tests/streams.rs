@@ -15,13 +15,13 @@ const STREAMS: [Traffic; 2] = [
     Traffic {
         stream_id: "10000",
         frame_len: "1024",
-        count: "30000",
+        count: "300000",
         pattern: "interop",
     },
     Traffic {
         stream_id: "10001",
         frame_len: "3000",
-        count: "20000",
+        count: "200000",
         pattern: "seq",
     },
 ];
